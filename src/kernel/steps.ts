@@ -1,0 +1,302 @@
+/**
+ * The one table of steps: what the keeper can do. The type below, the encoder, the C header (`keeper/steps.h`), the
+ * printer (`--explain`) and `docs/steps.md` all read it. A step never looks at its neighbours; where it must bend to
+ * what it finds, the bend is an argument or the step's `tolerate`.
+ */
+
+/**
+ * The kinds of arguments: `number` (64 bits), `text` (NUL-terminated), `bytes`, `texts` (a list of texts), `numbers`
+ * (a list of numbers), `slot` (the name of a value born at run time: filled by one step, read by later ones).
+ */
+export type ArgumentKind = "number" | "text" | "bytes" | "texts" | "numbers" | "slot";
+
+export interface StepDefinition {
+  /** The number on the wire; never used again for another step. */
+  readonly code: number;
+  /** Where it may stand: in the keeper, in the cloned child, or when the container has ended. */
+  readonly lanes: readonly Lane[];
+  /** What holds afterwards, in one sentence. */
+  readonly does: string;
+  readonly args: Readonly<Record<string, ArgumentKind>>;
+}
+
+export const laneCodes = { outside: 0, inside: 1, after: 2 } as const;
+export type Lane = keyof typeof laneCodes;
+
+const host = ["outside", "after"] as const;
+const outside = ["outside"] as const;
+const inside = ["inside"] as const;
+const both = ["outside", "inside"] as const;
+const every = ["outside", "inside", "after"] as const;
+
+export const stepTable = {
+  // The host, as the keeper sees it.
+  makeDirectory: { code: 1, lanes: every, does: "the directory exists", args: { path: "text", mode: "number" } },
+  createFile: {
+    code: 2,
+    lanes: host,
+    does: "the file holds the content and nothing else",
+    args: { path: "text", mode: "number", content: "bytes" },
+  },
+  write: {
+    code: 3,
+    lanes: every,
+    does: "the content was given to an existing (kernel) file in one write",
+    args: { path: "text", content: "bytes" },
+  },
+  writePid: { code: 4, lanes: outside, does: "the container's first process is in this group", args: { path: "text" } },
+  removeDirectory: { code: 5, lanes: host, does: "the empty directory is gone", args: { path: "text" } },
+  removeFile: { code: 6, lanes: host, does: "the file is gone", args: { path: "text" } },
+  openTree: {
+    code: 7,
+    lanes: outside,
+    does: "the slot holds a detached copy of the mount at the path",
+    args: { slot: "slot", path: "text", recursive: "number" },
+  },
+  joinNamespace: {
+    code: 8,
+    lanes: both,
+    does: "the process is in the namespace",
+    args: { path: "text", kind: "number" },
+  },
+  joinProcess: {
+    code: 9,
+    lanes: outside,
+    does: "the process is in the namespaces of another, named by pid and start time",
+    args: { pid: "number", startTime: "number", kinds: "number" },
+  },
+  openDirectory: {
+    code: 10,
+    lanes: outside,
+    does: "the slot holds the directory",
+    args: { slot: "slot", path: "text" },
+  },
+  clone: {
+    code: 11,
+    lanes: outside,
+    does: "a child runs the inside lane, in new namespaces and in the cgroup of the slot",
+    args: { namespaces: "number", cgroup: "slot" },
+  },
+  mount: {
+    code: 12,
+    lanes: both,
+    does: "the file system is mounted (before the root is entered; data's paths are relative to `at`)",
+    args: { at: "text", source: "text", target: "text", type: "text", flags: "number", data: "text" },
+  },
+  unmount: { code: 13, lanes: host, does: "nothing is mounted at the path", args: { path: "text", flags: "number" } },
+  netlink: {
+    code: 14,
+    lanes: every,
+    does: "the kernel has acknowledged the messages, the pid of the first process filled in where asked",
+    args: { protocol: "number", messages: "bytes", pidAt: "numbers" },
+  },
+  bindPort: {
+    code: 15,
+    lanes: outside,
+    does: "the slot holds a socket bound to the address (and listening, for a stream)",
+    args: { slot: "slot", protocol: "number", address: "bytes", port: "number" },
+  },
+  relay: {
+    code: 16,
+    lanes: outside,
+    does: "what arrives at the slot's socket is passed on to the address, both ways",
+    args: { slot: "slot", protocol: "number", address: "bytes", port: "number" },
+  },
+  killCgroup: {
+    code: 17,
+    lanes: host,
+    does: "every process of the cgroup has been killed and is gone",
+    args: { path: "text" },
+  },
+  release: { code: 18, lanes: outside, does: "the inside lane goes on past its await", args: { point: "number" } },
+  await: { code: 19, lanes: both, does: "the other lane has reached the point", args: { point: "number" } },
+  logTo: {
+    code: 20,
+    lanes: outside,
+    does: "output is written to this log, which rotates",
+    args: { path: "text", maxSize: "number", maxFiles: "number" },
+  },
+  stdio: {
+    code: 21,
+    lanes: outside,
+    does: "the container's standard streams are ready",
+    args: { kind: "number", stdin: "number", rows: "number", columns: "number" },
+  },
+  listen: { code: 22, lanes: outside, does: "the control socket can be connected to", args: { path: "text" } },
+  exitTo: { code: 23, lanes: outside, does: "the exit status will be written here", args: { path: "text" } },
+
+  // The child, before it enters its root.
+  dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },
+  notDumpable: { code: 41, lanes: inside, does: "nobody inside can trace or read the process before exec", args: {} },
+  newKeyring: { code: 42, lanes: inside, does: "the process has a session keyring of its own", args: { name: "text" } },
+  unshare: { code: 43, lanes: inside, does: "the process is in new namespaces", args: { namespaces: "number" } },
+  setPropagation: {
+    code: 44,
+    lanes: both,
+    does: "every mount below the path has this propagation",
+    args: { path: "text", flags: "number" },
+  },
+  openRoot: {
+    code: 45,
+    lanes: inside,
+    does: "all paths of `root…` steps are resolved beneath this directory",
+    args: { path: "text" },
+  },
+
+  // The child, beneath its root: every path is resolved by the kernel in the root, and no magic link is followed.
+  rootMount: {
+    code: 60,
+    lanes: inside,
+    does: "a new file system is mounted at the path, which is made if missing",
+    args: { source: "text", target: "text", type: "text", flags: "number", data: "text" },
+  },
+  rootAttach: {
+    code: 61,
+    lanes: inside,
+    does: "the slot's mounts hang at the path, which is made if missing",
+    args: {
+      slot: "slot",
+      target: "text",
+      subpath: "text",
+      set: "number",
+      clear: "number",
+      recursive: "number",
+      propagation: "number",
+    },
+  },
+  rootMakeDirectory: {
+    code: 62,
+    lanes: inside,
+    does: "the directory and its parents exist",
+    args: { path: "text", mode: "number", uid: "number", gid: "number" },
+  },
+  rootMakeNode: {
+    code: 63,
+    lanes: inside,
+    does: "the device node exists",
+    args: { path: "text", mode: "number", major: "number", minor: "number", uid: "number", gid: "number" },
+  },
+  rootMakeLink: { code: 64, lanes: inside, does: "the symbolic link exists", args: { path: "text", target: "text" } },
+  rootMask: { code: 65, lanes: inside, does: "nothing can be read beneath the path", args: { path: "text" } },
+  rootReadOnly: { code: 66, lanes: inside, does: "nothing can be written beneath the path", args: { path: "text" } },
+  rootRemount: {
+    code: 67,
+    lanes: inside,
+    does: "the mount at the path has these attributes",
+    args: { path: "text", set: "number", clear: "number" },
+  },
+  pivotRoot: { code: 68, lanes: inside, does: "the root is /, and the old one is gone", args: {} },
+  terminal: { code: 69, lanes: inside, does: "a new terminal is the process's own and its /dev/console", args: {} },
+  sysctl: {
+    code: 70,
+    lanes: inside,
+    does: "the kernel setting holds in the namespaces of the container",
+    args: { name: "text", value: "text" },
+  },
+  readFile: {
+    code: 71,
+    lanes: inside,
+    does: "the regular file's contents were reported, up to a limit",
+    args: { path: "text", limit: "number" },
+  },
+
+  // The child, on itself.
+  setHostname: { code: 80, lanes: inside, does: "the host is called so", args: { name: "text" } },
+  setDomainname: { code: 81, lanes: inside, does: "the NIS domain is called so", args: { name: "text" } },
+  setRlimit: {
+    code: 82,
+    lanes: inside,
+    does: "the process has this limit",
+    args: { resource: "number", soft: "number", hard: "number" },
+  },
+  setUmask: { code: 83, lanes: inside, does: "new files get at most these permissions", args: { mask: "number" } },
+  noNewPrivileges: { code: 84, lanes: inside, does: "no exec gives privileges any more", args: {} },
+  loadSeccomp: {
+    code: 85,
+    lanes: inside,
+    does: "every system call passes this filter",
+    args: { filter: "bytes", flags: "number" },
+  },
+  changeDirectory: {
+    code: 86,
+    lanes: inside,
+    does: "the process works in this directory, which lies beneath its root",
+    args: { path: "text" },
+  },
+  dropBounding: { code: 87, lanes: inside, does: "only these capabilities can ever be had", args: { keep: "number" } },
+  setUser: {
+    code: 88,
+    lanes: inside,
+    does: "the process runs as this user with these groups, capabilities kept for the next step",
+    args: { uid: "number", gid: "number", groups: "numbers" },
+  },
+  setCapabilities: {
+    code: 89,
+    lanes: inside,
+    does: "the process has exactly these capabilities",
+    args: { effective: "number", permitted: "number", inheritable: "number", ambient: "number" },
+  },
+  findProgram: {
+    code: 90,
+    lanes: inside,
+    does: "the first of these paths that can be executed is the program",
+    args: { candidates: "texts" },
+  },
+  start: {
+    code: 91,
+    lanes: inside,
+    does: "the commit point: the daemon has said start",
+    args: {},
+  },
+  closeDescriptors: { code: 92, lanes: inside, does: "only the standard streams are open", args: {} },
+  exec: {
+    code: 93,
+    lanes: inside,
+    does: "the program runs (under our own init, if asked)",
+    args: { args: "texts", env: "texts", init: "number" },
+  },
+} as const satisfies Record<string, StepDefinition>;
+
+export type StepName = keyof typeof stepTable;
+
+interface ValueOf {
+  number: number | bigint;
+  text: string;
+  bytes: Uint8Array;
+  texts: readonly string[];
+  numbers: readonly (number | bigint)[];
+  slot: string;
+}
+
+type ArgsOf<Name extends StepName> = {
+  readonly [A in keyof (typeof stepTable)[Name]["args"]]: (typeof stepTable)[Name]["args"][A] extends infer K extends
+    ArgumentKind
+    ? ValueOf[K]
+    : never;
+};
+
+type StepOf<Name extends StepName> = { readonly step: Name } & ArgsOf<Name> & {
+    /** Why this plan has this step: shown by `--explain`. */
+    readonly why?: string;
+    /** Error numbers that count as success: "there already" and "gone already". */
+    readonly tolerate?: readonly number[];
+  };
+
+/** One step of a plan. */
+export type Step = { [Name in StepName]: StepOf<Name> }[StepName];
+
+/** A container (or a small errand) as a program: three lists of steps. */
+export interface Plan {
+  readonly outside: readonly Step[];
+  readonly inside: readonly Step[];
+  readonly after: readonly Step[];
+}
+
+/** The name of the slot that no step fills: "none". */
+export const noSlot = "";
+
+/** Where the lanes meet. */
+export const points = { cgroups: 1, network: 2, ready: 3 } as const;
+
+/** The kinds of standard streams. */
+export const stdioKinds = { null: 0, pipes: 1, terminal: 2 } as const;
