@@ -1,0 +1,21 @@
+/** What the database keeps of a container. */
+import type { ContainerId, ImageId } from "../base/ids.ts";
+import type { Endpoint } from "../network/endpoint.ts";
+import type { CreateRequest } from "./request.ts";
+import type { ContainerState } from "./state.ts";
+
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  readonly request: CreateRequest;
+  readonly image: { readonly id: ImageId; /** as the user wrote it */ readonly reference: string };
+  /** The command line that runs: entrypoint and arguments. */
+  readonly command: readonly string[];
+  /** Absent while nothing connects the container: before its start, after its end, and with no or the host's network. */
+  readonly endpoint?: Endpoint;
+  readonly state: ContainerState;
+  /** How many times it was started again by us. */
+  readonly restarts: number;
+}

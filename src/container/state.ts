@@ -1,0 +1,39 @@
+/** The states of a container and of an exec session: unions, so that no two facts can contradict each other. */
+
+export interface Created {
+  readonly status: "created";
+  /** Why the last start failed, if one did, and the code that clients are told (125, 126 or 127). */
+  readonly error?: string;
+  readonly exitCode?: number;
+}
+
+export interface Running {
+  readonly status: "running";
+  /** The pid of the container's first process, as the host counts. */
+  readonly pid: number;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+export interface Exited {
+  readonly status: "exited";
+  /** 0 to 255; 128 + n when signal n ended it. */
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly error?: string;
+}
+
+export type ContainerState = Created | Running | Exited;
+
+export type ExecState =
+  | { readonly status: "created" }
+  | { readonly status: "running"; readonly pid: number }
+  | { readonly status: "exited"; readonly exitCode: number };
+
+/** The exit code that a shell would show for a wait status (man 2 wait): 128 + n for signal n. */
+export const exitCodeOf = (waitStatus: number): number => {
+  const signal = waitStatus & 0x7f;
+  return signal === 0 ? (waitStatus >> 8) & 0xff : 128 + signal;
+};
