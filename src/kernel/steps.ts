@@ -61,9 +61,9 @@ export const stepTable = {
   },
   joinProcess: {
     code: 9,
-    lanes: outside,
-    does: "the process is in the namespaces of another, named by pid and start time",
-    args: { pid: "number", startTime: "number", kinds: "number" },
+    lanes: both,
+    does: "the process is in these namespaces of the slot's process",
+    args: { slot: "slot", kinds: "number" },
   },
   openDirectory: {
     code: 10,
@@ -80,7 +80,7 @@ export const stepTable = {
   mount: {
     code: 12,
     lanes: both,
-    does: "the file system is mounted (before the root is entered; data's paths are relative to `at`)",
+    does: "the file system is mounted (before the root is entered; data's relative paths begin at `at`)",
     args: { at: "text", source: "text", target: "text", type: "text", flags: "number", data: "text" },
   },
   unmount: { code: 13, lanes: host, does: "nothing is mounted at the path", args: { path: "text", flags: "number" } },
@@ -120,10 +120,22 @@ export const stepTable = {
     code: 21,
     lanes: outside,
     does: "the container's standard streams are ready",
-    args: { kind: "number", stdin: "number", rows: "number", columns: "number" },
+    args: { kind: "number", stdin: "number" },
   },
   listen: { code: 22, lanes: outside, does: "the control socket can be connected to", args: { path: "text" } },
   exitTo: { code: 23, lanes: outside, does: "the exit status will be written here", args: { path: "text" } },
+  openProcess: {
+    code: 25,
+    lanes: outside,
+    does: "the slot holds the process with this pid, if it began at this time (clock ticks since boot)",
+    args: { slot: "slot", pid: "number", startTime: "number" },
+  },
+  reportFile: {
+    code: 26,
+    lanes: host,
+    does: "the first bytes of a kernel file stand in the report",
+    args: { path: "text" },
+  },
 
   // The child, before it enters its root.
   dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },
@@ -157,7 +169,6 @@ export const stepTable = {
     args: {
       slot: "slot",
       target: "text",
-      subpath: "text",
       set: "number",
       clear: "number",
       recursive: "number",
@@ -186,7 +197,12 @@ export const stepTable = {
     args: { path: "text", set: "number", clear: "number" },
   },
   pivotRoot: { code: 68, lanes: inside, does: "the root is /, and the old one is gone", args: {} },
-  terminal: { code: 69, lanes: inside, does: "a new terminal is the process's own and its /dev/console", args: {} },
+  terminal: {
+    code: 69,
+    lanes: inside,
+    does: "a new terminal is the process's own, and its /dev/console where asked",
+    args: { console: "number", rows: "number", columns: "number" },
+  },
   sysctl: {
     code: 70,
     lanes: inside,
@@ -196,8 +212,8 @@ export const stepTable = {
   readFile: {
     code: 71,
     lanes: inside,
-    does: "the regular file's contents were reported, up to a limit",
-    args: { path: "text", limit: "number" },
+    does: "the contents of the regular file, no larger than the limit, were reported under this number",
+    args: { index: "number", path: "text", limit: "number" },
   },
 
   // The child, on itself.
@@ -296,7 +312,10 @@ export interface Plan {
 export const noSlot = "";
 
 /** Where the lanes meet. */
-export const points = { cgroups: 1, network: 2, ready: 3 } as const;
+export const points = { cgroups: 1, network: 2 } as const;
 
 /** The kinds of standard streams. */
 export const stdioKinds = { null: 0, pipes: 1, terminal: 2 } as const;
+
+/** What becomes of standard input: /dev/null, open for ever, or open until the first client's end of input. */
+export const stdinKinds = { none: 0, open: 1, once: 2 } as const;

@@ -1,0 +1,69 @@
+/* The holder: keeps one sealed copy of the keeper's program, which all keepers are started from (CVE-2019-5736: what a
+ * container can reach as /proc/<pid>/exe is a file that nobody can write to), and the mount namespace of the store. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+static int copy_program(int to) {
+  int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  if (from < 0) return errno;
+  ssize_t size;
+  do size = sendfile(to, from, NULL, 1U << 20);
+  while (size > 0 || (size < 0 && errno == EINTR));
+  int error = size < 0 ? errno : 0;
+  close(from);
+  return error;
+}
+
+/* A descriptor that can be read and run only, of a file that can never be changed. */
+static int sealed_program(void) {
+  int writable = memfd_create("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (writable < 0) return -1;
+  int error = copy_program(writable);
+  if (error == 0 && fchmod(writable, 0555) != 0) error = errno;
+  if (error == 0 && fcntl(writable, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+    error = errno;
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", writable);
+  /* While a descriptor for writing is open, the file cannot be run (ETXTBSY). */
+  int sealed = error == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  close(writable);
+  return sealed;
+}
+
+/* The namespace of an earlier holder, or a new one: what the host mounts later appears in it, and nothing of it on the
+ * host. */
+static int enter_store(const char *join) {
+  if (join == NULL) {
+    if (unshare(CLONE_NEWNS) != 0) return errno;
+    return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0 ? errno : 0;
+  }
+  int fd = open(join, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  int error = setns(fd, CLONE_NEWNS) != 0 ? errno : 0;
+  close(fd);
+  return error;
+}
+
+int hold(const char *join) {
+  prctl(PR_SET_NAME, "pier-holder");
+  int program = sealed_program();
+  if (program < 0 || enter_store(join) != 0) return 1;
+  (void)write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-999", 4);
+  char line[96];
+  int size = snprintf(line, sizeof line, "%d %llu %d\n", getpid(), (unsigned long long)start_time(getpid()), program);
+  if (write_all(3, line, (size_t)size) != 0) return 1;
+  close(3);
+  for (;;) pause();
+}

@@ -1,0 +1,302 @@
+/* Steps on the host, as the keeper sees it. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "relay.h"
+
+/* Kernel groups that are being emptied answer EBUSY for a moment; this is how long that may last. */
+#define BUSY_TRIES 2000
+#define BUSY_WAIT_NS 500000
+
+static int error_of(long result) { return result < 0 ? errno : 0; }
+
+int write_file(int at, const char *path, const void *bytes, size_t size) {
+  int fd = openat(at, path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  ssize_t wrote = write(fd, bytes, size);
+  int error = wrote < 0 ? errno : wrote == (ssize_t)size ? 0 : EIO;
+  close(fd);
+  return error;
+}
+
+static int fill_slot(struct keeper *k, uint64_t slot, int fd) {
+  if (fd < 0) return errno;
+  k->slots[slot] = fd;
+  return 0;
+}
+
+int step_make_directory(struct keeper *k, const struct argument *a) {
+  (void)k;
+  return error_of(mkdir(a[MAKE_DIRECTORY_PATH].bytes, (mode_t)a[MAKE_DIRECTORY_MODE].number));
+}
+
+int step_create_file(struct keeper *k, const struct argument *a) {
+  (void)k;
+  int fd = open(a[CREATE_FILE_PATH].bytes, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return errno;
+  int error = write_all(fd, a[CREATE_FILE_CONTENT].bytes, a[CREATE_FILE_CONTENT].length);
+  if (error == 0) error = error_of(fchmod(fd, (mode_t)a[CREATE_FILE_MODE].number));
+  close(fd);
+  return error;
+}
+
+int step_write(struct keeper *k, const struct argument *a) {
+  (void)k;
+  return write_file(AT_FDCWD, a[WRITE_PATH].bytes, a[WRITE_CONTENT].bytes, a[WRITE_CONTENT].length);
+}
+
+int step_write_pid(struct keeper *k, const struct argument *a) {
+  char pid[16];
+  int length = snprintf(pid, sizeof pid, "%d", k->child);
+  return write_file(AT_FDCWD, a[WRITE_PID_PATH].bytes, pid, (size_t)length);
+}
+
+int step_remove_directory(struct keeper *k, const struct argument *a) {
+  (void)k;
+  for (int tries = 0;; tries++) {
+    if (rmdir(a[REMOVE_DIRECTORY_PATH].bytes) == 0) return 0;
+    if (errno != EBUSY || tries == BUSY_TRIES) return errno;
+    nanosleep(&(struct timespec){.tv_nsec = BUSY_WAIT_NS}, NULL);
+  }
+}
+
+int step_remove_file(struct keeper *k, const struct argument *a) {
+  (void)k;
+  return error_of(unlink(a[REMOVE_FILE_PATH].bytes));
+}
+
+int step_open_tree(struct keeper *k, const struct argument *a) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (a[OPEN_TREE_RECURSIVE].number != 0 ? AT_RECURSIVE : 0U);
+  return fill_slot(k, a[OPEN_TREE_SLOT].number, (int)syscall(SYS_open_tree, AT_FDCWD, a[OPEN_TREE_PATH].bytes, flags));
+}
+
+int step_join_namespace(struct keeper *k, const struct argument *a) {
+  (void)k;
+  int fd = open(a[JOIN_NAMESPACE_PATH].bytes, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  int error = error_of(setns(fd, (int)a[JOIN_NAMESPACE_KIND].number));
+  close(fd);
+  return error;
+}
+
+int step_open_directory(struct keeper *k, const struct argument *a) {
+  int fd = open(a[OPEN_DIRECTORY_PATH].bytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fill_slot(k, a[OPEN_DIRECTORY_SLOT].number, fd);
+}
+
+uint64_t start_time(pid_t pid) {
+  char path[32], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t size = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (size <= 0) return 0;
+  text[size] = 0;
+  /* The name may hold anything, also brackets: the fields are counted behind its last one (man 5 proc, field 22). */
+  char *at = strrchr(text, ')');
+  for (int field = 2; at != NULL && field < 22; field++) at = strchr(at + 1, ' ');
+  return at == NULL ? 0 : strtoull(at, NULL, 10);
+}
+
+int step_open_process(struct keeper *k, const struct argument *a) {
+  pid_t pid = (pid_t)a[OPEN_PROCESS_PID].number;
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return errno;
+  /* The pid may have been given to another process since: the time is looked at with the descriptor in hand. */
+  if (start_time(pid) != a[OPEN_PROCESS_START_TIME].number) {
+    close(fd);
+    return ESRCH;
+  }
+  return fill_slot(k, a[OPEN_PROCESS_SLOT].number, fd);
+}
+
+int step_join_process(struct keeper *k, const struct argument *a) {
+  return error_of(setns(k->slots[a[JOIN_PROCESS_SLOT].number], (int)a[JOIN_PROCESS_KINDS].number));
+}
+
+static _Noreturn void run_child(struct keeper *k, int sync) {
+  close(k->sync);
+  k->sync = sync;
+  k->daemon = -1;
+  for (int stream = 0; stream < STREAM_COUNT; stream++)
+    if (k->given[stream] >= 0) dup2(k->given[stream], stream);
+  uint32_t at;
+  int error = run_lane(k, LANE_INSIDE, &at);
+  if (error != 0) {
+    struct sync_message message = {.kind = SYNC_FAILED, .index = at, .error = error};
+    (void)sync_send(k->sync, message, NULL, 0, -1);
+  }
+  _exit(error != 0 ? 127 : 0);
+}
+
+int step_clone(struct keeper *k, const struct argument *a) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return errno;
+  uint64_t cgroup = a[CLONE_CGROUP].number;
+  struct clone_args arguments = {
+      .flags = CLONE_PIDFD | a[CLONE_NAMESPACES].number | (cgroup != UINT64_MAX ? CLONE_INTO_CGROUP : 0U),
+      .pidfd = (uint64_t)(uintptr_t)&k->pidfd,
+      .exit_signal = SIGCHLD,
+      .cgroup = cgroup != UINT64_MAX ? (uint64_t)k->slots[cgroup] : 0,
+  };
+  k->sync = pair[0];
+  pid_t child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (child == 0) run_child(k, pair[1]);
+  int error = error_of(child);
+  close(pair[1]);
+  if (error != 0) return error;
+  k->child = child;
+  k->child_start = start_time(child);
+  for (int stream = 0; stream < STREAM_COUNT; stream++)
+    if (k->given[stream] >= 0) {
+      close(k->given[stream]);
+      k->given[stream] = -1;
+    }
+  return 0;
+}
+
+int step_mount(struct keeper *k, const struct argument *a) {
+  (void)k;
+  if (a[MOUNT_AT].length > 0 && chdir(a[MOUNT_AT].bytes) != 0) return errno;
+  return error_of(mount(a[MOUNT_SOURCE].bytes, a[MOUNT_TARGET].bytes, a[MOUNT_TYPE].bytes, a[MOUNT_FLAGS].number,
+                        a[MOUNT_DATA].bytes));
+}
+
+int step_unmount(struct keeper *k, const struct argument *a) {
+  (void)k;
+  return error_of(umount2(a[UNMOUNT_PATH].bytes, (int)a[UNMOUNT_FLAGS].number));
+}
+
+int step_set_propagation(struct keeper *k, const struct argument *a) {
+  (void)k;
+  return error_of(mount(NULL, a[SET_PROPAGATION_PATH].bytes, NULL, a[SET_PROPAGATION_FLAGS].number, NULL));
+}
+
+int step_release(struct keeper *k, const struct argument *a) { return sync_release(k, (uint32_t)a[RELEASE_POINT].number); }
+
+int step_await(struct keeper *k, const struct argument *a) { return sync_await(k, (uint32_t)a[AWAIT_POINT].number); }
+
+int step_bind_port(struct keeper *k, const struct argument *a) {
+  bool stream = a[BIND_PORT_PROTOCOL].number != IPPROTO_UDP;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)a[BIND_PORT_PORT].number)};
+  if (a[BIND_PORT_ADDRESS].length != sizeof address.sin_addr) return EAFNOSUPPORT;
+  memcpy(&address.sin_addr, a[BIND_PORT_ADDRESS].bytes, sizeof address.sin_addr);
+  int fd = socket(AF_INET, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                  (int)a[BIND_PORT_PROTOCOL].number);
+  if (fd < 0) return errno;
+  /* For a stream this only passes over connections that are being forgotten (TIME_WAIT); for datagrams it would allow
+   * two owners. */
+  if (stream) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || (stream && listen(fd, SOMAXCONN) != 0)) {
+    int error = errno;
+    close(fd);
+    return error;
+  }
+  return fill_slot(k, a[BIND_PORT_SLOT].number, fd);
+}
+
+int step_relay(struct keeper *k, const struct argument *a) {
+  struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons((uint16_t)a[RELAY_PORT].number)};
+  if (a[RELAY_ADDRESS].length != sizeof target.sin_addr) return EAFNOSUPPORT;
+  memcpy(&target.sin_addr, a[RELAY_ADDRESS].bytes, sizeof target.sin_addr);
+  return relay_open(&k->loop, k->slots[a[RELAY_SLOT].number], (int)a[RELAY_PROTOCOL].number, target);
+}
+
+/* v2 kills a whole cgroup at one word, and tells when it is empty (POLLPRI on cgroup.events). */
+int step_kill_cgroup(struct keeper *k, const struct argument *a) {
+  (void)k;
+  int directory = open(a[KILL_CGROUP_PATH].bytes, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return errno;
+  int error = write_file(directory, "cgroup.kill", "1", 1);
+  int events = error == 0 ? openat(directory, "cgroup.events", O_RDONLY | O_CLOEXEC) : -1;
+  close(directory);
+  if (events < 0) return error != 0 ? error : errno;
+  for (int tries = 0; tries < 10; tries++) {
+    char text[256];
+    ssize_t size = pread(events, text, sizeof text - 1, 0);
+    text[size > 0 ? size : 0] = 0;
+    if (strstr(text, "populated 0") != NULL) break;
+    struct pollfd change = {.fd = events, .events = POLLPRI};
+    poll(&change, 1, 1000);
+  }
+  close(events);
+  return 0;
+}
+
+int step_report_file(struct keeper *k, const struct argument *a) {
+  int fd = open(a[REPORT_FILE_PATH].bytes, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  ssize_t size = read(fd, k->report + k->report_length, REPORT_SIZE - k->report_length);
+  int error = error_of(size);
+  if (size > 0) k->report_length += (size_t)size;
+  close(fd);
+  return error;
+}
+
+int step_log_to(struct keeper *k, const struct argument *a) {
+  return log_open(&k->log, a[LOG_TO_PATH].bytes, a[LOG_TO_MAX_SIZE].number, (unsigned)a[LOG_TO_MAX_FILES].number);
+}
+
+int step_listen(struct keeper *k, const struct argument *a) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (a[LISTEN_PATH].length >= sizeof address.sun_path) return ENAMETOOLONG;
+  memcpy(address.sun_path, a[LISTEN_PATH].bytes, a[LISTEN_PATH].length);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return errno;
+  mode_t old = umask(0177);
+  int error = error_of(bind(fd, (struct sockaddr *)&address, sizeof address));
+  umask(old);
+  if (error == 0) error = error_of(listen(fd, SOMAXCONN));
+  if (error != 0) close(fd);
+  else k->control = fd;
+  return error;
+}
+
+int step_exit_to(struct keeper *k, const struct argument *a) {
+  k->exit_path = a[EXIT_TO_PATH].bytes;
+  return 0;
+}
+
+static int open_pipe(struct keeper *k, int stream) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  bool in = stream == STREAM_IN;
+  k->own[stream] = ends[in ? 1 : 0];
+  k->given[stream] = ends[in ? 0 : 1];
+  return error_of(fcntl(k->own[stream], F_SETFL, O_NONBLOCK));
+}
+
+static int open_null(struct keeper *k, int stream) {
+  k->given[stream] = open("/dev/null", O_RDWR | O_CLOEXEC);
+  return error_of(k->given[stream]);
+}
+
+int step_stdio(struct keeper *k, const struct argument *a) {
+  k->stdio_kind = (int)a[STDIO_KIND].number;
+  k->stdin_kind = (int)a[STDIO_STDIN].number;
+  if (k->stdio_kind == STDIO_TERMINAL) return 0;
+  for (int stream = 0; stream < STREAM_COUNT; stream++) {
+    bool piped = k->stdio_kind == STDIO_PIPES && (stream != STREAM_IN || k->stdin_kind != STDIN_NONE);
+    int error = piped ? open_pipe(k, stream) : open_null(k, stream);
+    if (error != 0) return error;
+  }
+  return 0;
+}

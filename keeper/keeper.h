@@ -1,0 +1,117 @@
+/* What the parts of the keeper share. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "log.h"
+#include "loop.h"
+#include "plan.h"
+#include "steps.h"
+
+enum { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_COUNT };
+
+/* Enough for what after lanes report: one line of a kernel file each. */
+#define REPORT_SIZE 4096
+
+struct keeper {
+  struct plan plan;
+  int slots[SLOT_LIMIT];
+
+  int daemon;  /* the connection inherited as descriptor 3; -1 once it is closed */
+  int control; /* the listening control socket, or -1 */
+  int sync;    /* to the other side of the clone: the keeper's end, or the child's */
+
+  pid_t child;
+  int pidfd;
+  uint64_t child_start; /* clock ticks since boot */
+  uint32_t phase;
+
+  int stdio_kind;
+  int stdin_kind;
+  int own[STREAM_COUNT];   /* the keeper's ends of the standard streams; own[0] is the terminal, if there is one */
+  int given[STREAM_COUNT]; /* the child's */
+
+  struct log log;
+  const char *exit_path;
+  char report[REPORT_SIZE];
+  size_t report_length;
+
+  char *title; /* the memory of the command line, for `init` to put its own name there */
+  size_t title_size;
+
+  /* Only in the child. */
+  int root;
+  int null_tree; /* a read-only empty directory, for masks */
+  const char *program;
+
+  struct loop loop;
+};
+
+/* Every step answers 0 or an error number. */
+typedef int step_function(struct keeper *, const struct argument *);
+
+#define DECLARE_STEP(code, name, kinds, lanes) step_function step_##name;
+STEPS(DECLARE_STEP)
+#undef DECLARE_STEP
+
+/* run.c: the lane's steps in order; 0, or an error number with the failing step's index in *at. */
+int run_lane(struct keeper *k, uint32_t lane, uint32_t *at);
+void run_after(struct keeper *k);
+
+/* sync.c: between the keeper and the cloned child. */
+enum { SYNC_POINT, SYNC_FAILED, SYNC_BYTES, SYNC_TERMINAL };
+/* The point that the `start` step reaches and waits for. */
+#define POINT_START 0xffffU
+struct sync_message {
+  uint32_t kind;
+  uint32_t index; /* of the step; of the point */
+  int32_t error;
+};
+int sync_send(int fd, struct sync_message message, const void *data, size_t size, int passed);
+/* -1 at the end, else the size of the data. */
+ssize_t sync_receive(int fd, struct sync_message *message, void *data, size_t size, int *passed);
+int sync_release(struct keeper *k, uint32_t point);
+int sync_await(struct keeper *k, uint32_t point);
+/* Deals with what needs no lane's attention (bytes, terminals); true when it was such a message. */
+bool sync_absorb(struct keeper *k, const struct sync_message *message, const void *data, size_t size, int passed);
+
+/* say.c: to the daemon that started the keeper, and to any connection. */
+void say(struct keeper *k, uint32_t type, const void *payload, size_t size);
+void say_to(int fd, uint32_t type, const void *payload, size_t size);
+void say_failed(struct keeper *k, uint32_t lane, uint32_t index, int error);
+void say_bytes(struct keeper *k, uint32_t index, const void *bytes, size_t size);
+
+/* watch.c: from the end of the outside lane until the keeper may leave. */
+void watch(struct keeper *k);
+/* Takes everything back: the child is dead and the after lane has run. */
+void undo(struct keeper *k);
+
+struct keeper *keeper_of(struct loop *loop);
+
+/* output.c: what the container writes and reads, and who listens. */
+void streams_open(struct keeper *k);
+void streams_drain(struct keeper *k);
+/* Whether a client still has output to take. */
+bool streams_busy(void);
+/* The descriptor is the client's stream from now on. */
+void stream_attach(struct keeper *k, int fd, uint32_t flags);
+void stream_terminal(struct keeper *k, int fd);
+
+/* init.c: the process that reaps and passes on signals when asked for `--init`; answers only in the process that shall
+ * become the program. */
+int become_init(struct keeper *k);
+
+/* hold.c: keeps the sealed copy of the keeper and the store's mount namespace. */
+int hold(const char *join);
+
+/* root.c: a path resolved beneath the root, links included, magic ones refused; a descriptor or -1. */
+int open_in_root(const struct keeper *k, const char *path, uint64_t flags);
+
+/* Writes all of it; 0 or an error number. */
+int write_all(int fd, const void *bytes, size_t size);
+int write_file(int at, const char *path, const void *bytes, size_t size);
+/* The start time of a process, in clock ticks since boot; 0 when there is none. */
+uint64_t start_time(pid_t pid);

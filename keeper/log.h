@@ -1,0 +1,32 @@
+/* The container's log: Docker's json-file format, byte for byte, rotated by the keeper. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* Docker's limit: a longer line is kept in pieces, of which only the last ends with a newline. */
+#define LINE_LIMIT 16384
+
+struct log {
+  int fd; /* -1: nothing is logged */
+  const char *path;
+  uint64_t size;
+  uint64_t max_size; /* 0: never rotated */
+  unsigned max_files;
+};
+
+/* The piece of a line that waits for its rest. */
+struct line {
+  size_t length;
+  bool split; /* a piece of this line is in the log already, under this time */
+  struct timespec time;
+  char bytes[LINE_LIMIT];
+};
+
+int log_open(struct log *log, const char *path, uint64_t max_size, unsigned max_files);
+/* Takes what a stream wrote; complete lines go to the log, the rest stays in `line`. */
+void log_bytes(struct log *log, struct line *line, const char *stream, const char *bytes, size_t size);
+/* The stream has ended: an unfinished line is written as it is. */
+void log_end(struct log *log, struct line *line, const char *stream);

@@ -1,0 +1,72 @@
+/* The keeper: runs a container's plan, then stays as its monitor. A table of contents:
+ *
+ *   plan.c    the plan as it lies in its file          run.c    lanes and their order
+ *   host.c    steps on the host                        root.c   steps beneath the container's root
+ *   self.c    steps that the child takes on itself     sync.c   where the lanes meet
+ *   watch.c   the life after the plan                  say.c    to the daemon
+ *   output.c  streams and who listens to them          log.c    the log file
+ *   relay.c   published ports on the loopback          loop.c   the event loop
+ *   init.c    --init                                   hold.c   the sealed program and the store's namespace
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+#define DAEMON_FD 3
+
+static struct keeper keeper;
+
+/* Whatever the parent left behind in this process ends here: its descriptors and what it did with signals. Signals stay
+ * blocked: only a killed keeper goes, and its container with it. */
+static void begin(void) {
+  syscall(SYS_close_range, DAEMON_FD + 1U, ~0U, 0U);
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, NULL);
+  umask(022);
+}
+
+static void clear(struct keeper *k, char **argv, int argc) {
+  for (size_t slot = 0; slot < SLOT_LIMIT; slot++) k->slots[slot] = -1;
+  for (int stream = 0; stream < STREAM_COUNT; stream++) k->own[stream] = k->given[stream] = -1;
+  k->control = k->sync = k->pidfd = k->root = k->null_tree = k->log.fd = -1;
+  k->daemon = DAEMON_FD;
+  k->title = argv[0];
+  k->title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
+}
+
+static int run(struct keeper *k, const char *path) {
+  uint32_t at = 0;
+  int error = plan_open(&k->plan, path);
+  if (error == 0 && loop_init(&k->loop) != 0) error = ENOMEM;
+  if (error != 0) {
+    say_failed(k, LANE_OUTSIDE, UINT32_MAX, error);
+    return EXIT_FAILURE;
+  }
+  error = run_lane(k, LANE_OUTSIDE, &at);
+  if (error != 0) {
+    /* ECHILD: it was the child that failed, and its own step has been told. */
+    if (error != ECHILD) say_failed(k, LANE_OUTSIDE, at, error);
+    undo(k);
+  }
+  watch(k);
+  return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+  begin();
+  if (argc >= 2 && strcmp(argv[1], "--hold") == 0) return hold(argc > 2 ? argv[2] : NULL);
+  if (argc != 3 || strcmp(argv[1], "run") != 0) return 2;
+  fcntl(DAEMON_FD, F_SETFD, FD_CLOEXEC);
+  fcntl(DAEMON_FD, F_SETFL, O_RDWR | O_NONBLOCK);
+  clear(&keeper, argv, argc);
+  return run(&keeper, argv[2]);
+}

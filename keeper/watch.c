@@ -1,0 +1,251 @@
+/* From the end of the outside lane until the keeper may leave: the child, the daemon's connections, the streams. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+#define REQUEST_PAYLOAD 16U
+
+/* A connection of a daemon: requests come in, answers and news go out. */
+struct connection {
+  struct connection *next;
+  int fd;
+  size_t have;
+  struct {
+    uint32_t type, size;
+    uint32_t payload[REQUEST_PAYLOAD / 4];
+  } request;
+};
+
+static struct connection *connections;
+
+static loop_callback on_connection;
+
+struct keeper *keeper_of(struct loop *loop) { return (struct keeper *)((char *)loop - offsetof(struct keeper, loop)); }
+
+static bool connection_open(struct keeper *k, int fd) {
+  struct connection *c = calloc(1, sizeof *c);
+  if (c == NULL || loop_add(&k->loop, fd, EPOLLIN, on_connection, c) != 0) {
+    free(c);
+    return false;
+  }
+  c->fd = fd;
+  c->next = connections;
+  connections = c;
+  return true;
+}
+
+/* Takes the connection off the list; its descriptor stays open. */
+static void connection_free(struct keeper *k, struct connection *c) {
+  for (struct connection **at = &connections; *at != NULL; at = &(*at)->next)
+    if (*at == c) {
+      *at = c->next;
+      break;
+    }
+  loop_remove(&k->loop, c->fd);
+  if (c->fd == k->daemon) k->daemon = -1;
+  free(c);
+}
+
+static void broadcast(uint32_t type, const void *payload, size_t size) {
+  for (struct connection *c = connections; c != NULL; c = c->next) say_to(c->fd, type, payload, size);
+}
+
+void undo(struct keeper *k) {
+  if (k->child > 0) {
+    kill(k->child, SIGKILL);
+    waitpid(k->child, NULL, 0);
+  }
+  run_after(k);
+  exit(EXIT_FAILURE);
+}
+
+/* The exit file has the same bytes as the message: whichever of the two a daemon meets tells it the same. */
+static void write_exit(const struct keeper *k, const void *bytes, size_t size) {
+  char temporary[4096];
+  if (k->exit_path == NULL) return;
+  int length = snprintf(temporary, sizeof temporary, "%s.new", k->exit_path);
+  if (length < 0 || (size_t)length >= sizeof temporary) return;
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return;
+  int error = write_all(fd, bytes, size);
+  close(fd);
+  if (error == 0) rename(temporary, k->exit_path);
+}
+
+static void tell_exit(struct keeper *k, int status) {
+  struct {
+    int32_t status;
+    uint32_t zero;
+    uint64_t time;
+    char report[REPORT_SIZE];
+  } payload = {.status = status};
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  payload.time = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+  memcpy(payload.report, k->report, k->report_length);
+  size_t size = offsetof(__typeof__(payload), report) + k->report_length;
+  write_exit(k, &payload, size);
+  broadcast(SAY_EXITED, &payload, size);
+}
+
+static void finish(struct keeper *k) {
+  if (k->phase == PHASE_EXITED && !streams_busy()) loop_stop(&k->loop);
+}
+
+static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)events;
+  struct keeper *k = data;
+  int status = 0;
+  if (waitpid(k->child, &status, 0) != k->child) return;
+  loop_remove(loop, fd);
+  k->child = 0;
+  run_after(k);
+  streams_drain(k);
+  k->phase = PHASE_EXITED;
+  tell_exit(k, status);
+  finish(k);
+}
+
+static void started(struct keeper *k) {
+  loop_remove(&k->loop, k->sync);
+  close(k->sync);
+  k->sync = -1;
+  if (k->phase != PHASE_CREATED) return;
+  k->phase = PHASE_RUNNING;
+  broadcast(SAY_STARTED, NULL, 0);
+}
+
+static void reached_start(struct keeper *k) {
+  struct {
+    uint32_t pid, zero;
+    uint64_t start;
+  } payload = {(uint32_t)k->child, 0, k->child_start};
+  k->phase = PHASE_CREATED;
+  broadcast(SAY_CREATED, &payload, sizeof payload);
+}
+
+static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)loop, (void)events;
+  static char bytes[65536];
+  struct keeper *k = data;
+  struct sync_message message;
+  int passed;
+  ssize_t size = sync_receive(fd, &message, bytes, sizeof bytes, &passed);
+  /* The end: the socket closed itself in a successful exec, or the child is gone, which its own descriptor tells. */
+  if (size < 0) {
+    started(k);
+  } else if (sync_absorb(k, &message, bytes, (size_t)size, passed)) {
+    return;
+  } else if (message.kind == SYNC_FAILED) {
+    say_failed(k, LANE_INSIDE, message.index, message.error);
+    undo(k);
+  } else if (message.kind == SYNC_POINT && message.index == POINT_START) {
+    reached_start(k);
+  }
+}
+
+static int answer(struct keeper *k, const struct connection *c) {
+  const uint32_t *payload = c->request.payload;
+  if (c->request.type == ASK_SIGNAL && c->request.size == 4) {
+    if (k->child == 0) return ESRCH;
+    return syscall(SYS_pidfd_send_signal, k->pidfd, payload[0], NULL, 0) < 0 ? errno : 0;
+  }
+  if (c->request.type == ASK_RESIZE && c->request.size == 8) {
+    struct winsize size = {.ws_row = (unsigned short)payload[0], .ws_col = (unsigned short)payload[1]};
+    if (k->stdio_kind != STDIO_TERMINAL || k->own[STREAM_IN] < 0) return ENOTTY;
+    return ioctl(k->own[STREAM_IN], TIOCSWINSZ, &size) < 0 ? errno : 0;
+  }
+  return EPROTO;
+}
+
+static void attach(struct keeper *k, struct connection *c) {
+  int fd = c->fd;
+  uint32_t flags = c->request.payload[0];
+  connection_free(k, c);
+  say_to(fd, SAY_ATTACHED, NULL, 0);
+  stream_attach(k, fd, flags);
+}
+
+static void serve(struct keeper *k, struct connection *c) {
+  if (c->request.type == ASK_START) {
+    if (k->phase == PHASE_CREATED && k->sync >= 0) (void)sync_release(k, POINT_START);
+  } else if (c->request.type == ASK_ATTACH && c->request.size == 4) {
+    attach(k, c);
+  } else {
+    int32_t error = answer(k, c);
+    say_to(c->fd, SAY_ANSWER, &error, sizeof error);
+  }
+}
+
+/* The daemon that began this has gone before it said start: nothing of the container may be left. */
+static void lost(struct keeper *k, struct connection *c) {
+  bool owner = c->fd == k->daemon;
+  int fd = c->fd;
+  connection_free(k, c);
+  close(fd);
+  if (owner && k->phase < PHASE_RUNNING && k->sync >= 0) undo(k);
+}
+
+static void on_connection(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)events;
+  struct connection *c = data;
+  struct keeper *k = keeper_of(loop);
+  size_t head = 2 * sizeof(uint32_t);
+  size_t wanted = c->have < head ? head : head + c->request.size;
+  ssize_t size = recv(fd, (char *)&c->request + c->have, wanted - c->have, MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size > 0) c->have += (size_t)size;
+  if (size <= 0 || (c->have >= head && c->request.size > REQUEST_PAYLOAD)) {
+    lost(k, c);
+  } else if (c->have >= head && c->have == head + c->request.size) {
+    c->have = 0;
+    serve(k, c);
+  }
+}
+
+static bool is_root(int fd) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)loop, (void)events;
+  struct keeper *k = data;
+  int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (accepted < 0) return;
+  if (!is_root(accepted) || !connection_open(k, accepted)) {
+    close(accepted);
+    return;
+  }
+  struct {
+    uint32_t version, phase, pid, zero;
+    uint64_t start;
+  } hello = {PROTOCOL_VERSION, k->phase, (uint32_t)k->child, 0, k->child_start};
+  say_to(accepted, SAY_HELLO, &hello, sizeof hello);
+}
+
+void watch(struct keeper *k) {
+  if (k->daemon >= 0 && !connection_open(k, k->daemon)) undo(k);
+  if (k->control >= 0) loop_add(&k->loop, k->control, EPOLLIN, on_control, k);
+  if (k->child == 0) {
+    run_after(k);
+    tell_exit(k, 0);
+    return;
+  }
+  loop_add(&k->loop, k->sync, EPOLLIN, on_sync, k);
+  loop_add(&k->loop, k->pidfd, EPOLLIN, on_child, k);
+  streams_open(k);
+  loop_run(&k->loop);
+}

@@ -1,0 +1,15 @@
+/** What can go wrong at the door to Linux. */
+export const kernelErrors = {
+  nulInText: { status: 400, sentence: "a text for the kernel holds a NUL byte: {text}" },
+  tooManySlots: { status: 500, sentence: "a plan has more than {limit} open files at a time" },
+  toleratesTooMuch: { status: 500, sentence: "step {step} tolerates more than four error numbers" },
+  wrongLane: { status: 500, sentence: "step {step} cannot stand in the {lane} lane" },
+  keeperMissing: {
+    status: 500,
+    sentence: "the keeper could not be started from {path}",
+    hint: "run ./pier once to build it",
+  },
+  keeperLost: { status: 500, sentence: "the keeper ended before its work was done" },
+  keeperProtocol: { status: 500, sentence: "a keeper said something that is not in the protocol: {what}" },
+  stepFailed: { status: 500, sentence: "{step} failed: {reason}" },
+} as const;
