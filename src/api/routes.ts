@@ -1,0 +1,151 @@
+/**
+ * The one table of routes: the server routes by it, the client builds its paths from it. `{id}` stands for one segment
+ * of the path, `{name+}` for several (image names have slashes). A route with `later` is known, and answers 501 with
+ * that sentence; one with `hijack` turns the connection into a raw stream.
+ */
+
+export interface Route {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly hijack?: true;
+  readonly later?: string;
+}
+
+export const routes = {
+  ping: { method: "GET", path: "/_ping" },
+  pingHead: { method: "HEAD", path: "/_ping" },
+  version: { method: "GET", path: "/version" },
+  info: { method: "GET", path: "/info" },
+  events: { method: "GET", path: "/events" },
+  explain: { method: "POST", path: "/pier/explain" },
+  auth: { method: "POST", path: "/auth", later: "pier does not log in to registries yet" },
+  systemDf: { method: "GET", path: "/system/df", later: "pier does not add up disk usage yet" },
+
+  containerList: { method: "GET", path: "/containers/json" },
+  containerCreate: { method: "POST", path: "/containers/create" },
+  containerPrune: { method: "POST", path: "/containers/prune", later: "pier does not prune containers yet" },
+  containerInspect: { method: "GET", path: "/containers/{id}/json" },
+  containerTop: { method: "GET", path: "/containers/{id}/top" },
+  containerLogs: { method: "GET", path: "/containers/{id}/logs" },
+  containerStart: { method: "POST", path: "/containers/{id}/start" },
+  containerStop: { method: "POST", path: "/containers/{id}/stop" },
+  containerRestart: { method: "POST", path: "/containers/{id}/restart" },
+  containerKill: { method: "POST", path: "/containers/{id}/kill" },
+  containerWait: { method: "POST", path: "/containers/{id}/wait" },
+  containerRename: { method: "POST", path: "/containers/{id}/rename" },
+  containerAttach: { method: "POST", path: "/containers/{id}/attach", hijack: true },
+  containerResize: { method: "POST", path: "/containers/{id}/resize" },
+  containerDelete: { method: "DELETE", path: "/containers/{id}" },
+  containerAttachWebSocket: {
+    method: "GET",
+    path: "/containers/{id}/attach/ws",
+    later: "pier does not attach over WebSocket yet",
+  },
+  containerChanges: {
+    method: "GET",
+    path: "/containers/{id}/changes",
+    later: "pier does not list changed files yet",
+  },
+  containerExport: { method: "GET", path: "/containers/{id}/export", later: "pier does not export containers yet" },
+  containerStats: { method: "GET", path: "/containers/{id}/stats", later: "pier does not measure containers yet" },
+  containerUpdate: { method: "POST", path: "/containers/{id}/update", later: "pier does not update containers yet" },
+  containerPause: { method: "POST", path: "/containers/{id}/pause", later: "pier does not pause containers yet" },
+  containerUnpause: { method: "POST", path: "/containers/{id}/unpause", later: "pier does not pause containers yet" },
+  archiveGet: { method: "GET", path: "/containers/{id}/archive", later: "pier does not copy files yet" },
+  archiveHead: { method: "HEAD", path: "/containers/{id}/archive", later: "pier does not copy files yet" },
+  archivePut: { method: "PUT", path: "/containers/{id}/archive", later: "pier does not copy files yet" },
+  execCreate: { method: "POST", path: "/containers/{id}/exec" },
+  execStart: { method: "POST", path: "/exec/{id}/start", hijack: true },
+  execResize: { method: "POST", path: "/exec/{id}/resize" },
+  execInspect: { method: "GET", path: "/exec/{id}/json" },
+
+  imageList: { method: "GET", path: "/images/json" },
+  imageCreate: { method: "POST", path: "/images/create" },
+  imageLoad: { method: "POST", path: "/images/load" },
+  imageInspect: { method: "GET", path: "/images/{name+}/json" },
+  imageHistory: { method: "GET", path: "/images/{name+}/history" },
+  imageTag: { method: "POST", path: "/images/{name+}/tag" },
+  imageDelete: { method: "DELETE", path: "/images/{name+}" },
+  imagePush: { method: "POST", path: "/images/{name+}/push", later: "pier does not push images yet" },
+  imageSearch: { method: "GET", path: "/images/search", later: "pier does not search registries yet" },
+  imagePrune: { method: "POST", path: "/images/prune", later: "pier does not prune images yet" },
+  imageSave: { method: "GET", path: "/images/{name+}/get", later: "pier does not save images yet" },
+  imageSaveAll: { method: "GET", path: "/images/get", later: "pier does not save images yet" },
+  commit: { method: "POST", path: "/commit", later: "pier does not commit containers yet" },
+  build: { method: "POST", path: "/build", later: "pier does not build images yet" },
+  buildPrune: { method: "POST", path: "/build/prune", later: "pier does not build images yet" },
+  session: { method: "POST", path: "/session", later: "pier does not build images yet" },
+  grpc: { method: "POST", path: "/grpc", later: "pier does not build images yet" },
+  distributionInspect: {
+    method: "GET",
+    path: "/distribution/{name+}/json",
+    later: "pier does not ask registries yet",
+  },
+
+  networkList: { method: "GET", path: "/networks" },
+  networkInspect: { method: "GET", path: "/networks/{id}" },
+  networkCreate: { method: "POST", path: "/networks/create", later: "pier does not create networks yet" },
+  networkPrune: { method: "POST", path: "/networks/prune", later: "pier does not create networks yet" },
+  networkDelete: { method: "DELETE", path: "/networks/{id}", later: "pier does not create networks yet" },
+  networkConnect: {
+    method: "POST",
+    path: "/networks/{id}/connect",
+    later: "pier does not connect running containers yet",
+  },
+  networkDisconnect: {
+    method: "POST",
+    path: "/networks/{id}/disconnect",
+    later: "pier does not disconnect running containers yet",
+  },
+  volumeList: { method: "GET", path: "/volumes" },
+  volumeCreate: { method: "POST", path: "/volumes/create", later: "pier does not keep volumes yet" },
+  volumePrune: { method: "POST", path: "/volumes/prune", later: "pier does not keep volumes yet" },
+  volumeInspect: { method: "GET", path: "/volumes/{id}" },
+  volumeDelete: { method: "DELETE", path: "/volumes/{id}" },
+  pluginList: { method: "GET", path: "/plugins", later: "pier does not run plugins" },
+  swarmInspect: { method: "GET", path: "/swarm", later: "pier does not join swarms" },
+  nodeList: { method: "GET", path: "/nodes", later: "pier does not join swarms" },
+  serviceList: { method: "GET", path: "/services", later: "pier does not join swarms" },
+  taskList: { method: "GET", path: "/tasks", later: "pier does not join swarms" },
+  secretList: { method: "GET", path: "/secrets", later: "pier does not join swarms" },
+  configList: { method: "GET", path: "/configs", later: "pier does not join swarms" },
+} as const satisfies Record<string, Route>;
+
+export type RouteName = keyof typeof routes;
+
+type Placeholder<P extends string> = P extends `${string}{${infer Name}}${infer Rest}`
+  ? (Name extends `${infer N}+` ? N : Name) | Placeholder<Rest>
+  : never;
+/** The values that a route's path needs: `{ id }`. */
+export type PathValues<R extends RouteName> = Readonly<Record<Placeholder<(typeof routes)[R]["path"]>, string>>;
+
+/** The path of a request, without version and query: `pathOf("containerStart", { id: "web" })`. */
+export const pathOf = <R extends RouteName>(name: R, values: PathValues<R>): string =>
+  routes[name].path.replace(/\{(\w+)(\+?)\}/g, (_, key: keyof PathValues<R>, several: string) => {
+    const value: string = values[key];
+    return several === "+" ? value.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(value);
+  });
+
+const patternOf = (path: string): RegExp =>
+  new RegExp(
+    `^${path.replace(/\{(\w+)(\+?)\}/g, (_, key: string, several: string) => `(?<${key}>${several ? ".+" : "[^/]+"})`)}$`,
+  );
+
+const patterns = (Object.entries(routes) as [RouteName, Route][]).map(
+  ([name, route]) => ({ name, method: route.method, pattern: patternOf(route.path) }) as const,
+);
+
+export interface RouteMatch {
+  readonly name: RouteName;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** The route of a request whose path is decoded and has no version, or undefined. */
+export const matchRoute = (method: string, path: string): RouteMatch | undefined => {
+  for (const { name, method: wanted, pattern } of patterns) {
+    if (wanted !== method) continue;
+    const match = pattern.exec(path);
+    if (match !== null) return { name, values: { ...match.groups } };
+  }
+  return undefined;
+};
