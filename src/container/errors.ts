@@ -1,0 +1,127 @@
+/** What can be wrong with a request for a container, in Docker's words where it has some. */
+import { errorsFrom } from "../base/errors.ts";
+
+export const requestErrors = {
+  // The process.
+  noImage: { status: 400, sentence: "no image specified" },
+  noCommand: { status: 400, sentence: "no command specified" },
+  noExecCommand: { status: 400, sentence: "No exec command specified" },
+  emptyConfig: { status: 400, sentence: "config cannot be empty in order to create a container" },
+  nulByte: { status: 400, sentence: "invalid request: texts cannot contain a NUL byte" },
+  invalidName: {
+    status: 400,
+    sentence: "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+  },
+  invalidEnvironment: { status: 400, sentence: "invalid environment variable: {entry}" },
+  relativeWorkingDirectory: {
+    status: 400,
+    sentence: "the working directory '{path}' is invalid, it needs to be an absolute path",
+  },
+  invalidHostname: { status: 400, sentence: "invalid hostname: {name}" },
+  invalidDomainname: { status: 400, sentence: "invalid domain name: {name}" },
+  invalidHealthcheck: { status: 400, sentence: "{field} in Healthcheck cannot be {problem}" },
+  invalidAnnotation: {
+    status: 400,
+    sentence: "invalid Annotations: the empty string is not permitted as an annotation key",
+  },
+  invalidStopTimeout: { status: 400, sentence: "invalid stop timeout: {seconds}" },
+  invalidOomScoreAdj: {
+    status: 400,
+    sentence: "Invalid value {value}, range for oom score adj is [-1000, 1000]",
+  },
+
+  // Users: the wording of moby/sys/user.
+  noSuchUser: { status: 400, sentence: "unable to find user {user}: no matching entries in passwd file" },
+  noSuchGroup: { status: 400, sentence: "unable to find group {group}: no matching entries in group file" },
+  idOutOfRange: { status: 400, sentence: "uids and gids must be in range 0-{max}" },
+  tooManyGroups: { status: 400, sentence: "user {user} has {count} groups, and the kernel takes no more than {max}" },
+
+  // Mounts.
+  invalidVolume: { status: 400, sentence: "invalid volume specification: '{spec}'" },
+  invalidVolumeReason: { status: 400, sentence: "invalid volume specification: '{spec}': {reason}" },
+  invalidMountMode: { status: 400, sentence: "invalid mode: {mode}" },
+  invalidMount: { status: 400, sentence: 'invalid mount config for type "{type}": {reason}' },
+  rootMount: { status: 400, sentence: "invalid specification: destination can't be '/'" },
+  relativeMount: { status: 400, sentence: "invalid mount path: '{path}' mount path must be absolute" },
+  protectedMount: {
+    status: 400,
+    sentence: "cannot mount on {path}: a mount inside /proc could redirect what is written there for the container",
+  },
+  duplicateMount: { status: 400, sentence: "Duplicate mount point: {path}" },
+  invalidTmpfsOption: { status: 400, sentence: 'invalid tmpfs option "{option}"' },
+  invalidShmSize: { status: 400, sentence: "SHM size can not be less than 0" },
+  notShared: { status: 400, sentence: "path {path} is mounted on {mount} but it is not a shared mount" },
+  notSharedOrSlave: {
+    status: 400,
+    sentence: "path {path} is mounted on {mount} but it is not a shared or slave mount",
+  },
+
+  // Resources.
+  invalidResource: { status: 400, sentence: "{problem}" },
+  cpuRange: {
+    status: 400,
+    sentence: "Range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available",
+  },
+  invalidCpuset: { status: 400, sentence: "Invalid value {value} for cpuset {kind}" },
+  unavailableCpus: {
+    status: 400,
+    sentence: "Requested CPUs are not available - requested {asked}, available: {available}",
+  },
+  unavailableMemoryNodes: {
+    status: 400,
+    sentence: "Requested memory nodes are not available - requested {asked}, available: {available}",
+  },
+  invalidUlimit: {
+    status: 400,
+    sentence: "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}",
+  },
+  invalidCgroupParent: { status: 400, sentence: "invalid cgroup parent: {path}" },
+  invalidDeviceMode: { status: 400, sentence: "invalid device mode: {mode}" },
+  invalidDeviceRule: { status: 400, sentence: "invalid device cgroup rule format: '{rule}'" },
+  noDevice: {
+    status: 400,
+    sentence: 'error gathering device information while adding custom device "{path}": {reason}',
+  },
+
+  // Security.
+  invalidCapability: { status: 400, sentence: "invalid {field}: {reason}" },
+  invalidSecurityOption: { status: 400, sentence: 'invalid --security-opt: "{option}"' },
+  invalidSeccomp: { status: 400, sentence: "decoding seccomp profile failed: {reason}" },
+  invalidSysctl: { status: 400, sentence: "invalid sysctl: {name}" },
+  invalidSysctlValue: { status: 400, sentence: "invalid value of sysctl {name}" },
+  sysctlNotNamespaced: { status: 400, sentence: 'sysctl "{name}" is not in a separate kernel namespace' },
+  sysctlHostNamespace: { status: 400, sentence: 'sysctl "{name}" not allowed in host {namespace} namespace' },
+  sysctlHostname: {
+    status: 400,
+    sentence: 'sysctl "{name}" is not allowed as it conflicts with the hostname: use it instead',
+  },
+
+  // Namespaces and the network.
+  invalidMode: { status: 400, sentence: "invalid {namespace} mode: {mode}" },
+  conflict: { status: 400, sentence: "conflicting options: {options}" },
+  invalidPort: { status: 400, sentence: 'invalid port specification: "{port}"' },
+  invalidExtraHost: { status: 400, sentence: 'bad format for add-host: "{entry}"' },
+  invalidExtraHostAddress: { status: 400, sentence: 'invalid IP address in add-host: "{address}"' },
+  invalidDns: { status: 400, sentence: "IP address is not correctly formatted: {address}" },
+  invalidDnsOption: { status: 400, sentence: "invalid DNS option or search domain: {entry}" },
+  invalidMac: { status: 400, sentence: "invalid MAC address: {address}" },
+  addressNotSupported: {
+    status: 400,
+    sentence: "user specified IP address is supported on user defined networks only",
+  },
+  aliasNotSupported: {
+    status: 400,
+    sentence: "network-scoped aliases are only supported for user-defined networks",
+  },
+
+  // Logs.
+  invalidLogOption: { status: 400, sentence: "{problem}" },
+  logsNotKept: { status: 501, sentence: "configured logging driver does not support reading" },
+
+  // What a later version brings.
+  notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },
+  unknownRuntime: { status: 400, sentence: "unknown or invalid runtime name: {name}" },
+  unavailable: { status: 400, sentence: "{what}, and this host does not support it" },
+} as const;
+
+export const containerError = errorsFrom(requestErrors);

@@ -1,0 +1,192 @@
+/** What a container's spec needs to know first, gathered as values: from the image's tree, and from the host it shares with. */
+import { type BigIntStats, constants } from "node:fs";
+import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { posix } from "node:path";
+import { errnoOf } from "../base/errors.ts";
+import type { ContainerId } from "../base/ids.ts";
+import type { DeviceFact, DeviceFacts } from "./devices.ts";
+import type { SourceFact } from "./mounts.ts";
+import type { OciDevice } from "./oci/spec.ts";
+import type { BindRequest, CreateRequest } from "./request.ts";
+import type { ContainerFacts } from "./spec.ts";
+import { userFileLimit } from "./users.ts";
+
+/** The root of a container as data: regular files only, links followed beneath the root. */
+export interface RootTree {
+  read(path: string, limit: number): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+}
+
+export interface FactsInput {
+  readonly id: ContainerId;
+  readonly directory: string;
+  readonly cgroupParent: string;
+  readonly tree: RootTree;
+  readonly joined?: ContainerFacts["joined"];
+}
+
+/** Reads, changes nothing. What is missing is a fact too; planning decides whether it matters. */
+export const collectFacts = async (request: CreateRequest, input: FactsInput): Promise<ContainerFacts> => {
+  const { tree, joined, ...place } = input;
+  const binds = request.mounts.filter((mount) => mount.kind === "bind");
+  const [passwd, group, sources, devices, hostDevices, mountedPasswd] = await Promise.all([
+    tree.read("/etc/passwd", userFileLimit),
+    tree.read("/etc/group", userFileLimit),
+    collectSources(binds),
+    collectDevices(request),
+    request.security.privileged ? collectHostDevices("/dev") : [],
+    readMountedPasswd(binds),
+  ]);
+  return {
+    ...place,
+    users: { passwd, group },
+    mountedPasswd,
+    sources,
+    devices,
+    hostDevices,
+    ...(joined === undefined ? {} : { joined }),
+  };
+};
+
+const collectSources = async (binds: readonly BindRequest[]): Promise<Record<string, SourceFact>> => {
+  const spreads = binds.some(({ propagation }) => !propagation.endsWith("private"));
+  const mounts = spreads ? parseMountInfo(await readFile("/proc/self/mountinfo", "utf8")) : [];
+  const facts = binds.map(async (bind) => [bind.source, await sourceFact(bind, mounts)] as const);
+  return Object.fromEntries(await Promise.all(facts));
+};
+
+const sourceFact = async (bind: BindRequest, mounts: readonly MountPoint[]): Promise<SourceFact> => {
+  const found = await findStat(bind.source);
+  if (found === undefined) return { kind: "missing" };
+  const kind = found.isDirectory() ? "directory" : "file";
+  if (bind.propagation.endsWith("private")) return { kind };
+  const mount = mountOf(await realpath(bind.source), mounts);
+  return mount === undefined ? { kind } : { kind, mount };
+};
+
+const findStat = async (path: string): Promise<BigIntStats | undefined> => {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
+    throw error;
+  }
+};
+
+/** An /etc/passwd that is bound over the image's, as `-v /etc/passwd:/etc/passwd:ro` does. */
+const readMountedPasswd = async (binds: readonly BindRequest[]): Promise<Uint8Array | undefined> => {
+  const bind = binds.find(({ target }) => target === "/etc/passwd");
+  if (bind === undefined) return undefined;
+  try {
+    // A FIFO would make open wait for ever.
+    await using file = await open(bind.source, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) return undefined;
+    const buffer = new Uint8Array(userFileLimit);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+};
+
+export interface MountPoint {
+  readonly path: string;
+  readonly shared: boolean;
+  readonly slave: boolean;
+}
+
+/** The lines of /proc/self/mountinfo (proc_pid_mountinfo(5)); its optional fields end at a lone hyphen. */
+export const parseMountInfo = (text: string): readonly MountPoint[] =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const fields = line.split(" ");
+      const options = fields.slice(6, fields.indexOf("-", 6));
+      return {
+        path: fields[4]!.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+        shared: options.some((option) => option.startsWith("shared:")),
+        slave: options.some((option) => option.startsWith("master:")),
+      };
+    });
+
+/** Where a path is mounted: the longest mount point above it, the last mounted of several. */
+const mountOf = (path: string, mounts: readonly MountPoint[]): MountPoint | undefined => {
+  const above = mounts.filter((mount) => mount.path === "/" || `${path}/`.startsWith(`${mount.path}/`));
+  return above.reduce<MountPoint | undefined>(
+    (best, mount) => (best === undefined || mount.path.length >= best.path.length ? mount : best),
+    undefined,
+  );
+};
+
+const collectDevices = async (request: CreateRequest): Promise<Record<string, DeviceFacts>> => {
+  const { resources } = request;
+  const throttled = [
+    ...resources.blkioWeightDevice,
+    ...resources.blkioDeviceReadBps,
+    ...resources.blkioDeviceWriteBps,
+    ...resources.blkioDeviceReadIops,
+    ...resources.blkioDeviceWriteIops,
+  ];
+  const paths = new Set([...resources.devices.map(({ source }) => source), ...throttled.map(({ path }) => path)]);
+  return Object.fromEntries(
+    await Promise.all([...paths].map(async (path) => [path, await deviceFacts(path)] as const)),
+  );
+};
+
+const deviceFacts = async (path: string): Promise<DeviceFacts> => {
+  const found = await findStat(path);
+  if (found === undefined) return { missing: "no such file or directory" };
+  if (!found.isDirectory()) return toDevices(found, "") ?? { missing: "not a device node" };
+  return collectDeviceTree(path, "");
+};
+
+const toDevices = (found: BigIntStats, beneath: string): readonly DeviceFact[] | undefined => {
+  if (!found.isCharacterDevice() && !found.isBlockDevice()) return undefined;
+  return [
+    {
+      beneath,
+      type: found.isBlockDevice() ? "b" : "c",
+      ...deviceNumber(found.rdev),
+      mode: Number(found.mode & 0o777n),
+      uid: Number(found.uid),
+      gid: Number(found.gid),
+    },
+  ];
+};
+
+/** glibc's gnu_dev_major and gnu_dev_minor: 12 + 20 and 8 + 24 bits, interleaved. */
+export const deviceNumber = (device: bigint): { readonly major: number; readonly minor: number } => ({
+  major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)),
+  minor: Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n)),
+});
+
+/** What is the container's own in its /dev, or no device of the machine's (as containerd's oci.HostDevices). */
+const ownDirectories: ReadonlySet<string> = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"]);
+const ownNodes: ReadonlySet<string> = new Set(["console", "ptmx"]);
+
+const collectDeviceTree = async (root: string, beneath: string): Promise<readonly DeviceFact[]> => {
+  const entries = await readdir(posix.join(root, beneath), { withFileTypes: true });
+  const found = await Promise.all(
+    entries.map(async (entry) => {
+      const path = `${beneath}/${entry.name}`;
+      if (entry.isDirectory()) return ownDirectories.has(entry.name) ? [] : collectDeviceTree(root, path);
+      if (ownNodes.has(entry.name) || !(entry.isCharacterDevice() || entry.isBlockDevice())) return [];
+      const node = await findStat(posix.join(root, path));
+      return (node && toDevices(node, path)) ?? [];
+    }),
+  );
+  return found.flat().sort((a, b) => (a.beneath < b.beneath ? -1 : 1));
+};
+
+const collectHostDevices = async (root: string): Promise<readonly OciDevice[]> =>
+  (await collectDeviceTree(root, "")).map(({ beneath, type, major, minor, mode, uid, gid }) => ({
+    path: root + beneath,
+    type,
+    major,
+    minor,
+    fileMode: mode,
+    uid,
+    gid,
+  }));

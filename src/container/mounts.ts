@@ -1,0 +1,210 @@
+/** What is mounted in a container, in order. */
+import { posix } from "node:path";
+import { containerError } from "./errors.ts";
+import type { OciMount } from "./oci/spec.ts";
+import type { AnonymousRequest, BindRequest, CreateRequest, MountRequest, TmpfsRequest } from "./request.ts";
+
+/** What stands at the source of a bind mount, on the host. */
+export interface SourceFact {
+  readonly kind: "directory" | "file" | "missing";
+  /** Where the source is mounted and how mounts spread from there; only when propagation is asked for. */
+  readonly mount?: { readonly path: string; readonly shared: boolean; readonly slave: boolean };
+}
+
+export interface MountInput {
+  readonly request: CreateRequest;
+  readonly sources: Readonly<Record<string, SourceFact>>;
+  /** The container's own directory on the host. */
+  readonly directory: string;
+  /** The /dev/shm of the container whose ipc namespace is joined. */
+  readonly joinedShm?: string | undefined;
+  /** The kernel can make a mount read-only with all that is beneath (mount_setattr, Linux 5.12). */
+  readonly recursiveReadonly: boolean;
+}
+
+export interface MountPlan {
+  readonly mounts: readonly OciMount[];
+  readonly rootfsPropagation?: "shared" | "rslave";
+}
+
+export const planMounts = (input: MountInput): MountPlan => {
+  const { request } = input;
+  checkTargets(request.mounts);
+  const asked = [...request.mounts.map((mount) => askedMount(mount, input)), ...sharedShm(input)];
+  const taken = new Set(asked.map(({ destination }) => destination));
+  const files = networkFiles(input).filter(({ destination }) => !taken.has(destination));
+  const further = [...asked, ...files].sort(byDepth);
+  const propagation = rootPropagation(request.mounts, input.sources);
+  return {
+    mounts: [...kernelMounts(request, taken), ...further],
+    ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
+  };
+};
+
+/** Where the container's own directories for `anonymous` mounts are, beneath its directory; in the order of the request. */
+export const anonymousSource = (request: CreateRequest, mount: AnonymousRequest, directory: string): string =>
+  posix.join(directory, "volumes", String(anonymousMounts(request).indexOf(mount)));
+
+export const anonymousMounts = (request: CreateRequest): readonly AnonymousRequest[] =>
+  request.mounts.filter((mount) => mount.kind === "anonymous");
+
+/** The /dev/shm of a container whose ipc namespace others may join: mounted here, outside, and bound. */
+export const shareableShm = (directory: string): string => posix.join(directory, "shm");
+
+/** The files that tell a container who it is and whom to ask: made anew at every start. */
+export const networkFileNames = ["resolv.conf", "hostname", "hosts"] as const;
+
+const networkFiles = ({ directory, request }: MountInput): readonly OciMount[] =>
+  networkFileNames.map((name) => ({
+    destination: `/etc/${name}`,
+    type: "bind",
+    source: posix.join(directory, name),
+    options: ["rbind", ...(request.readonlyRootfs ? ["ro"] : []), "rprivate"],
+  }));
+
+// The order and the options are Docker's (moby, daemon/pkg/oci/defaults.go).
+const kernelMounts = (request: CreateRequest, taken: ReadonlySet<string>): readonly OciMount[] => {
+  const { privileged, writableCgroups } = request.security;
+  const writableSys = privileged ? [] : ["ro"];
+  const writableCgroup = privileged || writableCgroups ? [] : ["ro"];
+  const mounts: readonly OciMount[] = [
+    { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", ...writableSys] },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: [...writableCgroup, "nosuid", "noexec", "nodev"],
+    },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
+    {
+      destination: "/dev/shm",
+      type: "tmpfs",
+      source: "shm",
+      options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${request.shmSize}`],
+    },
+  ];
+  return mounts.filter(
+    ({ destination }) =>
+      !taken.has(destination) &&
+      !(taken.has("/dev") && destination.startsWith("/dev/")) &&
+      !(request.namespaces.ipc.kind === "none" && destination === "/dev/shm"),
+  );
+};
+
+const sharedShm = ({ request, directory, joinedShm }: MountInput): readonly OciMount[] => {
+  const { ipc } = request.namespaces;
+  if (request.mounts.some(({ target }) => target === "/dev/shm")) return [];
+  const source = { private: undefined, none: undefined, shareable: shareableShm(directory), host: "/dev/shm" };
+  const from = ipc.kind === "container" ? joinedShm : source[ipc.kind];
+  return from === undefined
+    ? []
+    : [{ destination: "/dev/shm", type: "bind", source: from, options: ["rbind", "rprivate"] }];
+};
+
+const askedMount = (mount: MountRequest, input: MountInput): OciMount => {
+  if (mount.kind === "tmpfs") return tmpfsMount(mount);
+  if (mount.kind === "bind") return bindMount(mount, input);
+  const source = anonymousSource(input.request, mount, input.directory);
+  return { destination: mount.target, type: "bind", source, options: ["rbind", "rprivate"] };
+};
+
+const tmpfsMount = ({ target, options }: TmpfsRequest): OciMount => ({
+  destination: target,
+  type: "tmpfs",
+  source: "tmpfs",
+  options,
+});
+
+const bindMount = (mount: BindRequest, { sources, recursiveReadonly }: MountInput): OciMount => {
+  const fact = Object.hasOwn(sources, mount.source) ? sources[mount.source]! : { kind: "missing" };
+  if (fact.kind === "missing" && !mount.createSource) {
+    const reason = `bind source path does not exist: ${mount.source}`;
+    throw containerError("invalidMount", { type: "bind", reason });
+  }
+  const options = [
+    mount.recursive ? "rbind" : "bind",
+    ...(mount.readonly ? [readonlyOption(mount, recursiveReadonly)] : []),
+    mount.propagation,
+  ];
+  return { destination: mount.target, type: "bind", source: mount.source, options };
+};
+
+const readonlyOption = ({ readonlyRecursive }: BindRequest, possible: boolean): "ro" | "rro" => {
+  if (readonlyRecursive === "no") return "ro";
+  if (!possible && readonlyRecursive === "force") {
+    throw containerError("unavailable", { what: "rro (recursive read-only) needs Linux 5.12" });
+  }
+  return possible ? "rro" : "ro";
+};
+
+/** As Docker: what spreads from a bind mount can only spread if the root lets it. */
+const rootPropagation = (
+  mounts: readonly MountRequest[],
+  sources: Readonly<Record<string, SourceFact>>,
+): "shared" | "rslave" | undefined => {
+  let root: "shared" | "rslave" | undefined;
+  for (const mount of mounts) {
+    if (mount.kind !== "bind" || mount.propagation.endsWith("private")) continue;
+    const on = Object.hasOwn(sources, mount.source) ? sources[mount.source]!.mount : undefined;
+    const values = { path: mount.source, mount: on?.path ?? "/" };
+    if (mount.propagation.endsWith("shared")) {
+      if (on?.shared !== true) throw containerError("notShared", values);
+      root = "shared";
+    } else {
+      if (on?.shared !== true && on?.slave !== true) throw containerError("notSharedOrSlave", values);
+      root ??= "rslave";
+    }
+  }
+  return root;
+};
+
+/** What lies above comes first; among equals, the order asked for. */
+const byDepth = (a: OciMount, b: OciMount): number => depthOf(a.destination) - depthOf(b.destination);
+
+const depthOf = (path: string): number => path.split("/").length;
+
+/**
+ * lxcfs presents the container's own limits in these; everything else beneath /proc is where security settings are
+ * written (CVE-2019-16884, CVE-2019-19921, CVE-2023-28642), and /proc itself must be the kernel's. The list is runc's.
+ */
+const procFiles: ReadonlySet<string> = new Set([
+  "/proc/cpuinfo",
+  "/proc/diskstats",
+  "/proc/meminfo",
+  "/proc/stat",
+  "/proc/swaps",
+  "/proc/uptime",
+  "/proc/loadavg",
+  "/proc/slabinfo",
+  "/proc/sys/kernel/ns_last_pid",
+  "/proc/sys/crypto/fips_enabled",
+]);
+
+const isProtected = (mount: MountRequest): boolean => {
+  if (mount.target === "/proc") return mount.kind !== "bind" || mount.source !== "/proc";
+  return mount.target.startsWith("/proc/") && !procFiles.has(mount.target);
+};
+
+/** Throws for a target that is mounted twice, or where nothing may be mounted. */
+export const checkTargets = (mounts: readonly MountRequest[]): void => {
+  const seen = new Set<string>();
+  for (const mount of mounts) {
+    const { target } = mount;
+    if (seen.has(target)) throw containerError("duplicateMount", { path: target });
+    seen.add(target);
+    if (isProtected(mount)) throw containerError("protectedMount", { path: target });
+  }
+};
