@@ -155,7 +155,7 @@ int step_clone(struct keeper *k, const struct argument *a) {
       .flags = CLONE_PIDFD | a[CLONE_NAMESPACES].number | (cgroup != UINT64_MAX ? CLONE_INTO_CGROUP : 0U),
       .pidfd = (uint64_t)(uintptr_t)&k->pidfd,
       .exit_signal = SIGCHLD,
-      .cgroup = cgroup != UINT64_MAX ? (uint64_t)k->slots[cgroup] : 0,
+      .cgroup = cgroup != UINT64_MAX ? (unsigned)k->slots[cgroup] : 0,
   };
   k->sync = pair[0];
   pid_t child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);

@@ -7,6 +7,7 @@
  *   output.c  streams and who listens to them          log.c    the log file
  *   relay.c   published ports on the loopback          loop.c   the event loop
  *   init.c    --init                                   hold.c   the sealed program and the store's namespace
+ *   netlink.c messages to the kernel's networking
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,108 @@
+/**
+ * The holder: a process that keeps the sealed program which all keepers of a build are started from, and the mount
+ * namespace in which the store mounts its layers. It outlives daemons; the next one finds it by `<run>/holder`.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { errorsFrom } from "../base/errors.ts";
+import { kernelErrors } from "./errors.ts";
+
+const kernelError = errorsFrom(kernelErrors);
+
+export interface Holder {
+  readonly pid: number;
+  readonly startTime: number;
+  /** What keepers are started from. */
+  readonly program: string;
+  /** The store's mount namespace. */
+  readonly namespace: string;
+  /** The digest of the program. */
+  readonly build: string;
+}
+
+/** Clock ticks since boot at which a process began (man 5 proc, field 22 of stat); undefined when there is none. */
+export const startTimeOf = async (pid: number): Promise<number | undefined> => {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => undefined);
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields?.[19] === undefined ? undefined : Number(fields[19]);
+};
+
+const isHolder = (value: unknown): value is Holder =>
+  typeof value === "object" &&
+  value !== null &&
+  "pid" in value &&
+  typeof value.pid === "number" &&
+  "startTime" in value &&
+  typeof value.startTime === "number" &&
+  "program" in value &&
+  typeof value.program === "string" &&
+  "namespace" in value &&
+  typeof value.namespace === "string" &&
+  "build" in value &&
+  typeof value.build === "string";
+
+/** The holder that an earlier daemon left, if it still lives. */
+const findHolder = async (file: string): Promise<Holder | undefined> => {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const value: unknown = JSON.parse(text);
+  if (!isHolder(value)) return undefined;
+  return (await startTimeOf(value.pid)) === value.startTime ? value : undefined;
+};
+
+const firstLine = (child: ChildProcess): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    let text = "";
+    const pipe = child.stdio[3] as Readable;
+    pipe.on("data", (chunk: Buffer) => {
+      text += chunk.toString("latin1");
+      if (!text.includes("\n")) return;
+      pipe.destroy();
+      resolve(text.slice(0, text.indexOf("\n")));
+    });
+    pipe.on("end", () => resolve(undefined));
+    pipe.on("error", () => resolve(undefined));
+    child.on("error", () => resolve(undefined));
+  });
+
+const launchHolder = async (keeperPath: string, build: string, earlier: Holder | undefined): Promise<Holder> => {
+  const child = spawn(keeperPath, ["--hold", ...(earlier === undefined ? [] : [earlier.namespace])], {
+    cwd: "/",
+    env: {},
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  child.unref();
+  const line = await firstLine(child);
+  const [pid, startTime, descriptor] = (line ?? "").split(" ").map(Number);
+  if (pid === undefined || startTime === undefined || descriptor === undefined) {
+    throw kernelError("keeperMissing", { path: keeperPath });
+  }
+  return {
+    pid,
+    startTime,
+    program: `/proc/${pid}/fd/${descriptor}`,
+    namespace: `/proc/${pid}/ns/mnt`,
+    build,
+  };
+};
+
+/**
+ * Holds afterwards: a holder of this very keeper lives, and `file` names it. Where an earlier holder lives, its
+ * namespace is kept; one of another build is let go.
+ */
+export const openHolder = async (keeperPath: string, file: string): Promise<Holder> => {
+  const program = await readFile(keeperPath).catch((cause: unknown) => {
+    throw kernelError("keeperMissing", { path: keeperPath }, cause);
+  });
+  const build = createHash("sha256").update(program).digest("hex");
+  const earlier = await findHolder(file);
+  if (earlier?.build === build) return earlier;
+  const holder = await launchHolder(keeperPath, build, earlier);
+  await writeFile(`${file}.new`, JSON.stringify(holder), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+  if (earlier !== undefined) process.kill(earlier.pid, "SIGKILL");
+  return holder;
+};

@@ -1,0 +1,277 @@
+/** Keepers as the daemon knows them: one connection each, on which they say what happened and are asked for little. */
+import { spawn } from "node:child_process";
+import { connect, type Socket } from "node:net";
+import { errorsFrom } from "../base/errors.ts";
+import { kernelErrors } from "./errors.ts";
+import type { Holder } from "./holder.ts";
+import { attachFlags, daemonSays, keeperSays, phases } from "./messages.ts";
+import { laneCodes } from "./steps.ts";
+
+const kernelError = errorsFrom(kernelErrors);
+const frameHeader = 8;
+
+/** A process that cannot be mistaken for another: a pid and the clock ticks since boot at its birth. */
+export interface ProcessMark {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+/** How a container ended: the wait status (man 2 wait), nanoseconds since 1970, and what the after lane reported. */
+export interface ExitReport {
+  readonly status: number;
+  readonly time: bigint;
+  readonly report: string;
+}
+
+/** The step at which a plan stopped, and the kernel's error number. */
+export class StepFailure extends Error {
+  readonly lane: keyof typeof laneCodes;
+  readonly index: number;
+  readonly errno: number;
+
+  constructor(lane: keyof typeof laneCodes, index: number, errno: number) {
+    super(`step ${index} of the ${lane} lane failed with error number ${errno}`);
+    this.name = "StepFailure";
+    this.lane = lane;
+    this.index = index;
+    this.errno = errno;
+  }
+}
+
+/** The bytes of an exit file, or of the message of the same name. */
+export const decodeExit = (bytes: Uint8Array): ExitReport => {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.length < 16) throw kernelError("keeperProtocol", { what: "a short exit report" });
+  return { status: view.readInt32LE(0), time: view.readBigUInt64LE(8), report: view.toString("latin1", 16) };
+};
+
+const decodeMark = (payload: Buffer, at: number): ProcessMark => ({
+  pid: payload.readUInt32LE(at),
+  startTime: Number(payload.readBigUInt64LE(at + 8)),
+});
+
+const frame = (type: number, ...payload: number[]): Buffer => {
+  const bytes = Buffer.alloc(frameHeader + payload.length * 4);
+  bytes.writeUInt32LE(type, 0);
+  bytes.writeUInt32LE(payload.length * 4, 4);
+  for (const [index, word] of payload.entries()) bytes.writeUInt32LE(word, frameHeader + index * 4);
+  return bytes;
+};
+
+/** Calls `say` for every whole frame of a stream that comes in pieces. */
+const frames = (say: (type: number, payload: Buffer) => void): ((chunk: Buffer) => void) => {
+  let held: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    while (held.length >= frameHeader) {
+      const end = frameHeader + held.readUInt32LE(4);
+      if (held.length < end) return;
+      const type = held.readUInt32LE(0);
+      const payload = held.subarray(frameHeader, end);
+      held = held.subarray(end);
+      say(type, payload);
+    }
+  };
+};
+
+interface Pending<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const pending = <T>(): Pending<T> => {
+  const made = Promise.withResolvers<T>();
+  // Whoever waits sees the error; that nobody waits for one of the three is no error of its own.
+  made.promise.catch(() => {});
+  return made;
+};
+
+export class Keeper {
+  readonly #socket: Socket;
+  readonly #hello = pending<{ phase: number; process: ProcessMark }>();
+  readonly #created = pending<ProcessMark>();
+  readonly #started = pending<void>();
+  readonly #exited = pending<ExitReport>();
+  readonly #closed = pending<void>();
+  readonly #answers: ((errno: number) => void)[] = [];
+  readonly #bytes = new Map<number, Buffer[]>();
+  #failure: Error | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on(
+      "data",
+      frames((type, payload) => this.#hear(type, payload)),
+    );
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#close());
+  }
+
+  /** Starts a keeper on the plan in a file; whatever comes of it is said on the keeper's own promises. */
+  static launch(holder: Holder, planPath: string): Keeper {
+    const child = spawn(holder.program, ["run", planPath], {
+      argv0: "keeper",
+      cwd: "/",
+      env: {},
+      detached: true,
+      stdio: ["ignore", "ignore", "ignore", "pipe"],
+    });
+    child.on("error", () => {});
+    child.unref();
+    const socket = child.stdio[3] as Socket | null | undefined;
+    if (socket === null || socket === undefined) throw kernelError("keeperMissing", { path: holder.program });
+    return new Keeper(socket);
+  }
+
+  /** A keeper that lives already; rejects with `ENOENT` or `ECONNREFUSED` where there is none. */
+  static async connect(controlPath: string): Promise<Keeper> {
+    const socket = connect(controlPath);
+    await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+    const keeper = new Keeper(socket);
+    await keeper.#hello.promise;
+    return keeper;
+  }
+
+  /** Where the container was when the connection was made. */
+  async hello(): Promise<{ phase: keyof typeof phases; process: ProcessMark }> {
+    const { phase, process } = await this.#hello.promise;
+    const name = (Object.keys(phases) as (keyof typeof phases)[]).find((key) => phases[key] === phase);
+    if (name === undefined) throw kernelError("keeperProtocol", { what: `phase ${phase}` });
+    return { phase: name, process };
+  }
+
+  /** The first process waits at its commit point; rejects with a `StepFailure` when a step before it fails. */
+  get created(): Promise<ProcessMark> {
+    return this.#created.promise;
+  }
+
+  /** The program runs; rejects with a `StepFailure` when one of the last steps fails. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** The container has ended and its after lane has run. */
+  get exited(): Promise<ExitReport> {
+    return this.#exited.promise;
+  }
+
+  /** The keeper has left (or the connection to it broke): nothing of its plan is left to do for it. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** What reading steps reported under this number. */
+  bytes(index: number): Buffer {
+    return Buffer.concat(this.#bytes.get(index) ?? []);
+  }
+
+  start(): Promise<void> {
+    this.#socket.write(frame(daemonSays.start));
+    return this.#started.promise;
+  }
+
+  /** The kernel's error number, 0 for success. */
+  signal(number: number): Promise<number> {
+    return this.#ask(frame(daemonSays.signal, number));
+  }
+
+  resize(rows: number, columns: number): Promise<number> {
+    return this.#ask(frame(daemonSays.resize, rows, columns));
+  }
+
+  /** The connection is no longer used; the keeper and its container live on, if they were started. */
+  leave(): void {
+    this.#socket.destroy();
+  }
+
+  #ask(request: Buffer): Promise<number> {
+    if (this.#socket.destroyed) return Promise.reject(kernelError("keeperLost", {}));
+    this.#socket.write(request);
+    return new Promise((resolve) => this.#answers.push(resolve));
+  }
+
+  #hear(type: number, payload: Buffer): void {
+    switch (type) {
+      case keeperSays.hello:
+        this.#hello.resolve({ phase: payload.readUInt32LE(4), process: decodeMark(payload, 8) });
+        break;
+      case keeperSays.created:
+        this.#created.resolve(decodeMark(payload, 0));
+        break;
+      case keeperSays.started:
+        this.#started.resolve();
+        break;
+      case keeperSays.failed:
+        this.#fail(payload);
+        break;
+      case keeperSays.exited:
+        this.#exited.resolve(decodeExit(payload));
+        break;
+      case keeperSays.bytes:
+        this.#collect(payload);
+        break;
+      case keeperSays.answer:
+        this.#answers.shift()?.(payload.readInt32LE(0));
+        break;
+    }
+  }
+
+  #collect(payload: Buffer): void {
+    const index = payload.readUInt32LE(0);
+    const parts = this.#bytes.get(index) ?? [];
+    parts.push(Buffer.from(payload.subarray(4)));
+    this.#bytes.set(index, parts);
+  }
+
+  #fail(payload: Buffer): void {
+    const lane = payload.readUInt32LE(0) === laneCodes.inside ? "inside" : "outside";
+    this.#failure ??= new StepFailure(lane, payload.readUInt32LE(4), payload.readInt32LE(8));
+  }
+
+  // A failure is told only now: when the connection closes, the keeper has taken back what it did.
+  #close(): void {
+    const error = this.#failure ?? kernelError("keeperLost", {});
+    for (const waiting of [this.#hello, this.#created, this.#started, this.#exited]) waiting.reject(error);
+    for (const answer of this.#answers.splice(0)) answer(3 /* ESRCH: gone */);
+    this.#closed.resolve();
+  }
+}
+
+/** A stream to and from the container of a keeper: output framed (raw for a terminal), what is written is its standard input. */
+export const attachTo = async (
+  controlPath: string,
+  streams: Readonly<Record<keyof typeof attachFlags, boolean>>,
+): Promise<Socket> => {
+  const socket = connect({ path: controlPath, allowHalfOpen: true });
+  const flags = (Object.keys(attachFlags) as (keyof typeof attachFlags)[]).reduce(
+    (sum, name) => (streams[name] ? sum | attachFlags[name] : sum),
+    0,
+  );
+  await new Promise<void>((resolve, reject) => {
+    let held: Buffer = Buffer.alloc(0);
+    const hear = (chunk: Buffer): void => {
+      held = Buffer.concat([held, chunk]);
+      while (held.length >= frameHeader) {
+        const end = frameHeader + held.readUInt32LE(4);
+        if (held.length < end) return;
+        const type = held.readUInt32LE(0);
+        held = held.subarray(end);
+        if (type !== keeperSays.attached) continue;
+        socket.off("data", hear);
+        socket.pause();
+        // What follows the frame in the same piece belongs to the stream already.
+        if (held.length > 0) socket.unshift(held);
+        resolve();
+        return;
+      }
+    };
+    socket.on("data", hear);
+    socket.once("error", reject);
+    socket.once("close", () => reject(kernelError("keeperLost", {})));
+    socket.write(frame(daemonSays.attach, flags));
+  });
+  socket.removeAllListeners("error");
+  socket.removeAllListeners("close");
+  return socket;
+};
