@@ -1,0 +1,146 @@
+/** A request held against the host: what it cannot do is refused, or left out with a warning, as Docker does. */
+import { containerError } from "./errors.ts";
+import type { CreateRequest, ResourceRequest } from "./request.ts";
+import { parseNumberList } from "./request-resources.ts";
+
+/** What limits depend on. */
+export interface LimitsHost {
+  readonly cgroupVersion: 1 | 2;
+  /** The controllers in their v2 names: `cpu`, `cpuset`, `memory`, `pids`, `io`, … */
+  readonly controllers: readonly string[];
+  /** The kernel accounts for swap (on v1: `swapaccount=1`). */
+  readonly swapLimit: boolean;
+  /** How many CPUs are online, and which: `0-3`. */
+  readonly cpuCount: number;
+  readonly cpus: string;
+  /** The memory nodes: `0`. */
+  readonly memoryNodes: string;
+}
+
+/** The request as this host can serve it, and what the user should know about that. */
+export const fitToHost = (
+  request: CreateRequest,
+  host: LimitsHost,
+): { readonly request: CreateRequest; readonly warnings: readonly string[] } => {
+  const warnings: string[] = [];
+  checkCpus(request.resources, host);
+  const needed = adaptations(request.resources, host).filter(({ when }) => when);
+  warnings.push(...needed.map(({ warning }) => warning).filter((warning) => warning !== ""));
+  const dropped = new Set<string>(needed.flatMap(({ drop }) => drop ?? []));
+  const resources: ResourceRequest = Object.assign(
+    Object.fromEntries(
+      Object.entries(request.resources).filter(([name]) => !dropped.has(name)),
+    ) as unknown as ResourceRequest,
+    ...needed.map(({ change }) => change),
+  );
+  if (request.resources.oomKillDisable && resources.oomKillDisable && resources.memory === 0) {
+    warnings.push(
+      "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.",
+    );
+  }
+  if (request.network.mode === "host" && request.network.ports.length > 0) {
+    warnings.push("Published ports are discarded when using host network mode");
+  }
+  return { request: { ...request, resources }, warnings };
+};
+
+const checkCpus = (resources: ResourceRequest, host: LimitsHost): void => {
+  if (resources.nanoCpus > host.cpuCount * 1e9) throw containerError("cpuRange", { cpus: host.cpuCount });
+  const missing = (asked: string, available: string) => {
+    const numbers = parseNumberList(available) ?? new Set();
+    return asked !== "" && [...(parseNumberList(asked) ?? [])].some((number) => !numbers.has(number));
+  };
+  const { cpusetCpus, cpusetMems } = resources;
+  if (missing(cpusetCpus, host.cpus)) {
+    throw containerError("unavailableCpus", { asked: cpusetCpus, available: host.cpus });
+  }
+  if (missing(cpusetMems, host.memoryNodes)) {
+    throw containerError("unavailableMemoryNodes", { asked: cpusetMems, available: host.memoryNodes });
+  }
+};
+
+interface Adaptation {
+  readonly when: boolean;
+  readonly warning: string;
+  readonly change?: Partial<ResourceRequest>;
+  readonly drop?: "memorySwappiness" | "pidsLimit";
+}
+
+const adaptations = (asked: ResourceRequest, host: LimitsHost): readonly Adaptation[] => {
+  const lacks = (controller: string) => !host.controllers.includes(controller);
+  const discarded = (what: string, limit: string) =>
+    `Your kernel does not support ${what} or the cgroup is not mounted. ${limit} discarded.`;
+  return [
+    {
+      when: asked.memory > 0 && lacks("memory"),
+      warning: discarded("memory limit capabilities", "Limitation"),
+      change: { memory: 0, memorySwap: 0 },
+    },
+    {
+      when: asked.memory > 0 && !lacks("memory") && asked.memorySwap !== -1 && !host.swapLimit,
+      warning:
+        "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.",
+      change: { memorySwap: 0 },
+    },
+    {
+      when: asked.memoryReservation > 0 && lacks("memory"),
+      warning: discarded("memory soft limit capabilities", "Limitation"),
+      change: { memoryReservation: 0 },
+    },
+    {
+      // cgroup v2 has neither of these two.
+      when: asked.memorySwappiness !== undefined && (lacks("memory") || host.cgroupVersion === 2),
+      warning: discarded("memory swappiness capabilities", "Memory swappiness"),
+      drop: "memorySwappiness",
+    },
+    {
+      when: asked.oomKillDisable && (lacks("memory") || host.cgroupVersion === 2),
+      warning: "Your kernel does not support OomKillDisable. OomKillDisable discarded.",
+      change: { oomKillDisable: false },
+    },
+    {
+      when: asked.pidsLimit !== undefined && lacks("pids"),
+      warning: (asked.pidsLimit ?? 0) > 0 ? discarded("PIDs limit capabilities", "PIDs limit") : "",
+      drop: "pidsLimit",
+    },
+    {
+      when: asked.cpuShares > 0 && lacks("cpu"),
+      warning: discarded("CPU shares", "Shares"),
+      change: { cpuShares: 0 },
+    },
+    {
+      when: (asked.cpuPeriod !== 0 || asked.cpuQuota !== 0 || asked.nanoCpus !== 0) && lacks("cpu"),
+      warning: "Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.",
+      change: { cpuPeriod: 0, cpuQuota: 0, nanoCpus: 0 },
+    },
+    {
+      when: (asked.cpusetCpus !== "" || asked.cpusetMems !== "") && lacks("cpuset"),
+      warning: discarded("cpuset", "Cpuset"),
+      change: { cpusetCpus: "", cpusetMems: "" },
+    },
+    {
+      when: usesBlockIo(asked) && lacks("io"),
+      warning: discarded("Block I/O limits", "Block I/O limits"),
+      change: noBlockIo,
+    },
+  ];
+};
+
+const noBlockIo = {
+  blkioWeight: 0,
+  blkioWeightDevice: [],
+  blkioDeviceReadBps: [],
+  blkioDeviceWriteBps: [],
+  blkioDeviceReadIops: [],
+  blkioDeviceWriteIops: [],
+} as const satisfies Partial<ResourceRequest>;
+
+const usesBlockIo = (asked: ResourceRequest): boolean =>
+  asked.blkioWeight > 0 ||
+  [
+    asked.blkioWeightDevice,
+    asked.blkioDeviceReadBps,
+    asked.blkioDeviceWriteBps,
+    asked.blkioDeviceReadIops,
+    asked.blkioDeviceWriteIops,
+  ].some((devices) => devices.length > 0);

@@ -1,0 +1,162 @@
+/** What a request says about the network, in Docker's words. */
+import { isIP, isIPv4 } from "node:net";
+import type { ContainerCreateBody, EndpointSettings, HostConfig } from "../api/types.ts";
+import { containerError } from "./errors.ts";
+import type { NetworkRequest, PortProtocol, PortRequest } from "./request.ts";
+
+export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): NetworkRequest => {
+  const name = host.NetworkMode ?? "";
+  const mode = body.NetworkDisabled ? "none" : parseMode(name);
+  const endpoints = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
+  const macs = endpoints.map(([network, endpoint]) => parseEndpoint(network, mode, endpoint));
+  if ((host.Links ?? []).length > 0) throw containerError("notSupported", { what: "a link to another container" });
+  const macAddress = [body.MacAddress ?? "", ...macs].find((address) => address !== "") ?? "";
+  if (macAddress !== "" && mode === "host") throw conflict("mac-address and the network mode");
+  return {
+    mode,
+    name,
+    exposedPorts: Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposed),
+    ports: parsePorts(host),
+    publishAll: host.PublishAllPorts ?? false,
+    macAddress: checkMac(macAddress),
+    extraHosts: (host.ExtraHosts ?? []).map(checkExtraHost),
+    dns: (host.Dns ?? []).map(checkAddress),
+    dnsOptions: (host.DnsOptions ?? []).map(checkResolverWord),
+    dnsSearch: (host.DnsSearch ?? []).map(checkResolverWord),
+  };
+};
+
+/** The ports to publish: those asked for and, with `publishAll`, every other exposed one at any free port. */
+export const publishedPorts = ({ mode, ports, publishAll, exposedPorts }: NetworkRequest): readonly PortRequest[] => {
+  if (mode !== "bridge") return [];
+  if (!publishAll) return ports;
+  const bound = new Set(ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  const others = exposedPorts.filter((port) => !bound.has(port) && !port.endsWith("/sctp"));
+  return [...ports, ...others.flatMap((port) => portsOf(port, { first: 0, last: 0 }, ""))];
+};
+
+const conflict = (options: string) => containerError("conflict", { options });
+
+const parseMode = (name: string): NetworkRequest["mode"] => {
+  if (name === "" || name === "default" || name === "bridge") return "bridge";
+  if (name === "none" || name === "host") return name;
+  const what = name.startsWith("container:") ? "another container's network" : `a network of one's own (${name})`;
+  throw containerError("notSupported", { what });
+};
+
+/** Clients name the endpoint after the network mode even when they ask for nothing. The answer is its address, "" for none. */
+const parseEndpoint = (network: string, mode: NetworkRequest["mode"], endpoint: EndpointSettings | null): string => {
+  if (parseMode(network) !== mode && mode !== "none") {
+    throw containerError("notSupported", { what: "more than one network" });
+  }
+  const { IPv4Address = "", IPv6Address = "", LinkLocalIPs } = endpoint?.IPAMConfig ?? {};
+  if (IPv4Address !== "" || IPv6Address !== "" || (LinkLocalIPs ?? []).length > 0) {
+    throw containerError("addressNotSupported", {});
+  }
+  if ((endpoint?.Aliases ?? []).length > 0) throw containerError("aliasNotSupported", {});
+  if ((endpoint?.Links ?? []).length > 0) throw containerError("notSupported", { what: "a link to another container" });
+  const [option] = Object.keys(endpoint?.DriverOpts ?? {});
+  if (option !== undefined) throw containerError("notSupported", { what: `the network driver option ${option}` });
+  return endpoint?.MacAddress ?? "";
+};
+
+const checkMac = (address: string): string => {
+  if (address !== "" && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(address)) {
+    throw containerError("invalidMac", { address });
+  }
+  return address.toLowerCase().replaceAll("-", ":");
+};
+
+const protocols = ["tcp", "udp", "sctp"] as const;
+
+/** `80`, `80/udp`, `80-90/tcp` as its ports and protocol. */
+const parsePort = (text: string) => {
+  const [range = "", protocol = "tcp", ...rest] = text.split("/");
+  const ports = parseRange(range);
+  const known = protocols.find((name) => name === protocol.toLowerCase());
+  if (ports === undefined || ports.first === 0 || known === undefined || rest.length > 0) {
+    throw containerError("invalidPort", { port: text });
+  }
+  return { ...ports, protocol: known };
+};
+
+const parseRange = (text: string): { readonly first: number; readonly last: number } | undefined => {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  if (match === null) return undefined;
+  const first = Number(match[1]);
+  const last = match[2] === undefined ? first : Number(match[2]);
+  return last < first || last > 65_535 ? undefined : { first, last };
+};
+
+const parseExposed = (text: string): readonly string[] => {
+  const { first, last, protocol } = parsePort(text);
+  return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);
+};
+
+const parsePorts = (host: HostConfig): readonly PortRequest[] =>
+  Object.entries(host.PortBindings ?? {}).flatMap(([port, bindings]) =>
+    // A port without a binding is published at any free port.
+    (bindings === null || bindings.length === 0 ? [{}] : bindings).flatMap(({ HostIp = "", HostPort = "" }) => {
+      // The protocol may stand here too.
+      const [hostRange = "", protocol = parsePort(port).protocol] = HostPort.split("/");
+      const range = hostRange === "" ? { first: 0, last: 0 } : parseRange(hostRange);
+      if (range === undefined || protocol !== parsePort(port).protocol) {
+        throw containerError("invalidPort", { port: HostPort });
+      }
+      return portsOf(port, range, checkHostAddress(HostIp));
+    }),
+  );
+
+const portsOf = (
+  port: string,
+  hostRange: { readonly first: number; readonly last: number },
+  hostAddress: string,
+): readonly PortRequest[] => {
+  const { first, last, protocol } = parsePort(port);
+  if (first !== last) throw containerError("invalidPort", { port });
+  return [
+    {
+      containerPort: first,
+      protocol: checkProtocol(protocol),
+      hostAddress,
+      hostPortFirst: hostRange.first,
+      hostPortLast: hostRange.last,
+    },
+  ];
+};
+
+const checkProtocol = (protocol: (typeof protocols)[number]): PortProtocol => {
+  if (protocol === "sctp") throw containerError("notSupported", { what: "publishing an SCTP port" });
+  return protocol;
+};
+
+const checkHostAddress = (address: string): string => {
+  if (address === "" || isIPv4(address)) return address;
+  if (isIP(address.replace(/^\[|\]$/g, "")) === 6) {
+    throw containerError("notSupported", { what: "publishing a port on an IPv6 address" });
+  }
+  throw containerError("invalidPort", { port: address });
+};
+
+/** These become lines of the container's /etc/hosts and /etc/resolv.conf: one word each. */
+const isWord = (text: string): boolean => /^[^\s#;\u0000-\u001f\u007f]+$/.test(text);
+
+const checkExtraHost = (entry: string): string => {
+  const colon = entry.indexOf(":");
+  const name = entry.slice(0, Math.max(colon, 0));
+  const address = entry.slice(colon + 1);
+  if (!isWord(name) || address === "") throw containerError("invalidExtraHost", { entry });
+  if (address !== "host-gateway" && isIP(address) === 0) throw containerError("invalidExtraHostAddress", { address });
+  return entry;
+};
+
+const checkAddress = (address: string): string => {
+  if (isIP(address) === 0) throw containerError("invalidDns", { address });
+  return address;
+};
+
+const checkResolverWord = (entry: string): string => {
+  // "." alone is how one asks for no search domains.
+  if (!isWord(entry)) throw containerError("invalidDnsOption", { entry });
+  return entry;
+};
