@@ -124,6 +124,7 @@ static int attach(int tree, int target) {
 }
 
 static int set_attributes(int tree, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive) {
+  if (set == 0 && clear == 0 && propagation == 0) return 0;
   struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
   unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
   return error_of(syscall(SYS_mount_setattr, tree, "", flags, &attributes, sizeof attributes));
@@ -180,9 +181,10 @@ int step_root_attach(struct keeper *k, const struct argument *a) {
   int tree = k->slots[a[ROOT_ATTACH_SLOT].number];
   struct stat status;
   if (fstat(tree, &status) != 0) return errno;
-  bool recursive = a[ROOT_ATTACH_RECURSIVE].number != 0;
-  int error = set_attributes(tree, a[ROOT_ATTACH_SET].number, a[ROOT_ATTACH_CLEAR].number,
-                             a[ROOT_ATTACH_PROPAGATION].number, recursive);
+  int error = set_attributes(tree, a[ROOT_ATTACH_ATTRIBUTES].number, 0, 0, a[ROOT_ATTACH_RECURSIVE].number != 0);
+  if (error == 0)
+    error = set_attributes(tree, 0, 0, a[ROOT_ATTACH_PROPAGATION].number,
+                           a[ROOT_ATTACH_PROPAGATION_RECURSIVE].number != 0);
   if (error != 0) return error;
   int target = open_target(k, a[ROOT_ATTACH_TARGET].bytes, S_ISDIR(status.st_mode));
   if (target < 0) return errno;

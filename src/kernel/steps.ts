@@ -165,14 +165,14 @@ export const stepTable = {
   rootAttach: {
     code: 61,
     lanes: inside,
-    does: "the slot's mounts hang at the path, which is made if missing",
+    does: "the slot's mounts hang at the path, which is made if missing; attributes and propagation hold for the first of them, or (recursive) for all",
     args: {
       slot: "slot",
       target: "text",
-      set: "number",
-      clear: "number",
+      attributes: "number",
       recursive: "number",
       propagation: "number",
+      propagationRecursive: "number",
     },
   },
   rootMakeDirectory: {

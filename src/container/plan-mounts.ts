@@ -1,0 +1,188 @@
+/** From the mounts and devices of an OCI spec to steps. */
+import { errnos } from "../kernel/numbers/errno.ts";
+import { mountAttributes, mountFlags, type Propagation, propagations } from "../kernel/numbers/mount.ts";
+import type { Step } from "../kernel/steps.ts";
+import type { OciDevice, OciMount } from "./oci/spec.ts";
+
+/** Where a container's root file system comes from. */
+export interface RootPlace {
+  /** The directory in which every layer is mounted under its short name. */
+  readonly layersDirectory: string;
+  /** Names of mounted layers, the topmost first; with none, `emptyName`. */
+  readonly layers: readonly string[];
+  /** An empty directory beneath `layersDirectory`: overlayfs wants a lower one. */
+  readonly emptyName: string;
+  readonly upper: string;
+  readonly work: string;
+  /** An empty directory of the host on which the root is mounted, in the container's own namespace. */
+  readonly mountpoint: string;
+  /** What the container writes need not survive a crash of the machine: no sync when it ends. */
+  readonly volatile: boolean;
+}
+
+/** One hierarchy of the host's control groups, as it is to be seen in the container. */
+export interface CgroupMount {
+  readonly target: string;
+  readonly type: "cgroup" | "cgroup2";
+  readonly data: string;
+}
+
+/** The inside of a slot's path is the host's; its name only has to be its own. */
+const slotOf = (mount: OciMount): string => `mount ${mount.destination}`;
+
+const attributeOf: Readonly<Record<string, number>> = {
+  ro: mountAttributes.MOUNT_ATTR_RDONLY,
+  rro: mountAttributes.MOUNT_ATTR_RDONLY,
+  nosuid: mountAttributes.MOUNT_ATTR_NOSUID,
+  nodev: mountAttributes.MOUNT_ATTR_NODEV,
+  noexec: mountAttributes.MOUNT_ATTR_NOEXEC,
+  noatime: mountAttributes.MOUNT_ATTR_NOATIME,
+  strictatime: mountAttributes.MOUNT_ATTR_STRICTATIME,
+  nodiratime: mountAttributes.MOUNT_ATTR_NODIRATIME,
+  nosymfollow: mountAttributes.MOUNT_ATTR_NOSYMFOLLOW,
+};
+
+/** What is the default already, and so neither an attribute nor an option of a file system. */
+const defaults = new Set(["rw", "suid", "dev", "exec", "relatime", "atime", "diratime", "async", "bind", "rbind"]);
+
+const isPropagation = (option: string): option is Propagation => Object.hasOwn(propagations, option);
+
+const attributesOf = (options: readonly string[]): number =>
+  options.reduce((sum, option) => sum | (Object.hasOwn(attributeOf, option) ? attributeOf[option]! : 0), 0);
+
+const dataOf = (options: readonly string[]): string =>
+  options
+    .filter((option) => !Object.hasOwn(attributeOf, option) && !defaults.has(option) && !isPropagation(option))
+    .join(",");
+
+/** The layers become one file system, with the container's own layer on top. */
+export const planRoot = (root: RootPlace): readonly Step[] => {
+  const lower = root.layers.length === 0 ? [root.emptyName] : root.layers;
+  const options = [
+    `lowerdir=${lower.join(":")}`,
+    `upperdir=${root.upper}`,
+    `workdir=${root.work}`,
+    // Attributes that an image could smuggle in lead nowhere; all files of a container are on one device.
+    "redirect_dir=nofollow,metacopy=off,index=off,xino=on",
+    ...(root.volatile ? ["volatile"] : []),
+  ];
+  return [
+    {
+      step: "setPropagation",
+      path: "/",
+      flags: mountFlags.MS_REC | mountFlags.MS_PRIVATE,
+      why: "nothing that is mounted here is seen by the host",
+    },
+    {
+      step: "mount",
+      at: root.layersDirectory,
+      source: "overlay",
+      target: root.mountpoint,
+      type: "overlay",
+      flags: 0,
+      data: options.join(","),
+      why: "the layers and the container's own changes, as one file system",
+    },
+    { step: "openRoot", path: root.mountpoint },
+  ];
+};
+
+const bindSteps = (mount: OciMount): { readonly outside: Step; readonly inside: Step } => {
+  const propagation = mount.options.find(isPropagation) ?? "rprivate";
+  return {
+    outside: {
+      step: "openTree",
+      slot: slotOf(mount),
+      path: mount.source,
+      recursive: mount.options.includes("rbind") ? 1 : 0,
+      why: `what ${mount.destination} will be, as the host sees it now`,
+    },
+    inside: {
+      step: "rootAttach",
+      slot: slotOf(mount),
+      target: mount.destination,
+      attributes: attributesOf(mount.options),
+      recursive: mount.options.includes("rro") ? 1 : 0,
+      propagation: propagations[propagation] & ~mountFlags.MS_REC,
+      propagationRecursive: propagation.startsWith("r") ? 1 : 0,
+    },
+  };
+};
+
+const fileSystemStep = (mount: OciMount): Step => ({
+  step: "rootMount",
+  source: mount.source,
+  target: mount.destination,
+  type: mount.type,
+  flags: attributesOf(mount.options),
+  data: dataOf(mount.options),
+});
+
+/** v2 has one tree; v1 one for each controller, side by side in a small file system that is made read-only at the end. */
+const cgroupSteps = (mount: OciMount, hierarchies: readonly CgroupMount[]): readonly Step[] => {
+  const attributes = attributesOf(mount.options);
+  const own = hierarchies.map(
+    ({ target, type, data }): Step => ({ step: "rootMount", source: "cgroup", target, type, flags: attributes, data }),
+  );
+  if (hierarchies.some(({ target }) => target === mount.destination)) return own;
+  const base = attributes & ~mountAttributes.MOUNT_ATTR_RDONLY;
+  return [
+    {
+      step: "rootMount",
+      source: "tmpfs",
+      target: mount.destination,
+      type: "tmpfs",
+      flags: base,
+      data: "mode=755,size=64k",
+    },
+    ...own,
+    ...(attributes === base
+      ? []
+      : [{ step: "rootRemount", path: mount.destination, set: attributes, clear: 0 } as const]),
+  ];
+};
+
+export const planMountSteps = (
+  mounts: readonly OciMount[],
+  hierarchies: readonly CgroupMount[],
+): { readonly outside: readonly Step[]; readonly inside: readonly Step[] } => {
+  const binds = mounts.filter(({ type }) => type === "bind");
+  return {
+    outside: binds.map((mount) => bindSteps(mount).outside),
+    inside: mounts.flatMap((mount) => {
+      if (mount.type === "bind") return [bindSteps(mount).inside];
+      if (mount.type === "cgroup") return cgroupSteps(mount, hierarchies);
+      return [fileSystemStep(mount)];
+    }),
+  };
+};
+
+const fileTypes = { c: 0o020000, b: 0o060000, p: 0o010000 } as const;
+
+const links: readonly (readonly [path: string, target: string])[] = [
+  ["/dev/fd", "/proc/self/fd"],
+  ["/dev/stdin", "/proc/self/fd/0"],
+  ["/dev/stdout", "/proc/self/fd/1"],
+  ["/dev/stderr", "/proc/self/fd/2"],
+  ["/dev/ptmx", "pts/ptmx"],
+];
+
+/** The nodes of /dev; what an image or a bind mount has there already stays. */
+export const planDeviceNodes = (devices: readonly OciDevice[]): readonly Step[] => {
+  const tolerate = [errnos.EEXIST.number];
+  return [
+    ...devices.map(
+      (device): Step => ({
+        step: "rootMakeNode",
+        path: device.path,
+        mode: fileTypes[device.type] | device.fileMode,
+        major: device.major,
+        minor: device.minor,
+        uid: device.uid,
+        gid: device.gid,
+        tolerate,
+      }),
+    ),
+    ...links.map(([path, target]): Step => ({ step: "rootMakeLink", path, target, tolerate })),
+  ];
+};

@@ -1,0 +1,250 @@
+/**
+ * From an OCI spec and a place on the host to a plan: how a container is made. Pure; every number that is needed is in
+ * the arguments. The order of the inside lane is the security (`plan.test.ts` proves it).
+ */
+import { capabilities as capabilityBits } from "../kernel/numbers/capabilities.ts";
+import { errnos } from "../kernel/numbers/errno.ts";
+import { mountFlags } from "../kernel/numbers/mount.ts";
+import { namespaceFlags, namespaces } from "../kernel/numbers/namespaces.ts";
+import { parseRlimit, rlimits } from "../kernel/numbers/rlimits.ts";
+import { type Plan, points, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
+import type { OciNamespaceType, OciProcess, OciSpec } from "./oci/spec.ts";
+import { type CgroupMount, planDeviceNodes, planMountSteps, planRoot, type RootPlace } from "./plan-mounts.ts";
+
+const { ENOENT, ENOTDIR, EACCES, EEXIST } = errnos;
+const gone = [ENOENT.number, ENOTDIR.number];
+
+/** Steps that another room contributes, by lane. */
+export interface Fragment {
+  readonly outside: readonly Step[];
+  readonly inside: readonly Step[];
+  readonly after: readonly Step[];
+}
+
+/** Where and with what a container is made. */
+export interface ContainerPlace {
+  /** Names the keyring. */
+  readonly id: string;
+  /** The path of the mount namespace in which the layers are mounted. */
+  readonly storeNamespace: string;
+  readonly root: RootPlace;
+  readonly controlPath: string;
+  readonly exitPath: string;
+  readonly log: { readonly path: string; readonly maxSize: number; readonly maxFiles: number } | undefined;
+  readonly stdin: keyof typeof stdinKinds;
+  /** The container's own directories on the host, parents first. */
+  readonly directories: readonly string[];
+  /** Files of the host that are bound into the container. */
+  readonly files: readonly { readonly path: string; readonly content: string }[];
+  readonly cgroup: Fragment;
+  /** The slot of the cgroup in which the child is born, or none. */
+  readonly cgroupSlot: string;
+  readonly cgroupMounts: readonly CgroupMount[];
+  readonly network: Fragment;
+  /** The compiled filter. */
+  readonly seccomp: { readonly filter: Uint8Array; readonly flags: number } | undefined;
+  readonly init: boolean;
+}
+
+const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
+  outside: [
+    ...planKeeper(spec, place),
+    ...place.directories.map(
+      (path): Step => ({
+        step: "makeDirectory",
+        path,
+        mode: 0o700,
+        tolerate: [EEXIST.number],
+        why: "the container's own, on the host",
+      }),
+    ),
+    ...place.files.map(
+      ({ path, content }): Step => ({
+        step: "createFile",
+        path,
+        mode: 0o644,
+        content: text(content),
+        why: "who the container is and whom it asks, as files",
+      }),
+    ),
+    ...planMountSteps(spec.mounts, place.cgroupMounts).outside,
+    {
+      step: "joinNamespace",
+      path: place.storeNamespace,
+      kind: namespaces.mount.flag,
+      why: "the layers are mounted there",
+    },
+    ...place.cgroup.outside.filter(({ step }) => step !== "writePid"),
+    ...planJoinedPid(spec),
+    {
+      step: "clone",
+      namespaces: namespaceFlags(newNamespaces(spec).filter((kind) => kind !== "cgroup")),
+      cgroup: place.cgroupSlot,
+      why: "the container's first process is born here",
+    },
+    ...place.cgroup.outside.filter(({ step }) => step === "writePid"),
+    { step: "release", point: points.cgroups },
+    ...place.network.outside,
+    { step: "release", point: points.network },
+  ],
+  inside: [
+    ...planBirth(spec, place),
+    ...planRoot(place.root),
+    ...planMountSteps(spec.mounts, place.cgroupMounts).inside,
+    ...planDeviceNodes(spec.linux.devices),
+    { step: "pivotRoot", why: "the host's files are out of reach from here on" },
+    ...(spec.linux.rootfsPropagation === "shared"
+      ? [{ step: "setPropagation", path: "/", flags: mountFlags.MS_SHARED } as const]
+      : []),
+    {
+      step: "rootMakeDirectory",
+      path: spec.process.cwd,
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      why: "the working directory is made if the image has none",
+    },
+    ...planTerminal(spec),
+    ...(spec.root.readonly ? [{ step: "rootRemount", path: "/", set: 1, clear: 0, why: "--read-only" } as const] : []),
+    { step: "setUmask", mask: 0o022 },
+    ...planNames(spec),
+    { step: "await", point: points.network },
+    ...place.network.inside,
+    ...Object.entries(spec.linux.sysctl).map(([name, value]): Step => ({ step: "sysctl", name, value })),
+    ...spec.linux.readonlyPaths.map((path): Step => ({ step: "rootReadOnly", path, tolerate: gone })),
+    ...spec.linux.maskedPaths.map((path): Step => ({ step: "rootMask", path, tolerate: gone })),
+    ...planProcess(spec.process, place),
+  ],
+  after: [...place.cgroup.after, ...place.network.after],
+});
+
+/** What the keeper opens for itself, while it still sees the host as the daemon does. */
+const planKeeper = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
+  {
+    step: "write",
+    path: "/proc/self/oom_score_adj",
+    content: text("-999"),
+    // Without CAP_SYS_RESOURCE the keeper stays as likely a victim as any.
+    tolerate: [EACCES.number],
+    why: "when memory runs out, the keeper is the last to go",
+  },
+  { step: "listen", path: place.controlPath, why: "attach, resize and signals come in here" },
+  { step: "exitTo", path: place.exitPath },
+  ...(place.log === undefined
+    ? []
+    : [{ step: "logTo", path: place.log.path, maxSize: place.log.maxSize, maxFiles: place.log.maxFiles } as const]),
+  {
+    step: "stdio",
+    kind: spec.process.terminal ? stdioKinds.terminal : stdioKinds.pipes,
+    stdin: stdinKinds[place.stdin],
+  },
+];
+
+const newNamespaces = (spec: OciSpec): readonly OciNamespaceType[] =>
+  spec.linux.namespaces.filter(({ path }) => path === undefined).map(({ type }) => type);
+
+const hasOwn = (spec: OciSpec, type: OciNamespaceType): boolean => newNamespaces(spec).includes(type);
+
+/** A pid namespace is joined by the parent: only its children are in it. */
+const planJoinedPid = (spec: OciSpec): readonly Step[] =>
+  spec.linux.namespaces
+    .filter(({ type, path }) => type === "pid" && path !== undefined)
+    .map(({ path }) => ({ step: "joinNamespace", path: path!, kind: namespaces.pid.flag }));
+
+const planJoinedOthers = (spec: OciSpec): readonly Step[] =>
+  spec.linux.namespaces
+    .filter(({ type, path }) => type !== "pid" && path !== undefined)
+    .map(({ type, path }) => ({ step: "joinNamespace", path: path!, kind: namespaces[type].flag }));
+
+const planBirth = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
+  { step: "dieWithParent" },
+  // Before the process stops being dumpable: afterwards its own files in /proc belong to root alone.
+  {
+    step: "write",
+    path: "/proc/self/oom_score_adj",
+    content: text(String(spec.process.oomScoreAdj)),
+    why: "the keeper's is inherited",
+  },
+  { step: "notDumpable", why: "CVE-2016-9962" },
+  ...planJoinedOthers(spec),
+  { step: "await", point: points.cgroups },
+  ...(hasOwn(spec, "cgroup")
+    ? [
+        {
+          step: "unshare",
+          namespaces: namespaces.cgroup.flag,
+          why: "its root is the cgroup that the process was put in",
+        } as const,
+      ]
+    : []),
+  { step: "newKeyring", name: `_ses.${place.id}`, why: "the host's keys stay with the host" },
+];
+
+const planTerminal = (spec: OciSpec): readonly Step[] =>
+  spec.process.terminal
+    ? [
+        {
+          step: "terminal",
+          console: 1,
+          rows: spec.process.consoleSize?.height ?? 0,
+          columns: spec.process.consoleSize?.width ?? 0,
+        },
+      ]
+    : [];
+
+const planNames = (spec: OciSpec): readonly Step[] => [
+  ...(spec.hostname === undefined || !hasOwn(spec, "uts")
+    ? []
+    : [{ step: "setHostname", name: spec.hostname } as const]),
+  ...(spec.domainname === undefined || !hasOwn(spec, "uts")
+    ? []
+    : [{ step: "setDomainname", name: spec.domainname } as const]),
+];
+
+const maskOf = (names: readonly string[]): bigint =>
+  names.reduce((mask, name) => mask | (1n << BigInt(capabilityBits[name as keyof typeof capabilityBits])), 0n);
+
+/** Every path that a program's name may mean: itself, or one in each directory of PATH. */
+export const programCandidates = (name: string, env: readonly string[], cwd: string): readonly string[] => {
+  if (name.includes("/")) return [name.startsWith("/") ? name : `${cwd.replace(/\/$/, "")}/${name}`];
+  const path = env.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? "";
+  return path.split(":").map((directory) => `${directory || "."}/${name}`);
+};
+
+/** The process on itself, last of all: shared by containers and exec sessions. */
+export const planProcess = (process: OciProcess, place: Pick<ContainerPlace, "seccomp" | "init">): readonly Step[] => {
+  const { capabilities, user } = process;
+  const seccomp: readonly Step[] =
+    place.seccomp === undefined
+      ? []
+      : [{ step: "loadSeccomp", filter: place.seccomp.filter, flags: place.seccomp.flags }];
+  return [
+    ...process.rlimits.map(
+      ({ type, soft, hard }): Step => ({
+        step: "setRlimit",
+        resource: rlimits[parseRlimit(type)],
+        soft,
+        hard,
+      }),
+    ),
+    ...(process.noNewPrivileges ? [{ step: "noNewPrivileges" } as const] : seccomp),
+    { step: "changeDirectory", path: process.cwd, why: "CVE-2024-21626: it must lie beneath the root" },
+    { step: "dropBounding", keep: maskOf(capabilities.bounding) },
+    { step: "setUser", uid: user.uid, gid: user.gid, groups: user.additionalGids },
+    {
+      step: "setCapabilities",
+      effective: maskOf(capabilities.effective),
+      permitted: maskOf(capabilities.permitted),
+      inheritable: maskOf(capabilities.inheritable),
+      ambient: maskOf(capabilities.ambient),
+    },
+    { step: "dieWithParent", why: "a change of user takes it away" },
+    { step: "findProgram", candidates: programCandidates(process.args[0]!, process.env, process.cwd) },
+    ...(process.noNewPrivileges ? seccomp : []),
+    { step: "start" },
+    { step: "closeDescriptors" },
+    { step: "exec", args: process.args, env: process.env, init: place.init ? 1 : 0 },
+  ];
+};
