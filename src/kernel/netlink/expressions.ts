@@ -125,15 +125,7 @@ const verdict = (code: number, chain?: string): Expression => ({
   name: "immediate",
   attributes: [
     [1, verdictRegister],
-    [
-      2,
-      [
-        [
-          dataVerdict,
-          [[1, be32(code)], ...(chain === undefined ? [] : ([[2, text(chain)]] satisfies Attribute[]))],
-        ],
-      ],
-    ],
+    [2, [[dataVerdict, [[1, be32(code)], ...(chain === undefined ? [] : ([[2, text(chain)]] satisfies Attribute[]))]]]],
   ],
 });
 
@@ -157,4 +149,3 @@ export const destinationNat = (from = 0): Expression => ({
 export const masquerade: Expression = { name: "masq", attributes: [] };
 
 export const counter: Expression = { name: "counter", attributes: [] };
-

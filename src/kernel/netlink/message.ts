@@ -110,7 +110,9 @@ export const encodeMessages = (messages: readonly Message[]): EncodedMessages =>
   );
   const writer = new Writer(sizes.reduce((sum, size) => sum + size, 0));
   for (const [index, message] of messages.entries()) {
-    writer.put(bytes(u32(sizes[index]!), u16(message.type), u16(message.flags | flags.request), u32(index + 1), u32(0)));
+    writer.put(
+      bytes(u32(sizes[index]!), u16(message.type), u16(message.flags | flags.request), u32(index + 1), u32(0)),
+    );
     writer.put(message.header);
     writer.attributes(message.attributes);
   }

@@ -3,7 +3,16 @@
  * or not at all.
  */
 import type { Expression } from "./expressions.ts";
-import { type Attribute, be32, bytes, type EncodedMessages, encodeMessages, flags, type Message, text } from "./message.ts";
+import {
+  type Attribute,
+  be32,
+  bytes,
+  type EncodedMessages,
+  encodeMessages,
+  flags,
+  type Message,
+  text,
+} from "./message.ts";
 
 /** The `protocol` of a `netlink` step. */
 export const netfilterProtocol = 12;
@@ -107,13 +116,15 @@ export const addRule = (table: string, chain: string, expressions: readonly Expr
     [2, text(chain)],
     [
       4,
-      expressions.map((expression): Attribute => [
-        1,
-        [
-          [1, text(expression.name)],
-          [2, expression.attributes],
+      expressions.map(
+        (expression): Attribute => [
+          1,
+          [
+            [1, text(expression.name)],
+            [2, expression.attributes],
+          ],
         ],
-      ]),
+      ),
     ],
   ]);
 

@@ -1,0 +1,33 @@
+import { errorsFrom } from "../base/errors.ts";
+
+/** What can go wrong between a container and its network; the sentences about addresses and ports are Docker's. */
+export const networkErrors = {
+  noSuchNetwork: { status: 404, sentence: "network {name} not found" },
+  notYet: {
+    status: 501,
+    sentence: "{what} is not supported yet",
+    hint: "use --network bridge, host, none or container:NAME",
+  },
+  noAddressLeft: { status: 500, sentence: "no available IPv4 addresses on this network's address pools: {name}" },
+  noSubnetLeft: {
+    status: 500,
+    sentence: "all predefined address pools have been fully subnetted: each overlaps with a route of this host",
+    hint: "ip route",
+  },
+  portTaken: { status: 500, sentence: "Bind for {address}:{port} failed: port is already allocated" },
+  noPortLeft: { status: 500, sentence: "all ports are allocated" },
+  noPortOfRange: {
+    status: 500,
+    sentence: "Bind for {address}:{first}-{last} failed: all ports of the range are already allocated",
+  },
+  invalidPort: { status: 400, sentence: "invalid port specification: {port}" },
+  invalidHostAddress: { status: 400, sentence: "invalid IP address: {address}" },
+  unequalRanges: {
+    status: 400,
+    sentence: "invalid ranges specified for container and host Ports: {container} and {host}",
+  },
+  invalidExtraHost: { status: 400, sentence: 'bad format for add-host: "{entry}"' },
+  invalidNameserver: { status: 400, sentence: "ParseAddr({address}): unable to parse IP" },
+} as const;
+
+export const networkError = errorsFrom(networkErrors);
