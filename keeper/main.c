@@ -7,7 +7,7 @@
  *   output.c  streams and who listens to them          log.c    the log file
  *   relay.c   published ports on the loopback          loop.c   the event loop
  *   init.c    --init                                   hold.c   the sealed program and the store's namespace
- *   netlink.c messages to the kernel's networking
+ *   netlink.c messages to the kernel's networking          files.c  trees of files
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +44,13 @@ static void clear(struct keeper *k, char **argv, int argc) {
   k->title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
 }
 
+/* What the after lane takes away, when the keeper that should have done it was killed. */
+static int clean(struct keeper *k, const char *path) {
+  if (plan_open(&k->plan, path) != 0) return EXIT_FAILURE;
+  run_after(k);
+  return EXIT_SUCCESS;
+}
+
 static int run(struct keeper *k, const char *path) {
   uint32_t at = 0;
   int error = plan_open(&k->plan, path);
@@ -65,9 +72,10 @@ static int run(struct keeper *k, const char *path) {
 int main(int argc, char **argv) {
   begin();
   if (argc >= 2 && strcmp(argv[1], "--hold") == 0) return hold(argc > 2 ? argv[2] : NULL);
-  if (argc != 3 || strcmp(argv[1], "run") != 0) return 2;
+  if (argc != 3) return 2;
   fcntl(DAEMON_FD, F_SETFD, FD_CLOEXEC);
   fcntl(DAEMON_FD, F_SETFL, O_RDWR | O_NONBLOCK);
   clear(&keeper, argv, argc);
-  return run(&keeper, argv[2]);
+  if (strcmp(argv[1], "run") == 0) return run(&keeper, argv[2]);
+  return strcmp(argv[1], "clean") == 0 ? clean(&keeper, argv[2]) : 2;
 }

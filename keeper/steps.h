@@ -34,6 +34,7 @@
   X(23, exit_to, "t", 1) \
   X(25, open_process, "snn", 1) \
   X(26, report_file, "t", 5) \
+  X(27, remove_tree, "t", 5) \
   X(40, die_with_parent, "", 2) \
   X(41, not_dumpable, "", 2) \
   X(42, new_keyring, "t", 2) \
@@ -92,6 +93,7 @@ enum { LISTEN_PATH };
 enum { EXIT_TO_PATH };
 enum { OPEN_PROCESS_SLOT, OPEN_PROCESS_PID, OPEN_PROCESS_START_TIME };
 enum { REPORT_FILE_PATH };
+enum { REMOVE_TREE_PATH };
 enum { NEW_KEYRING_NAME };
 enum { UNSHARE_NAMESPACES };
 enum { SET_PROPAGATION_PATH, SET_PROPAGATION_FLAGS };

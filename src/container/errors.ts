@@ -118,6 +118,41 @@ export const requestErrors = {
   invalidLogOption: { status: 400, sentence: "{problem}" },
   logsNotKept: { status: 501, sentence: "configured logging driver does not support reading" },
 
+  // The life of a container.
+  noSuchContainer: { status: 404, sentence: "No such container: {name}" },
+  ambiguousPrefix: { status: 400, sentence: "multiple IDs found with provided prefix: {name}" },
+  nameTaken: {
+    status: 409,
+    sentence:
+      'Conflict. The container name "/{name}" is already in use by container "{id}". You have to remove (or rename) that container to be able to reuse that name.',
+  },
+  notRunning: { status: 409, sentence: "container {id} is not running" },
+  cannotKill: { status: 409, sentence: "cannot kill container: {name}: container {id} is not running" },
+  removeRunning: {
+    status: 409,
+    sentence:
+      'cannot remove container "{name}": container is running: stop the container before removing or force remove',
+  },
+  removing: { status: 409, sentence: "removal of container {name} is already in progress" },
+  cannotStart: { status: 400, sentence: "{reason}" },
+  startFailed: {
+    status: 500,
+    sentence: "failed to start container: {what}: {reason}",
+    hint: "pier run --explain shows every step",
+  },
+  portFailed: {
+    status: 500,
+    sentence:
+      "failed to set up container networking: driver failed programming external connectivity on endpoint {name}: failed to bind host port {address}:{port}/{protocol}: address already in use",
+  },
+  noSuchExec: { status: 404, sentence: "No such exec instance: {id}" },
+  execStarted: { status: 409, sentence: "exec command {id} has already run" },
+  execNotRunning: { status: 409, sentence: "container {id} is not running: it cannot run another command" },
+  joinStopped: { status: 409, sentence: "cannot join namespace of a non running container: {id}" },
+  notAttachable: { status: 409, sentence: "cannot attach to a stopped container, start it first" },
+  noTerminal: { status: 409, sentence: "container {id} has no terminal to resize" },
+  noProcessList: { status: 500, sentence: "the processes of {name} could not be listed: {reason}" },
+
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },
   unknownRuntime: { status: 400, sentence: "unknown or invalid runtime name: {name}" },

@@ -10,7 +10,7 @@ export interface ContainerRecord {
   /** Milliseconds since 1970. */
   readonly created: number;
   readonly request: CreateRequest;
-  readonly image: { readonly id: ImageId; /** as the user wrote it */ readonly reference: string };
+  readonly image: { readonly id: ImageId /** as the user wrote it */; readonly reference: string };
   /** The command line that runs: entrypoint and arguments. */
   readonly command: readonly string[];
   /** Absent while nothing connects the container: before its start, after its end, and with no or the host's network. */

@@ -35,10 +35,10 @@ const explainStep = (step: Step): string => {
   const { args, does }: StepDefinition = stepTable[step.step];
   const values = step as unknown as Readonly<Record<string, never>>;
   const shown = Object.entries(args).map(([name, kind]) => `${name}=${show[kind](values[name]!)}`);
-  return `${[step.step, ...shown].join(" ")}\n        ${step.why ?? does}`;
+  return `${[step.step, ...shown].join(" ")}  # ${step.why ?? does}`;
 };
 
-/** One step a line, with its reason on the next. */
+/** One step a line, each with its reason. */
 export const explainPlan = (plan: Plan): string =>
   (Object.keys(laneCodes) as (keyof typeof laneCodes)[])
     .map((lane) => {

@@ -136,6 +136,12 @@ export const stepTable = {
     does: "the first bytes of a kernel file stand in the report",
     args: { path: "text" },
   },
+  removeTree: {
+    code: 27,
+    lanes: host,
+    does: "the directory and all that was in it is gone",
+    args: { path: "text" },
+  },
 
   // The child, before it enters its root.
   dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },

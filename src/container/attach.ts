@@ -1,0 +1,105 @@
+/** A client's stream and a keeper's, joined: output to the client, its input to the container. */
+import { type Duplex, Transform } from "node:stream";
+import { attachTo } from "../kernel/keeper.ts";
+
+/** What a client asks for when it attaches. */
+export interface AttachRequest {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** As `--detach-keys` has them; undefined: Docker's `ctrl-p,ctrl-q`. */
+  readonly detachKeys?: string | undefined;
+}
+
+const control = /^ctrl-([a-z@[\\\]^_])$/;
+
+/** The bytes of `ctrl-p,ctrl-q` and the like; undefined for what is no key. */
+export const parseDetachKeys = (text: string): Uint8Array | undefined => {
+  const keys = text.split(",").map((key) => {
+    const letter = control.exec(key)?.[1];
+    if (letter !== undefined) return letter.toUpperCase().charCodeAt(0) & 0x1f;
+    return key.length === 1 ? key.charCodeAt(0) : undefined;
+  });
+  return keys.every((key) => key !== undefined && key < 256) ? Uint8Array.from(keys as number[]) : undefined;
+};
+
+export const defaultDetachKeys = "ctrl-p,ctrl-q";
+
+/**
+ * Passes input on until the detach keys come, which are kept back, also when they come one by one; a sequence that is
+ * broken off goes through whole. `detached` is called once, and what follows goes nowhere.
+ */
+export class DetachKeys extends Transform {
+  readonly #keys: Uint8Array;
+  readonly #detached: () => void;
+  #matched = 0;
+  #over = false;
+
+  constructor(keys: Uint8Array, detached: () => void) {
+    super();
+    this.#keys = keys;
+    this.#detached = detached;
+  }
+
+  override _transform(chunk: Buffer, _encoding: string, done: () => void): void {
+    const passed: number[] = [];
+    for (const byte of chunk) {
+      if (this.#over) break;
+      if (byte === this.#keys[this.#matched]) {
+        this.#matched++;
+      } else {
+        passed.push(...this.#keys.subarray(0, this.#matched));
+        this.#matched = byte === this.#keys[0] ? 1 : 0;
+        if (this.#matched === 0) passed.push(byte);
+      }
+      if (this.#matched === this.#keys.length) {
+        this.#over = true;
+        this.#detached();
+      }
+    }
+    if (passed.length > 0) this.push(Buffer.from(passed));
+    done();
+  }
+}
+
+/**
+ * Joins the two until the container's output ends, the client goes, or it detaches (which answers true). The streams
+ * slow each other down; neither is ever read faster than the other takes.
+ */
+export const joinStreams = async (
+  client: Duplex,
+  controlPath: string,
+  request: AttachRequest,
+  tty: boolean,
+): Promise<{ readonly over: Promise<boolean> }> => {
+  const stream = await attachTo(controlPath, {
+    stdin: request.stdin,
+    stdout: request.stdout,
+    stderr: request.stderr,
+  });
+  const over = new Promise<boolean>((resolve) => {
+    let detached = false;
+    const finish = (): void => resolve(detached);
+    stream.on("close", finish);
+    stream.on("error", () => stream.destroy());
+    client.on("error", () => client.destroy());
+    client.on("close", () => stream.destroy());
+    stream.on("end", () => client.end());
+    stream.pipe(client, { end: false });
+    if (!request.stdin) {
+      client.resume();
+      return;
+    }
+    const keys = parseDetachKeys(request.detachKeys || defaultDetachKeys);
+    const leave = (): void => {
+      detached = true;
+      stream.unpipe(client);
+      client.end();
+      stream.destroy();
+    };
+    // Only a terminal has keys: in other input the bytes mean themselves.
+    if (tty && keys !== undefined && keys.length > 0) client.pipe(new DetachKeys(keys, leave)).pipe(stream);
+    else client.pipe(stream);
+  });
+  return { over };
+};

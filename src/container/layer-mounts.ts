@@ -1,0 +1,107 @@
+/** Layers as they are mounted in the store's namespace: each once, under its number, for all containers together. */
+import { mkdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { StackLayer } from "../image/layers.ts";
+import { runErrand } from "../kernel/errand.ts";
+import type { Holder } from "../kernel/holder.ts";
+import { errnos } from "../kernel/numbers/errno.ts";
+import { mountFlags, unmountFlags } from "../kernel/numbers/mount.ts";
+import { namespaces } from "../kernel/numbers/namespaces.ts";
+import { noSlot, type Plan, type Step } from "../kernel/steps.ts";
+
+/** The name of the directory that stands in for the layers of an image that has none. */
+export const emptyName = "empty";
+
+const inStore = (holder: Holder, steps: readonly Step[]): Plan => ({
+  outside: [{ step: "joinNamespace", path: holder.namespace, kind: namespaces.mount.flag }, ...steps],
+  inside: [],
+  after: [],
+});
+
+const mountSteps = (directory: string, layer: StackLayer): readonly Step[] => {
+  const target = join(directory, String(layer.number));
+  return [
+    { step: "makeDirectory", path: target, mode: 0o755, tolerate: [errnos.EEXIST.number] },
+    {
+      step: "mount",
+      at: "/",
+      source: layer.index,
+      target,
+      type: "erofs",
+      flags: mountFlags.MS_RDONLY | mountFlags.MS_NOSUID | mountFlags.MS_NODEV | mountFlags.MS_NOEXEC,
+      data: `device=${layer.tar}`,
+    },
+  ];
+};
+
+export class LayerMounts {
+  readonly directory: string;
+  readonly #holder: Holder;
+  readonly #errands: string;
+  /** Settled when the layer is mounted; absent when it is not. */
+  readonly #mounted = new Map<number, Promise<void>>();
+
+  private constructor(directory: string, errands: string, holder: Holder) {
+    this.directory = directory;
+    this.#errands = errands;
+    this.#holder = holder;
+  }
+
+  /** Finds what earlier daemons mounted: the namespace's own table says it. */
+  static async open(run: string, holder: Holder): Promise<LayerMounts> {
+    const directory = join(run, "layers");
+    mkdirSync(join(directory, emptyName), { recursive: true, mode: 0o755 });
+    const mounts = new LayerMounts(directory, run, holder);
+    const table = await readFile(`/proc/${holder.pid}/mountinfo`, "utf8");
+    for (const line of table.split("\n")) {
+      const path = line.split(" ")[4] ?? "";
+      const name = path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : "";
+      if (/^\d+$/.test(name)) mounts.#mounted.set(Number(name), Promise.resolve());
+    }
+    return mounts;
+  }
+
+  /** Holds afterwards: every layer of the stack is mounted; answers their names, in the stack's order. */
+  async mount(stack: readonly StackLayer[]): Promise<readonly string[]> {
+    await Promise.all(stack.map((layer) => this.#mount(layer)));
+    return stack.map(({ number }) => String(number));
+  }
+
+  /** Holds afterwards: the layer is not mounted; fails while a container uses it. */
+  async unmount(number: number): Promise<void> {
+    const mounted = this.#mounted.get(number);
+    if (mounted === undefined) return;
+    await mounted;
+    const path = join(this.directory, String(number));
+    this.#mounted.delete(number);
+    await runErrand(
+      this.#holder,
+      this.#errands,
+      inStore(this.#holder, [
+        { step: "unmount", path, flags: unmountFlags.UMOUNT_NOFOLLOW | unmountFlags.MNT_DETACH },
+        { step: "removeDirectory", path },
+      ]),
+    );
+  }
+
+  #mount(layer: StackLayer): Promise<void> {
+    const known = this.#mounted.get(layer.number);
+    if (known !== undefined) return known;
+    const plan = inStore(this.#holder, mountSteps(this.directory, layer));
+    const mounting = runErrand(this.#holder, this.#errands, plan).then(() => {});
+    this.#mounted.set(layer.number, mounting);
+    mounting.catch(() => this.#mounted.delete(layer.number));
+    return mounting;
+  }
+}
+
+/** A lane of one clone, beneath the layers and the container's own changes: for reading what a stopped container wrote. */
+export const planReading = (holder: Holder, root: readonly Step[], reads: readonly Step[]): Plan => ({
+  outside: [
+    { step: "joinNamespace", path: holder.namespace, kind: namespaces.mount.flag },
+    { step: "clone", namespaces: namespaces.mount.flag, cgroup: noSlot },
+  ],
+  inside: [...root, ...reads],
+  after: [],
+});
