@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { isAtLeast, parseVersion } from "./versions.ts";
+
+describe("a version in the path", () => {
+  it("is taken off, and is the newest where there is none", () => {
+    assert.deepEqual(parseVersion("/v1.24/containers/json"), { version: "1.24", path: "/containers/json" });
+    assert.deepEqual(parseVersion("/v1.51/info"), { version: "1.51", path: "/info" });
+    assert.deepEqual(parseVersion("/info"), { version: "1.51", path: "/info" });
+    assert.deepEqual(parseVersion("/volumes/v1.20"), { version: "1.51", path: "/volumes/v1.20" });
+  });
+
+  it("is refused in Docker's words outside the range", () => {
+    assert.throws(() => parseVersion("/v1.52/info"), {
+      status: 400,
+      message: "client version 1.52 is too new. Maximum supported API version is 1.51",
+    });
+    assert.throws(() => parseVersion("/v2.0/info"), { status: 400, message: /too new/ });
+    assert.throws(() => parseVersion("/v1.23/info"), {
+      status: 400,
+      message:
+        "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
+    });
+    for (const odd of ["/v1/info", "/v1.9/info", "/v../info", "/v1..3/info"])
+      assert.throws(() => parseVersion(odd), { status: 400, message: /too old/ });
+  });
+
+  it("compares by number, not by text", () => {
+    assert.ok(isAtLeast("1.51", "1.9"));
+    assert.ok(isAtLeast("1.42", "1.42"));
+    assert.ok(!isAtLeast("1.41", "1.42"));
+  });
+});

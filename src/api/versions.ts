@@ -1,0 +1,31 @@
+/** The versions of the API that pier speaks, and how a request names one. */
+import { apiError } from "./errors.ts";
+
+export const maxVersion = "1.51";
+export const minVersion = "1.24";
+
+/** A version as a number that compares (1.9 is older than 1.24); NaN for what is no version. */
+const rank = (version: string): number => {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major * 1000 + minor;
+};
+
+export interface VersionedPath {
+  /** What the client speaks: the newest when it names none. */
+  readonly version: string;
+  readonly path: string;
+}
+
+/** Takes `/v1.43` off a path; throws Docker's 400 for a version outside the range. */
+export const parseVersion = (path: string): VersionedPath => {
+  const match = /^\/v([0-9.]+)(\/.*)$/.exec(path);
+  if (match === null) return { version: maxVersion, path };
+  const [, version = "", rest = "/"] = match;
+  if (rank(version) > rank(maxVersion)) throw apiError("clientTooNew", { version, maximum: maxVersion });
+  // NaN (`/v1..2`) is neither: it is not at least the minimum.
+  if (!(rank(version) >= rank(minVersion))) throw apiError("clientTooOld", { version, minimum: minVersion });
+  return { version, path: rest };
+};
+
+/** Whether a client of `version` knows what came with `since`. */
+export const isAtLeast = (version: string, since: string): boolean => rank(version) >= rank(since);
