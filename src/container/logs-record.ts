@@ -1,0 +1,211 @@
+/**
+ * The records of a log in Docker's json-file format, one JSON object a line, turned into what a client gets. 200,000
+ * lines are read back at once, so a record of the shape that we write ourselves is cut, not parsed:
+ * `{"log":"…\n","stream":"stdout","time":"2026-01-01T00:00:00.123Z"}`
+ */
+
+export interface LogFormat {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Each record begins with its time. */
+  readonly timestamps: boolean;
+  /** Each record begins with its attributes. */
+  readonly details: boolean;
+  /** Nanoseconds since 1970; a record at this very time is in. */
+  readonly since?: bigint | undefined;
+  readonly until?: bigint | undefined;
+  /** Framed with the stream's name (Docker's raw stream), or as the bytes alone: a terminal has one stream. */
+  readonly framed: boolean;
+}
+
+const prefix = Buffer.from('{"log":"');
+const stdoutTail = Buffer.from('","stream":"stdout","time":"');
+const stderrTail = Buffer.from('","stream":"stderr","time":"');
+const backslash = 0x5c;
+const quote = 0x22;
+const newline = 0x0a;
+const letterN = 0x6e;
+const letterZ = 0x5a;
+
+const chunkSize = 128 * 1024;
+const fullEnough = 64 * 1024;
+const headerSize = 8;
+
+interface LogRecord {
+  readonly text: Uint8Array;
+  readonly stdout: boolean;
+  /** As `fixedTime` writes it. */
+  readonly time: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** Takes records, gives chunks of at least 64 KiB, and what is left at the end. */
+export class LogEncoder {
+  readonly #format: LogFormat;
+  readonly #since: string;
+  readonly #until: string;
+  readonly #timed: boolean;
+  #chunk = Buffer.allocUnsafe(chunkSize);
+  #used = 0;
+  readonly #full: Uint8Array[] = [];
+  /** A record after `until` was seen. */
+  past = false;
+
+  constructor(format: LogFormat) {
+    this.#format = format;
+    this.#since = format.since === undefined ? "" : fixedTime(format.since);
+    this.#until = format.until === undefined ? "" : fixedTime(format.until);
+    this.#timed = format.timestamps || this.#since !== "" || this.#until !== "";
+  }
+
+  /** The record between two offsets, its newline not included. What is no record is passed over. */
+  push(buffer: Buffer, start: number, end: number): void {
+    if (!this.#pushCanonical(buffer, start, end)) this.#pushParsed(buffer, start, end);
+  }
+
+  /** The chunks that are ready, or all there is. */
+  take(all: boolean): readonly Uint8Array[] {
+    if (all ? this.#used > 0 : this.#used >= fullEnough) this.#finishChunk();
+    return this.#full.splice(0);
+  }
+
+  #pushCanonical(buffer: Buffer, start: number, end: number): boolean {
+    // The time is at most 30 bytes: "2026-01-01T00:00:00.123456789Z".
+    if (end - start < 64 || buffer[end - 1] !== 0x7d || buffer[end - 2] !== quote || buffer[end - 3] !== letterZ) {
+      return false;
+    }
+    if (!isAt(buffer, prefix, start)) return false;
+    const timeEnd = end - 2;
+    let timeStart = timeEnd - 20;
+    while (buffer[timeStart - 1] !== quote) if (--timeStart < timeEnd - 31) return false;
+    const textEnd = timeStart - stdoutTail.length;
+    const textStart = start + prefix.length;
+    if (textEnd < textStart) return false;
+    const stdout = isAt(buffer, stdoutTail, textEnd);
+    if (!stdout && !isAt(buffer, stderrTail, textEnd)) return false;
+
+    const plainEnd = indexOfBefore(buffer, backslash, textStart, textEnd);
+    const whole = plainEnd === textEnd;
+    const plainLine = plainEnd === textEnd - 2 && buffer[plainEnd + 1] === letterN;
+    if (!(whole || plainLine) || this.#format.details) return false;
+    if (!(stdout ? this.#format.stdout : this.#format.stderr)) return true;
+    const time = this.#timed ? padTime(buffer.toString("latin1", timeStart, timeEnd)) : "";
+    if (this.#timed && !this.#isWanted(time)) return true;
+    const length = this.#open(stdout, time, "", plainEnd - textStart + (plainLine ? 1 : 0));
+    buffer.copy(this.#chunk, length, textStart, plainEnd);
+    if (plainLine) this.#chunk[length + plainEnd - textStart] = newline;
+    return true;
+  }
+
+  #pushParsed(buffer: Buffer, start: number, end: number): void {
+    const record = parseRecord(buffer.toString("utf8", start, end));
+    if (record === undefined || !this.#isWanted(record.time)) return;
+    if (!(record.stdout ? this.#format.stdout : this.#format.stderr)) return;
+    const time = this.#format.timestamps ? record.time : "";
+    const details = this.#format.details ? encodeDetails(record.attributes) : "";
+    this.#chunk.set(record.text, this.#open(record.stdout, time, details, record.text.length));
+  }
+
+  #isWanted(time: string): boolean {
+    if (this.#until !== "" && time > this.#until) this.past = true;
+    return !this.past && time >= this.#since;
+  }
+
+  /** Makes room for a record and writes what comes before its text; the answer is where the text goes. */
+  #open(stdout: boolean, time: string, details: string, textLength: number): number {
+    const front = (this.#format.timestamps ? `${time} ` : "") + details;
+    const length = Buffer.byteLength(front) + textLength;
+    const size = length + (this.#format.framed ? headerSize : 0);
+    if (this.#used + size > this.#chunk.length) {
+      this.#finishChunk();
+      if (size > this.#chunk.length) this.#chunk = Buffer.allocUnsafe(size);
+    }
+    let at = this.#used;
+    if (this.#format.framed) {
+      this.#chunk.writeUInt32LE(stdout ? 1 : 2, at);
+      this.#chunk.writeUInt32BE(length, at + 4);
+      at += headerSize;
+    }
+    if (front !== "") at += this.#chunk.write(front, at);
+    this.#used = at + textLength;
+    return at;
+  }
+
+  #finishChunk(): void {
+    if (this.#used > 0) this.#full.push(this.#chunk.subarray(0, this.#used));
+    this.#chunk = Buffer.allocUnsafe(chunkSize);
+    this.#used = 0;
+  }
+}
+
+const isAt = (buffer: Buffer, text: Buffer, at: number): boolean => {
+  for (let index = 0; index < text.length; index++) if (buffer[at + index] !== text[index]) return false;
+  return true;
+};
+
+/** `end` when the byte is not there. */
+const indexOfBefore = (buffer: Buffer, byte: number, start: number, end: number): number => {
+  // Nearly every line has one, at its end: a native search would be the most expensive part of it.
+  for (let at = start; at < end; at++) if (buffer[at] === byte) return at;
+  return end;
+};
+
+/** Any other record: with escapes, with attributes, or written by another program. */
+const parseRecord = (line: string): LogRecord | undefined => {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined; // cut short by a crash of the machine
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { log, stream, time, attrs } = value as Record<string, unknown>;
+  return {
+    text: Buffer.from(typeof log === "string" ? log : ""),
+    stdout: stream !== "stderr",
+    time: typeof time === "string" ? toFixedTime(time) : fixedTime(0n),
+    attributes: typeof attrs === "object" && attrs !== null ? { ...attrs } : {},
+  };
+};
+
+/** `a=1,b=2 ` in the order of their names, escaped as in a URL; the space is there without any too, as in Docker. */
+const encodeDetails = (attributes: Readonly<Record<string, unknown>>): string => {
+  const pairs = Object.entries(attributes).map(([name, value]) =>
+    new URLSearchParams({ [name]: String(value) }).toString(),
+  );
+  return `${pairs.sort().join(",")} `;
+};
+
+const toFixedTime = (text: string): string => {
+  if (text.endsWith("Z")) return padTime(text);
+  return fixedTime(parseLogTime(text) ?? 0n);
+};
+
+/** RFC 3339 in UTC with all nine digits: so that times can be compared as texts. */
+const padTime = (text: string): string => {
+  if (text.length === 30) return text;
+  const seconds = text.slice(0, 19);
+  return `${seconds}.${text.slice(20, -1).padEnd(9, "0")}Z`;
+};
+
+/** Nanoseconds since 1970 in RFC 3339 with nine digits. */
+export const fixedTime = (nanoseconds: bigint): string => {
+  const rest = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const milliseconds = Number((nanoseconds - rest) / 1_000_000n);
+  const date = new Date(Math.min(Math.max(milliseconds, -62_135_596_800_000), 253_402_300_799_000));
+  return `${date.toISOString().slice(0, 19)}.${rest.toString().padStart(9, "0")}Z`;
+};
+
+/** `1700000000.123456789` or RFC 3339 as nanoseconds since 1970; undefined for anything else. */
+export const parseLogTime = (text: string): bigint | undefined => {
+  const seconds = /^(-?)(\d{1,12})(?:\.(\d{1,9})\d*)?$/.exec(text);
+  if (seconds !== null) {
+    const value = BigInt(seconds[2]!) * 1_000_000_000n + BigInt((seconds[3] ?? "").padEnd(9, "0"));
+    return seconds[1] === "-" ? -value : value;
+  }
+  const time = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/.exec(text);
+  if (time === null) return undefined;
+  const whole = Date.parse(`${time[1]}${time[3]}`);
+  if (Number.isNaN(whole)) return undefined;
+  return BigInt(whole) * 1_000_000n + BigInt((time[2] ?? "").padEnd(9, "0"));
+};
