@@ -1,5 +1,11 @@
-import type { TarEntry } from "./entry.ts";
+import { formatError } from "../errors.ts";
+import type { TarEntry, TarExtent } from "./entry.ts";
+import { fields, hasChecksum, parseHeader, type RawHeader } from "./header.ts";
 import { defaultTarLimits, type TarLimits } from "./limits.ts";
+import { draftEntry, type EntryDraft } from "./meta.ts";
+import { BLOCK, isZeroBlock, padded, parseNumeric } from "./numbers.ts";
+import { type PaxRecord, parsePax } from "./pax.ts";
+import { parseOldGnuRuns, placeRuns, RunBlocks, type SparseRun, toSize } from "./sparse.ts";
 
 /** Who listens to a `TarParser`; both are called while `push` runs, so what they throw comes out of `push`. */
 export interface TarSink {
@@ -9,23 +15,262 @@ export interface TarSink {
   content?(bytes: Uint8Array): void;
 }
 
-export interface TarParserOptions {
-  readonly limits?: TarLimits;
-}
+/** What the parser expects next in the stream. */
+type State =
+  | { readonly kind: "header" }
+  | { readonly kind: "special"; readonly typeflag: string; readonly body: Uint8Array; filled: number }
+  | { readonly kind: "old-gnu-map"; readonly draft: EntryDraft; readonly runs: SparseRun[]; readonly size: number }
+  | { readonly kind: "run-blocks"; readonly draft: EntryDraft; readonly map: RunBlocks; used: number }
+  | { readonly kind: "content"; left: number; readonly padding: number }
+  | { readonly kind: "padding"; left: number }
+  | { readonly kind: "zero" }
+  | { readonly kind: "end" };
+
+type OldGnuMap = Extract<State, { kind: "old-gnu-map" }>;
+
+const HEADER: State = { kind: "header" };
+const OLD_GNU_FIRST = 4;
+const OLD_GNU_MORE = 21;
+const OLD_GNU_MORE_FLAG = OLD_GNU_MORE * 24;
 
 /**
  * Reads a tar stream that somebody else moves: push every chunk in order, then `end`.
  * Content is skipped by counting, so that the same chunks can be hashed and written at full speed.
+ * What follows the two zero blocks at the end is ignored, as Docker does.
  */
 export class TarParser {
-  constructor(_sink: TarSink, _options: TarParserOptions = {}) {
-    void defaultTarLimits;
+  readonly #sink: TarSink;
+  readonly #limits: TarLimits;
+  #state: State = HEADER;
+  #offset = 0;
+  #headerAt = 0;
+  #entries = 0;
+  readonly #partial = new Uint8Array(BLOCK);
+  #partialLength = 0;
+  #globals: readonly PaxRecord[] = [];
+  #locals: readonly PaxRecord[] = [];
+  #longPath: Uint8Array | undefined;
+  #longLink: Uint8Array | undefined;
+  #headerBytes = 0;
+
+  constructor(sink: TarSink, limits: TarLimits = defaultTarLimits) {
+    this.#sink = sink;
+    this.#limits = limits;
   }
+
   /** Bytes pushed so far. */
   get offset(): number {
-    return 0;
+    return this.#offset;
   }
-  push(_chunk: Uint8Array): void {}
+
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) at += this.#take(chunk, at);
+  }
+
   /** Throws when the archive ended too early; afterwards everything that it holds was told. */
-  end(): void {}
+  end(): void {
+    const { kind } = this.#state;
+    const isBetween = kind === "header" || kind === "zero";
+    if (kind === "end" || (isBetween && this.#partialLength === 0 && !this.#hasPending())) return;
+    throw formatError("tarTruncated", {
+      where: kind === "content" || kind === "padding" ? "the content of an entry" : "a header",
+    });
+  }
+
+  #hasPending(): boolean {
+    return this.#locals.length > 0 || this.#longPath !== undefined || this.#longLink !== undefined;
+  }
+
+  /** Consumes bytes of the chunk from `at`, at least one, and answers how many. */
+  #take(chunk: Uint8Array, at: number): number {
+    const state = this.#state;
+    const available = chunk.length - at;
+    switch (state.kind) {
+      case "content": {
+        const length = Math.min(available, state.left);
+        this.#sink.content?.(chunk.subarray(at, at + length));
+        state.left -= length;
+        this.#offset += length;
+        if (state.left === 0) this.#skip(state.padding);
+        return length;
+      }
+      case "padding": {
+        const length = Math.min(available, state.left);
+        state.left -= length;
+        this.#offset += length;
+        if (state.left === 0) this.#state = HEADER;
+        return length;
+      }
+      case "special": {
+        const length = Math.min(available, state.body.length - state.filled);
+        state.body.set(chunk.subarray(at, at + length), state.filled);
+        state.filled += length;
+        this.#offset += length;
+        if (state.filled === state.body.length) {
+          this.#skip(padded(state.filled) - state.filled);
+          this.#special(state.typeflag, state.body);
+        }
+        return length;
+      }
+      case "end":
+        this.#offset += available;
+        return available;
+      default:
+        return this.#takeBlock(chunk, at, available);
+    }
+  }
+
+  #takeBlock(chunk: Uint8Array, at: number, available: number): number {
+    if (this.#partialLength === 0 && available >= BLOCK) {
+      this.#offset += BLOCK;
+      this.#block(chunk.subarray(at, at + BLOCK));
+      return BLOCK;
+    }
+    const length = Math.min(available, BLOCK - this.#partialLength);
+    this.#partial.set(chunk.subarray(at, at + length), this.#partialLength);
+    this.#partialLength += length;
+    this.#offset += length;
+    if (this.#partialLength === BLOCK) {
+      this.#partialLength = 0;
+      this.#block(this.#partial);
+    }
+    return length;
+  }
+
+  #block(block: Uint8Array): void {
+    const state = this.#state;
+    if (state.kind === "old-gnu-map") this.#oldGnuMap(block, state, 0, OLD_GNU_MORE, block[OLD_GNU_MORE_FLAG]! !== 0);
+    else if (state.kind === "run-blocks") this.#runBlock(block, state);
+    else this.#header(block);
+  }
+
+  #header(block: Uint8Array): void {
+    this.#headerAt = this.#offset - BLOCK;
+    if (isZeroBlock(block)) {
+      if (this.#hasPending()) throw this.#invalid("a PAX or GNU header without its entry");
+      this.#state = { kind: this.#state.kind === "zero" ? "end" : "zero" };
+      return;
+    }
+    if (this.#state.kind === "zero") throw this.#invalid("a single zero block in front of it");
+    if (!hasChecksum(block)) throw this.#invalid("the checksum is wrong");
+    const header = parseHeader(block);
+    if (typeof header === "string") throw this.#invalid(`the field ${header} is no number`);
+    if ("gxXLK".includes(header.typeflag)) this.#beginSpecial(header);
+    else this.#beginEntry(header, block);
+  }
+
+  #beginSpecial(header: RawHeader): void {
+    const size = toSize(header.size);
+    if (size === undefined) throw this.#invalid("the field size is negative or too big");
+    this.#chargeHeader(size);
+    if (size === 0) this.#special(header.typeflag, new Uint8Array());
+    else this.#state = { kind: "special", typeflag: header.typeflag, body: new Uint8Array(size), filled: 0 };
+  }
+
+  #special(typeflag: string, body: Uint8Array): void {
+    if (typeflag === "L" || typeflag === "K") {
+      const nul = body.indexOf(0);
+      const name = nul === -1 ? body : body.slice(0, nul);
+      if (typeflag === "L") this.#longPath = name;
+      else this.#longLink = name;
+      return;
+    }
+    const records = parsePax(body);
+    if (records === undefined) throw this.#invalid("the PAX records are malformed");
+    if (typeflag === "g") this.#setGlobals(records);
+    else this.#locals = records;
+  }
+
+  #setGlobals(records: readonly PaxRecord[]): void {
+    const merged = new Map<string, PaxRecord>();
+    for (const record of [...this.#globals, ...records]) merged.set(record[0], record);
+    this.#globals = [...merged.values()].filter(([, value]) => value.length > 0);
+    const bytes = this.#globals.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    if (bytes > this.#limits.headerBytes) {
+      throw formatError("tarLimit", { what: "more bytes of global headers", limit: this.#limits.headerBytes });
+    }
+    this.#headerBytes = 0;
+  }
+
+  #beginEntry(header: RawHeader, block: Uint8Array): void {
+    if (++this.#entries > this.#limits.entries) {
+      throw formatError("tarLimit", { what: "more entries", limit: this.#limits.entries });
+    }
+    const records = this.#globals.length === 0 ? this.#locals : [...this.#globals, ...this.#locals];
+    const draft = draftEntry(header, records, this.#longPath, this.#longLink, this.#headerAt);
+    this.#locals = [];
+    this.#longPath = undefined;
+    this.#longLink = undefined;
+    this.#headerBytes = 0;
+    const { path, link } = draft.entry;
+    if (path.length > this.#limits.pathBytes || link.length > this.#limits.pathBytes) {
+      throw formatError("tarLimit", { what: "a file name too long", limit: this.#limits.pathBytes });
+    }
+    if (draft.sparse === "none") this.#emitPlain(draft);
+    else if (draft.sparse === "old-gnu") this.#beginOldGnu(draft, block);
+    else if (draft.sparse === "blocks") {
+      this.#state = { kind: "run-blocks", draft, map: new RunBlocks(), used: 0 };
+      if (draft.stored < BLOCK) throw this.#invalid("the sparse map is missing");
+    } else this.#emitSparse(draft, draft.sparse, draft.stored);
+  }
+
+  #beginOldGnu(draft: EntryDraft, block: Uint8Array): void {
+    const size = draft.realSize ?? toSize(parseNumeric(block, ...fields.gnuRealSize));
+    if (size === undefined) throw this.#invalid("the field realsize is no number that fits");
+    const state: OldGnuMap = { kind: "old-gnu-map", draft, runs: [], size };
+    this.#oldGnuMap(block, state, fields.gnuSparse[0], OLD_GNU_FIRST, block[fields.gnuIsExtended[0]] !== 0);
+  }
+
+  #oldGnuMap(block: Uint8Array, state: OldGnuMap, start: number, count: number, hasMore: boolean): void {
+    const runs = parseOldGnuRuns(block, start, count);
+    if (runs === undefined) throw this.#invalid("the sparse map is malformed");
+    state.runs.push(...runs);
+    this.#chargeHeader(BLOCK);
+    this.#state = state;
+    if (!hasMore) this.#emitSparse({ ...state.draft, realSize: state.size }, state.runs, state.draft.stored);
+  }
+
+  #runBlock(block: Uint8Array, state: Extract<State, { kind: "run-blocks" }>): void {
+    state.used += BLOCK;
+    this.#chargeHeader(BLOCK);
+    const runs = state.map.push(block);
+    if (runs === "malformed" || state.used > state.draft.stored) throw this.#invalid("the sparse map is malformed");
+    if (runs !== undefined) this.#emitSparse(state.draft, runs, state.draft.stored - state.used);
+  }
+
+  #emitSparse(draft: EntryDraft, runs: readonly SparseRun[], stored: number): void {
+    const size = draft.realSize;
+    const extents = size === undefined ? undefined : placeRuns(runs, size, this.#offset, stored);
+    if (size === undefined || extents === undefined) throw this.#invalid("the sparse map does not fit the file");
+    this.#emit(draft, size, extents, stored);
+  }
+
+  #emitPlain(draft: EntryDraft): void {
+    const { stored } = draft;
+    const extents = stored === 0 ? [] : [{ logical: 0, offset: this.#offset, length: stored }];
+    this.#emit(draft, stored, extents, stored);
+  }
+
+  #emit(draft: EntryDraft, size: number, extents: readonly TarExtent[], stored: number): void {
+    this.#headerBytes = 0;
+    const padding = padded(stored) - stored;
+    this.#state = stored === 0 ? HEADER : { kind: "content", left: stored, padding };
+    this.#sink.entry({ ...draft.entry, size, extents });
+  }
+
+  #skip(length: number): void {
+    this.#state = length === 0 ? HEADER : { kind: "padding", left: length };
+  }
+
+  #chargeHeader(bytes: number): void {
+    this.#headerBytes += bytes;
+    if (this.#headerBytes > this.#limits.headerBytes) {
+      throw formatError("tarLimit", { what: "more bytes of headers for one entry", limit: this.#limits.headerBytes });
+    }
+  }
+
+  #invalid(reason: string): Error {
+    return formatError("tarInvalidHeader", { reason, offset: this.#headerAt });
+  }
 }
