@@ -11,6 +11,24 @@ export interface PublishedPort {
   readonly containerPort: number;
 }
 
+/** What a container asks of a network, checked. */
+export interface ConnectRequest {
+  readonly network: string;
+  readonly ports: readonly PortRequest[];
+  /** "": pier chooses. */
+  readonly macAddress: string;
+}
+
+export interface PortRequest {
+  readonly protocol: Protocol;
+  readonly containerPort: number;
+  /** "": every address of the host. */
+  readonly hostAddress: string;
+  /** 0 to 0: any free port; otherwise the first free one of the range. */
+  readonly hostPortFirst: number;
+  readonly hostPortLast: number;
+}
+
 export interface Endpoint {
   /** 64 hexadecimal digits: the `EndpointID` of the API. */
   readonly id: string;
@@ -28,5 +46,6 @@ export interface Endpoint {
   readonly prefix: number;
   readonly gateway: string;
   readonly mac: string;
+  readonly mtu: number;
   readonly ports: readonly PublishedPort[];
 }

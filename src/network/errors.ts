@@ -20,14 +20,6 @@ export const networkErrors = {
     status: 500,
     sentence: "Bind for {address}:{first}-{last} failed: all ports of the range are already allocated",
   },
-  invalidPort: { status: 400, sentence: "invalid port specification: {port}" },
-  invalidHostAddress: { status: 400, sentence: "invalid IP address: {address}" },
-  unequalRanges: {
-    status: 400,
-    sentence: "invalid ranges specified for container and host Ports: {container} and {host}",
-  },
-  invalidExtraHost: { status: 400, sentence: 'bad format for add-host: "{entry}"' },
-  invalidNameserver: { status: 400, sentence: "ParseAddr({address}): unable to parse IP" },
 } as const;
 
 export const networkError = errorsFrom(networkErrors);

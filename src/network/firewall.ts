@@ -1,6 +1,6 @@
 /**
  * The nftables table `pier`: base chains made once, and sets and maps for what changes. Publishing a port is one element
- * of a map. Nothing in it names a single network or container, but its elements.
+ * of a map. Nothing in it names a single network or container but its elements.
  */
 import {
   accept,
@@ -33,6 +33,7 @@ import {
   addTable,
   concatenation,
   flushChain,
+  flushSet,
   type Hook,
   type SetElement,
   type SetShape,
@@ -40,10 +41,6 @@ import {
 } from "../kernel/netlink/nftables.ts";
 import { parseAddress, type Subnet } from "./addresses.ts";
 import type { PublishedPort } from "./endpoint.ts";
-
-export const table = "pier";
-/** What the names of all our bridges begin with, so that one rule serves all of them. */
-export const bridgePrefix = "pier";
 
 const sets = {
   /** The subnets of our networks. */
@@ -60,10 +57,9 @@ const sets = {
   loopback: { key: ["ipv4Address", "protocol", "port"] },
 } as const satisfies Record<string, SetShape>;
 type SetName = keyof typeof sets;
+const setNames = Object.keys(sets) as SetName[];
 
 const set = (name: SetName, options: { from?: number; to?: number } = {}): Expression => lookup(name, options);
-const isOurs = isEqual(namePrefix(bridgePrefix));
-const isNotOurs = isNotEqual(namePrefix(bridgePrefix));
 const isFromLoopback = [meta("iifname"), isEqual(interfaceName("lo"))];
 const destination = [destinationAddress(0), meta("l4proto", 1), destinationPort(2)];
 
@@ -72,8 +68,8 @@ interface Chain {
   readonly rules: readonly (readonly Expression[])[];
 }
 
-/** A chain stands above those that jump to it. */
-const chains: Readonly<Record<string, Chain>> = {
+/** A chain stands above those that jump to it. The names of all our bridges begin alike: one rule serves all of them. */
+const chainsFor = (isOurs: Expression, isNotOurs: Expression): Readonly<Record<string, Chain>> => ({
   // Before anything is rewritten: what is not published, or only on a loopback address, cannot be reached by a
   // neighbour who sends us packets for it (moby#41872, moby#45610, CVE-2020-8558), also where another program has set
   // route_localnet. From here on, only ports that were published lead to containers.
@@ -121,27 +117,29 @@ const chains: Readonly<Record<string, Chain>> = {
       [meta("iifname"), set("apart"), meta("oifname"), set("apart"), drop],
     ],
   },
-};
+});
 
-/** The table with its chains and sets as they shall be; elements there before stay. */
-export const tableChanges = (): Message[] => [
+/** The table of this name with its chains and empty sets; whatever was in it before is gone. */
+export const tableChanges = (table: string): Message[] => [
   addTable(table),
-  ...Object.entries(sets).map(([name, shape], index) => addSet(table, name, index + 1, shape)),
-  ...Object.entries(chains).flatMap(([name, { hook, rules }]) => [
-    addChain(table, name, hook),
-    flushChain(table, name),
-    ...rules.map((expressions) => addRule(table, name, expressions)),
-  ]),
+  ...setNames.flatMap((name, index) => [addSet(table, name, index + 1, sets[name]), flushSet(table, name)]),
+  ...Object.entries(chainsFor(isEqual(namePrefix(table)), isNotEqual(namePrefix(table)))).flatMap(
+    ([name, { hook, rules }]) => [
+      addChain(table, name, hook),
+      flushChain(table, name),
+      ...rules.map((expressions) => addRule(table, name, expressions)),
+    ],
+  ),
 ];
 
 /** A network's packets are passed on among its own, and masqueraded elsewhere. */
-export const networkElements = (bridge: string, subnet: Subnet): Message[] => [
+export const networkElements = (table: string, bridge: string, subnet: Subnet): Message[] => [
   addElements(table, "subnets", subnetElements(subnet.network, subnet.prefix)),
   addElements(table, "bridged", [{ key: concatenation(interfaceName(bridge), interfaceName(bridge)) }]),
 ];
 
 /** Nothing is passed on between these interfaces. */
-export const apartElements = (interfaces: readonly string[]): Message[] =>
+export const apartElements = (table: string, interfaces: readonly string[]): Message[] =>
   interfaces.length === 0
     ? []
     : [
@@ -169,6 +167,7 @@ const elementOf = (address: string, port: PublishedPort): { set: SetName; elemen
 
 /** One message for each set that the container's ports touch; made with `addElements` or `deleteElements`. */
 export const portElements = (
+  table: string,
   address: string,
   ports: readonly PublishedPort[],
   change: (table: string, set: string, elements: readonly SetElement[]) => Message,

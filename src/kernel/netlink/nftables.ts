@@ -181,6 +181,13 @@ export const addElements = (table: string, set: string, elements: readonly SetEl
 export const deleteElements = (table: string, set: string, elements: readonly SetElement[]): Message =>
   change(types.deleteElements, 0, elementList(table, set, elements));
 
+/** The set has no elements. */
+export const flushSet = (table: string, set: string): Message =>
+  change(types.deleteElements, 0, [
+    [1, text(table)],
+    [2, text(set)],
+  ]);
+
 /** A key or value of several parts. */
 export const concatenation = (...parts: readonly Uint8Array[]): Uint8Array => {
   const padding = new Uint8Array(3);

@@ -1,0 +1,51 @@
+/** What of the host the networks depend on, read from /proc and /sys. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import type { Subnet } from "./addresses.ts";
+import { type PortRange, parsePortRange } from "./ports.ts";
+import { parseNameserverRoutes, parseRoutes } from "./routes.ts";
+
+/** The file's text, or nothing where there is no such file. */
+export const readIfThere = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+};
+
+/** The subnets that a network of ours must not overlap with, but for those at `bridge` itself. */
+export const findForeignSubnets = (bridge: string): Subnet[] => [
+  ...parseRoutes(readIfThere("/proc/net/route"))
+    .filter((route) => route.interface !== bridge && route.subnet.prefix > 0)
+    .map(({ subnet }) => subnet),
+  ...parseNameserverRoutes(readIfThere("/etc/resolv.conf")),
+];
+
+/** The usual MTU, or that of the interface of the default route where it is smaller. */
+export const findMtu = (): number => {
+  const device = parseRoutes(readIfThere("/proc/net/route")).find(({ subnet }) => subnet.prefix === 0)?.interface;
+  const mtu = Number(readIfThere(`/sys/class/net/${device}/mtu`));
+  return mtu >= 576 && mtu < 1500 ? mtu : 1500;
+};
+
+export const findInterfaceIndex = (name: string): number | undefined => {
+  const index = Number(readIfThere(`/sys/class/net/${name}/ifindex`));
+  return index > 0 ? index : undefined;
+};
+
+export const hasInterface = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
+
+export const hasIpv6 = (): boolean => existsSync("/proc/sys/net/ipv6");
+
+export const isForwarding = (): boolean => readIfThere("/proc/sys/net/ipv4/ip_forward").trim() === "1";
+
+/** The machine's interfaces to the outside: those that belong to no bridge (they are other engines'). */
+export const findOuterInterfaces = (): string[] =>
+  readdirSync("/sys/class/net").filter(
+    (name) =>
+      name !== "lo" && !existsSync(`/sys/class/net/${name}/bridge`) && !existsSync(`/sys/class/net/${name}/brport`),
+  );
+
+export const findBootId = (): string => readIfThere("/proc/sys/kernel/random/boot_id").trim();
+
+export const findPortRange = (): PortRange => parsePortRange(readIfThere("/proc/sys/net/ipv4/ip_local_port_range"));
