@@ -32,6 +32,7 @@
   X(21, stdio, "nn", 1) \
   X(22, listen, "t", 1) \
   X(23, exit_to, "t", 1) \
+  X(24, attach_device_filter, "sb", 1) \
   X(25, open_process, "snn", 1) \
   X(26, report_file, "t", 5) \
   X(27, remove_tree, "t", 5) \
@@ -91,6 +92,7 @@ enum { LOG_TO_PATH, LOG_TO_MAX_SIZE, LOG_TO_MAX_FILES };
 enum { STDIO_KIND, STDIO_STDIN };
 enum { LISTEN_PATH };
 enum { EXIT_TO_PATH };
+enum { ATTACH_DEVICE_FILTER_SLOT, ATTACH_DEVICE_FILTER_PROGRAM };
 enum { OPEN_PROCESS_SLOT, OPEN_PROCESS_PID, OPEN_PROCESS_START_TIME };
 enum { REPORT_FILE_PATH };
 enum { REMOVE_TREE_PATH };

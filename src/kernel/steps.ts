@@ -124,6 +124,12 @@ export const stepTable = {
   },
   listen: { code: 22, lanes: outside, does: "the control socket can be connected to", args: { path: "text" } },
   exitTo: { code: 23, lanes: outside, does: "the exit status will be written here", args: { path: "text" } },
+  attachDeviceFilter: {
+    code: 24,
+    lanes: outside,
+    does: "processes in the slot's cgroup can use only the devices that the program allows",
+    args: { slot: "slot", program: "bytes" },
+  },
   openProcess: {
     code: 25,
     lanes: outside,

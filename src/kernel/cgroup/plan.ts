@@ -1,0 +1,110 @@
+/** From limits to steps: a container's groups, how it comes to be in them, and how they are taken away. Pure. */
+import { errno } from "../numbers/errno.ts";
+import { noSlot, type Step } from "../steps.ts";
+import { compileDeviceFilter } from "./device-filter.ts";
+import { foldDeviceRules } from "./devices.ts";
+import type { CgroupLayout } from "./layout.ts";
+import type { CgroupLimits, Setting } from "./limits.ts";
+import { type CgroupPaths, cgroupPaths } from "./paths.ts";
+import { v1Settings } from "./v1.ts";
+import { v2Settings } from "./v2.ts";
+
+export interface CgroupPlan {
+  /** `writePid` steps belong after the clone, all others before it. */
+  readonly outside: readonly Step[];
+  readonly inside: readonly Step[];
+  readonly after: readonly Step[];
+  /** The slot that `clone` takes: the first process is born in version 2's group. */
+  readonly slot: string;
+  readonly paths: CgroupPaths;
+}
+
+const slot = "cgroup";
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+/** The steps for the groups of `path`, whose parent `planCgroupParent` has made. */
+export const planCgroup = (layout: CgroupLayout, path: string, limits: CgroupLimits): CgroupPlan => {
+  const paths = cgroupPaths(layout, path, asksForCpuset(limits));
+  const { unified, directories } = paths;
+  return {
+    outside: [
+      ...directories.map(makeGroup),
+      ...planSettings(layout, paths, limits),
+      ...(unified === undefined ? [] : planBirth(unified, paths, limits)),
+      ...directories.filter((directory) => directory !== unified).map(joinGroup),
+    ],
+    inside: [],
+    after: [
+      ...(unified !== undefined && layout.v2?.kill === true ? [killGroup(unified)] : []),
+      ...directories.toReversed().map(removeGroup),
+    ],
+    slot: unified === undefined ? noSlot : slot,
+    paths,
+  };
+};
+
+const asksForCpuset = ({ cpu }: CgroupLimits): boolean => cpu?.cpus !== undefined || cpu?.mems !== undefined;
+
+// What a crash has left under a container's own id is its own: the limits are written anew.
+const makeGroup = (path: string): Step => ({
+  step: "makeDirectory",
+  path,
+  mode: 0o755,
+  tolerate: [errno("EEXIST")],
+  why: "the container's share of the machine is counted and limited here",
+});
+
+const joinGroup = (path: string): Step => ({ step: "writePid", path: `${path}/cgroup.procs` });
+
+// A kill reaches also what has left the container's pid namespace, or never had one (--pid host).
+const killGroup = (path: string): Step => ({
+  step: "killCgroup",
+  path,
+  tolerate: [errno("ENOENT")],
+  why: "nothing of the container goes on running",
+});
+
+const removeGroup = (path: string): Step => ({ step: "removeDirectory", path, tolerate: [errno("ENOENT")] });
+
+/** Each limit is written where its controller is; what the host cannot limit is left out (`cgroupWarnings` says so). */
+const planSettings = (layout: CgroupLayout, paths: CgroupPaths, limits: CgroupLimits): readonly Step[] => {
+  const nameOf = ({ controller }: Setting) => (controller === "io" ? "blkio" : controller);
+  const settings = [
+    ...v1Settings(limits, layout.swap).map((setting) => ({ setting, version: 1 })),
+    ...v2Settings(limits).map((setting) => ({ setting, version: 2 })),
+  ];
+  return settings.flatMap(({ setting, version }) => {
+    const home = paths.controllers[nameOf(setting)];
+    return home?.version === version ? [writeSetting(home.directory, setting)] : [];
+  });
+};
+
+const writeSetting = (directory: string, { file, value, optional }: Setting): Step => ({
+  step: "write",
+  path: `${directory}/${file}`,
+  content: text(value),
+  ...(optional === true ? { tolerate: [errno("ENOENT"), errno("EOPNOTSUPP")] } : {}),
+});
+
+const planBirth = (unified: string, paths: CgroupPaths, limits: CgroupLimits): readonly Step[] => [
+  {
+    step: "openDirectory",
+    slot,
+    path: unified,
+    why: "the first process is born in its group: there is no moment without limits",
+  },
+  ...(paths.controllers.devices === undefined ? planDeviceFilter(limits) : []),
+];
+
+const planDeviceFilter = (limits: CgroupLimits): readonly Step[] => {
+  const list = foldDeviceRules(limits.devices ?? []);
+  if (list.otherwise === "allow" && list.exceptions.length === 0) return [];
+  return [
+    {
+      step: "attachDeviceFilter",
+      slot,
+      program: compileDeviceFilter(list),
+      why: "only these devices can be used, whatever nodes the container makes",
+    },
+  ];
+};
