@@ -144,12 +144,12 @@ static void dispatch(struct loop *loop, const struct epoll_event *event) {
 
 int loop_run(struct loop *loop) {
   struct epoll_event events[events_at_once];
-  loop->stopped = false;
   while (!loop->stopped) {
     int count = epoll_wait(loop->epoll, events, events_at_once, milliseconds_to_wait(loop));
     if (count < 0 && errno != EINTR) return -1;
     run_timers(loop);
     for (int i = 0; i < count && !loop->stopped; i++) dispatch(loop, &events[i]);
   }
+  loop->stopped = false;
   return 0;
 }

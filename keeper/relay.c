@@ -1,0 +1,418 @@
+/* Streams are spliced through pipes, and a pipe is only borrowed while something is in it. A reader that does not keep
+ * up stops its writer; an end of one direction is passed on as such; an error ends both sides with a reset, so that
+ * nobody takes a broken stream for a whole one. Datagrams get a socket per client, so that answers find their way. */
+#include "relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+  most_connections = 4096, /* of all relays together */
+  accepts_at_once = 16,
+  accept_pause = 50, /* milliseconds without descriptors or room */
+  splice_size = 1 << 16,
+  most_spare_pipes = 8,
+  most_clients = 256, /* of one datagram relay */
+  datagrams_at_once = 32,
+  datagram_size = 1 << 16,
+  client_idle = 60000, /* milliseconds */
+  sweep_pause = 10000,
+};
+
+struct relay {
+  struct loop *loop;
+  int fd;
+  struct sockaddr_in target;
+  struct loop_timer timer; /* streams: when to accept again; datagrams: when to look for idle clients */
+  struct client *clients;  /* the one heard of last first */
+  unsigned client_count;
+};
+
+/* Streams. */
+
+struct side {
+  int fd;
+  uint32_t events; /* what the loop watches for; 0: it does not watch */
+};
+
+/* One direction; indices are those of the sides. */
+struct flow {
+  int pipe[2];
+  size_t held; /* bytes in the pipe, which is there only while this is not 0 */
+  bool ended;  /* the writer has said so */
+  bool done;   /* and the reader knows */
+};
+
+struct connection {
+  struct loop *loop;
+  struct side sides[2];
+  struct flow flows[2]; /* flows[i] goes from sides[i] to the other one */
+  bool connecting;
+};
+
+static unsigned connection_count;
+static int spare_pipes[most_spare_pipes][2];
+static unsigned spare_pipe_count;
+
+static int borrow_pipe(struct flow *flow) {
+  if (spare_pipe_count == 0) return pipe2(flow->pipe, O_CLOEXEC | O_NONBLOCK);
+  memcpy(flow->pipe, spare_pipes[--spare_pipe_count], sizeof flow->pipe);
+  return 0;
+}
+
+/* One with something in it is closed: its contents belong to nobody else. */
+static void return_pipe(struct flow *flow) {
+  if (flow->pipe[0] < 0) return;
+  if (flow->held == 0 && spare_pipe_count < most_spare_pipes) {
+    memcpy(spare_pipes[spare_pipe_count++], flow->pipe, sizeof flow->pipe);
+  } else {
+    close(flow->pipe[0]);
+    close(flow->pipe[1]);
+  }
+  flow->pipe[0] = flow->pipe[1] = -1;
+  flow->held = 0;
+}
+
+static void close_connection(struct connection *connection, bool broken) {
+  const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  for (int i = 0; i < 2; i++) {
+    struct side *side = &connection->sides[i];
+    loop_remove(connection->loop, side->fd);
+    if (broken) setsockopt(side->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(side->fd);
+    return_pipe(&connection->flows[i]);
+  }
+  free(connection);
+  connection_count--;
+}
+
+static bool would_block(void) { return errno == EAGAIN || errno == EINTR; }
+
+/* Takes what is there; false when the stream is broken. */
+static bool fill(struct flow *flow, int from) {
+  if (flow->ended || flow->held > 0) return true;
+  if (borrow_pipe(flow) < 0) return false;
+  ssize_t size = splice(from, NULL, flow->pipe[1], NULL, splice_size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (size > 0) {
+    flow->held = (size_t)size;
+    return true;
+  }
+  bool fine = size == 0 || would_block();
+  if (size == 0) flow->ended = true;
+  return_pipe(flow);
+  return fine;
+}
+
+static bool drain(struct flow *flow, int to) {
+  while (flow->held > 0) {
+    ssize_t size = splice(flow->pipe[0], NULL, to, NULL, flow->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (size <= 0) return size < 0 && would_block();
+    flow->held -= (size_t)size;
+    if (flow->held == 0) return_pipe(flow);
+  }
+  if (!flow->ended || flow->done) return true;
+  flow->done = true;
+  return shutdown(to, SHUT_WR) == 0 || errno == ENOTCONN;
+}
+
+static loop_callback on_side;
+
+/* A side of which nothing is wanted is not watched at all: a hang-up, which cannot be masked, would spin. */
+static int watch_side(struct connection *connection, struct side *side, uint32_t events) {
+  uint32_t before = side->events;
+  side->events = events;
+  if (events == before) return 0;
+  if (events == 0) return loop_remove(connection->loop, side->fd);
+  if (before == 0) return loop_add(connection->loop, side->fd, events, on_side, connection);
+  return loop_change(connection->loop, side->fd, events);
+}
+
+static uint32_t wanted(const struct connection *connection, int i) {
+  const struct flow *from = &connection->flows[i], *to = &connection->flows[1 - i];
+  if (connection->connecting) return i == 1 ? (uint32_t)EPOLLOUT : 0;
+  uint32_t events = 0;
+  if (!from->ended && from->held == 0) events |= EPOLLIN;
+  if (to->held > 0) events |= EPOLLOUT;
+  return events;
+}
+
+static bool watch_sides(struct connection *connection) {
+  for (int i = 0; i < 2; i++)
+    if (watch_side(connection, &connection->sides[i], wanted(connection, i)) < 0) return false;
+  return true;
+}
+
+static bool is_connected(struct connection *connection) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  connection->connecting = false;
+  return getsockopt(connection->sides[1].fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+}
+
+static bool pump(struct connection *connection) {
+  for (int i = 0; i < 2; i++) {
+    struct flow *flow = &connection->flows[i];
+    if (!fill(flow, connection->sides[i].fd) || !drain(flow, connection->sides[1 - i].fd)) return false;
+  }
+  return true;
+}
+
+static void on_side(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)loop, (void)fd, (void)events;
+  struct connection *connection = data;
+  bool fine = connection->connecting ? is_connected(connection) : pump(connection);
+  bool over = connection->flows[0].done && connection->flows[1].done;
+  if (!fine || over || !watch_sides(connection)) close_connection(connection, !fine || !over);
+}
+
+static int connect_to(const struct sockaddr_in *target, int type, int protocol) {
+  int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+  if (fd < 0) return -1;
+  if (connect(fd, (const struct sockaddr *)target, sizeof *target) == 0 || errno == EINPROGRESS) return fd;
+  close(fd);
+  return -1;
+}
+
+/* Small writes are sent as they come; a peer that is gone without a word is noticed. */
+static void tune(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+/* The client's descriptor is ours from here on, also when this fails. */
+static void open_connection(struct relay *relay, int client) {
+  const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  struct connection *connection = calloc(1, sizeof *connection);
+  int target = connection == NULL ? -1 : connect_to(&relay->target, SOCK_STREAM, IPPROTO_TCP);
+  if (connection == NULL || target < 0) {
+    setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(client);
+    free(connection);
+    return;
+  }
+  tune(client);
+  tune(target);
+  *connection = (struct connection){
+      .loop = relay->loop,
+      .sides = {{.fd = client}, {.fd = target}},
+      .flows = {{.pipe = {-1, -1}}, {.pipe = {-1, -1}}},
+      .connecting = true,
+  };
+  connection_count++;
+  if (!watch_sides(connection)) close_connection(connection, true);
+}
+
+static loop_callback on_listener;
+
+static void accept_again(struct loop *loop, void *data) {
+  struct relay *relay = data;
+  if (loop_add(loop, relay->fd, EPOLLIN, on_listener, relay) < 0)
+    loop_timer_set(loop, &relay->timer, accept_pause, accept_again, relay);
+}
+
+/* Clients wait in the kernel's queue meanwhile. */
+static void pause_accepting(struct relay *relay) {
+  loop_remove(relay->loop, relay->fd);
+  loop_timer_set(relay->loop, &relay->timer, accept_pause, accept_again, relay);
+}
+
+static void on_listener(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)loop, (void)events;
+  for (int i = 0; i < accepts_at_once; i++) {
+    if (connection_count >= most_connections) return pause_accepting(data);
+    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client >= 0) {
+      open_connection(data, client);
+      continue;
+    }
+    /* What else accept reports (ECONNABORTED, network errors) concerns one client that is gone. */
+    if (errno == EAGAIN) return;
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return pause_accepting(data);
+  }
+}
+
+/* Datagrams. */
+
+struct client {
+  struct relay *relay;
+  struct client *next, *previous;
+  struct sockaddr_in address;
+  struct in_addr local; /* where it sent to: its answers must come from there */
+  int fd;               /* connected to the target */
+  int64_t heard;
+};
+
+static char datagram[datagram_size];
+
+union control {
+  struct cmsghdr header;
+  char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+};
+
+static void unlink_client(struct client *client) {
+  if (client->next != NULL) client->next->previous = client->previous;
+  if (client->previous != NULL)
+    client->previous->next = client->next;
+  else
+    client->relay->clients = client->next;
+  client->next = client->previous = NULL;
+}
+
+static void move_to_front(struct client *client) {
+  struct relay *relay = client->relay;
+  client->heard = loop_now();
+  if (relay->clients == client) return;
+  if (client->previous != NULL) unlink_client(client);
+  client->next = relay->clients;
+  if (client->next != NULL) client->next->previous = client;
+  relay->clients = client;
+}
+
+static void close_client(struct client *client) {
+  loop_remove(client->relay->loop, client->fd);
+  close(client->fd);
+  unlink_client(client);
+  client->relay->client_count--;
+  free(client);
+}
+
+static struct client *last_client(const struct relay *relay) {
+  struct client *client = relay->clients;
+  while (client != NULL && client->next != NULL) client = client->next;
+  return client;
+}
+
+static void sweep(struct loop *loop, void *data) {
+  struct relay *relay = data;
+  struct client *last;
+  int64_t now = loop_now();
+  while ((last = last_client(relay)) != NULL && now - last->heard >= client_idle) close_client(last);
+  if (last != NULL) loop_timer_set(loop, &relay->timer, sweep_pause, sweep, relay);
+}
+
+static void answer(const struct client *client, size_t size) {
+  union control control = {0};
+  struct iovec part = {.iov_base = datagram, .iov_len = size};
+  struct sockaddr_in address = client->address;
+  struct msghdr message = {
+      .msg_name = &address,
+      .msg_namelen = sizeof address,
+      .msg_iov = &part,
+      .msg_iovlen = 1,
+      .msg_control = control.space,
+      .msg_controllen = sizeof control.space,
+  };
+  struct in_pktinfo from = {.ipi_spec_dst = client->local};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  *header = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof from)};
+  memcpy(CMSG_DATA(header), &from, sizeof from);
+  /* Lost where the kernel has no room, as datagrams are. */
+  (void)sendmsg(client->relay->fd, &message, MSG_DONTWAIT);
+}
+
+/* Errors (ECONNREFUSED: nothing listens yet) are those of datagrams sent before: they are read away. */
+static void on_target(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)loop, (void)events;
+  struct client *client = data;
+  for (int i = 0; i < datagrams_at_once; i++) {
+    ssize_t size = recv(fd, datagram, sizeof datagram, MSG_DONTWAIT);
+    if (size < 0) return;
+    answer(client, (size_t)size);
+    move_to_front(client);
+  }
+}
+
+static struct client *find_client(const struct relay *relay, const struct sockaddr_in *address, struct in_addr local) {
+  for (struct client *client = relay->clients; client != NULL; client = client->next)
+    if (client->address.sin_addr.s_addr == address->sin_addr.s_addr && client->address.sin_port == address->sin_port &&
+        client->local.s_addr == local.s_addr)
+      return client;
+  return NULL;
+}
+
+/* With no room left, the one that was silent longest makes place. */
+static struct client *open_client(struct relay *relay, const struct sockaddr_in *address, struct in_addr local) {
+  struct client *last = relay->client_count < most_clients ? NULL : last_client(relay);
+  if (last != NULL) close_client(last);
+  struct client *client = calloc(1, sizeof *client);
+  int fd = client == NULL ? -1 : connect_to(&relay->target, SOCK_DGRAM, IPPROTO_UDP);
+  if (fd >= 0) *client = (struct client){.relay = relay, .address = *address, .local = local, .fd = fd};
+  if (fd < 0 || loop_add(relay->loop, fd, EPOLLIN, on_target, client) < 0) {
+    if (fd >= 0) close(fd);
+    free(client);
+    return NULL;
+  }
+  relay->client_count++;
+  move_to_front(client);
+  if (relay->timer.callback == NULL) loop_timer_set(relay->loop, &relay->timer, sweep_pause, sweep, relay);
+  return client;
+}
+
+/* The size, or -1; with whom it came from and which of our addresses it was sent to. */
+static ssize_t receive(int fd, struct sockaddr_in *address, struct in_addr *local) {
+  union control control;
+  struct iovec part = {.iov_base = datagram, .iov_len = sizeof datagram};
+  struct msghdr message = {
+      .msg_name = address,
+      .msg_namelen = sizeof *address,
+      .msg_iov = &part,
+      .msg_iovlen = 1,
+      .msg_control = control.space,
+      .msg_controllen = sizeof control.space,
+  };
+  ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
+  local->s_addr = INADDR_ANY;
+  if (size < 0) return -1;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
+    struct in_pktinfo to;
+    if (header->cmsg_level != IPPROTO_IP || header->cmsg_type != IP_PKTINFO) continue;
+    memcpy(&to, CMSG_DATA(header), sizeof to);
+    *local = to.ipi_spec_dst;
+  }
+  return size;
+}
+
+static void on_datagram(struct loop *loop, int fd, uint32_t events, void *data) {
+  (void)loop, (void)events;
+  struct relay *relay = data;
+  for (int i = 0; i < datagrams_at_once; i++) {
+    struct sockaddr_in address = {0};
+    struct in_addr local;
+    ssize_t size = receive(fd, &address, &local);
+    if (size < 0) return;
+    struct client *client = find_client(relay, &address, local);
+    if (client == NULL) client = open_client(relay, &address, local);
+    if (client == NULL) continue;
+    move_to_front(client);
+    /* A refusal of an earlier datagram is reported here too, instead of sending: once more, then it is lost. */
+    if (send(client->fd, datagram, (size_t)size, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
+      (void)send(client->fd, datagram, (size_t)size, MSG_DONTWAIT);
+  }
+}
+
+static int prepare(int fd, bool stream) {
+  const int on = 1;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+  return stream ? 0 : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+}
+
+int relay_open(struct loop *loop, int bound_fd, int protocol, struct sockaddr_in target) {
+  if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) return EPROTONOSUPPORT;
+  bool stream = protocol == IPPROTO_TCP;
+  struct relay *relay = calloc(1, sizeof *relay);
+  if (relay == NULL) return ENOMEM;
+  *relay = (struct relay){.loop = loop, .fd = bound_fd, .target = target};
+  if (prepare(bound_fd, stream) < 0 || loop_add(loop, bound_fd, EPOLLIN, stream ? on_listener : on_datagram, relay) < 0) {
+    int error = errno;
+    free(relay);
+    return error;
+  }
+  return 0;
+}
