@@ -10,12 +10,12 @@ export interface LogFormat {
   /** Each record begins with its time. */
   readonly timestamps: boolean;
   /** Each record begins with its attributes. */
-  readonly details: boolean;
+  readonly details?: boolean;
   /** Nanoseconds since 1970; a record at this very time is in. */
   readonly since?: bigint | undefined;
   readonly until?: bigint | undefined;
-  /** Framed with the stream's name (Docker's raw stream), or as the bytes alone: a terminal has one stream. */
-  readonly framed: boolean;
+  /** The bytes alone, as a terminal has one stream; else each record is framed and bears its stream's name. */
+  readonly raw: boolean;
 }
 
 const prefix = Buffer.from('{"log":"');
@@ -115,13 +115,13 @@ export class LogEncoder {
   #open(stdout: boolean, time: string, details: string, textLength: number): number {
     const front = (this.#format.timestamps ? `${time} ` : "") + details;
     const length = Buffer.byteLength(front) + textLength;
-    const size = length + (this.#format.framed ? headerSize : 0);
+    const size = length + (this.#format.raw ? 0 : headerSize);
     if (this.#used + size > this.#chunk.length) {
       this.#finishChunk();
       if (size > this.#chunk.length) this.#chunk = Buffer.allocUnsafe(size);
     }
     let at = this.#used;
-    if (this.#format.framed) {
+    if (!this.#format.raw) {
       this.#chunk.writeUInt32LE(stdout ? 1 : 2, at);
       this.#chunk.writeUInt32BE(length, at + 4);
       at += headerSize;

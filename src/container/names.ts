@@ -1,5 +1,6 @@
-/** Names for containers that were given none: a mood and somebody whose work is worth looking up. */
+/** Names of containers; those that were given none get a mood and somebody whose work is worth looking up. */
 import { randomInt } from "node:crypto";
+import { containerError } from "./errors.ts";
 
 const moods = `
 agile airy alert amber ample apt astute autumnal balmy blithe bookish brisk bubbly candid careful cheery chirpy civil
@@ -29,11 +30,20 @@ const allMoods = wordsOf(moods);
 const allPeople = wordsOf(people);
 
 /** A name that `isTaken` does not know. */
-export const newContainerName = (isTaken: (name: string) => boolean): string => {
+export const randomName = (isTaken: (name: string) => boolean): string => {
   for (let attempt = 0; ; attempt++) {
     const name = `${pick(allMoods)}_${pick(allPeople)}`;
     // Where thousands of names are taken a number finds a free one; it grows, so that the search ends.
     const numbered = attempt < 8 ? name : `${name}${randomInt(10 ** Math.min(attempt - 7, 9))}`;
     if (!isTaken(numbered)) return numbered;
   }
+};
+
+/** The name as it is kept, without the slash that Docker allows before it; throws Docker's sentence for what is no name. */
+export const parseName = (text: string): string => {
+  const name = text.startsWith("/") ? text.slice(1) : text;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name) || name.length > 255) {
+    throw containerError("invalidName", { name: name.slice(0, 300) });
+  }
+  return name;
 };

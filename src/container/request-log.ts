@@ -9,7 +9,7 @@ const defaultMaxFiles = 5;
 
 export const parseLog = ({ LogConfig: config = {} }: HostConfig): LogRequest => {
   const driver = config.Type || "json-file";
-  const options = config.Config ?? {};
+  const options = { ...config.Config };
   if (driver === "none") return { driver, maxSize: -1, maxFiles: 1, options };
   if (driver !== "json-file") throw containerError("notSupported", { what: `the logging driver ${driver}` });
   for (const [name, value] of Object.entries(options)) checkOption(name, value);

@@ -35,6 +35,13 @@ export const publishedPorts = ({ mode, ports, publishAll, exposedPorts }: Networ
   return [...ports, ...others.flatMap((port) => portsOf(port, { first: 0, last: 0 }, ""))];
 };
 
+/** What the network is asked for when the container starts. */
+export const connectionOf = (request: NetworkRequest) => ({
+  network: "bridge",
+  ports: publishedPorts(request),
+  macAddress: request.macAddress,
+});
+
 const conflict = (options: string) => containerError("conflict", { options });
 
 const parseMode = (name: string): NetworkRequest["mode"] => {

@@ -66,16 +66,6 @@ export const parseExecRequest = (json: unknown): ExecRequest => {
   };
 };
 
-/** Throws Docker's sentence for a name that no container may have. */
-export const checkContainerName = (name: string): string => {
-  // Docker allows one slash before a name, and always shows it.
-  const bare = name.startsWith("/") ? name.slice(1) : name;
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(bare) || bare.length > 255) {
-    throw containerError("invalidName", { name: bare.slice(0, 300) });
-  }
-  return bare;
-};
-
 const parseProcess = (body: ContainerCreateBody, host: HostConfig) => {
   const { Image: image = "", Env: env, StopSignal: stopSignal = "" } = body;
   const oomScoreAdj = host.OomScoreAdj ?? 0;

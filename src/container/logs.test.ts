@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import { appendFile, mkdtemp, open, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { type LogOptions, readLogs } from "./logs.ts";
+import { fixedTime, parseLogTime } from "./logs-record.ts";
+
+let directory: string;
+let path: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "pier-logs-"));
+  path = join(directory, "log");
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+const all: LogOptions = {
+  stdout: true,
+  stderr: true,
+  timestamps: false,
+  raw: true,
+  follow: false,
+};
+
+const time = (second: number) => `2026-01-01T00:00:${String(second).padStart(2, "0")}.5Z`;
+const record = (text: string, second = 0, stream = "stdout") =>
+  `${JSON.stringify({ log: text, stream, time: time(second) })}\n`;
+const records = (...texts: string[]) => texts.map((text, index) => record(text, index)).join("");
+
+const read = async (options: Partial<LogOptions> = {}, signal?: AbortSignal): Promise<string> => {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readLogs(path, { ...all, ...options }, signal)) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+};
+
+describe("reading what is there", () => {
+  test("the text of every record, in order", async () => {
+    await writeFile(path, records("one\n", "two\n", "\n", "no newline"));
+    assert.equal(await read(), "one\ntwo\n\nno newline");
+  });
+
+  test("escapes are undone", async () => {
+    const text = 'tab\t quote" back\\slash \u001b[31mred\u001b[0m <&> ünï 漢字 🎉 \u2028 \r\n';
+    const escaped = record(text).replaceAll("<", "\\u003c").replaceAll("&", "\\u0026");
+    await writeFile(path, escaped + record("\\n\n") + record("ends with backslash\\\n") + record("\\"));
+    assert.equal(await read(), `${text}\\n\nends with backslash\\\n\\`);
+  });
+
+  test("text that looks like a record's end is text", async () => {
+    const text = '","stream":"stderr","time":"2026-01-01T00:00:00Z"}\n';
+    await writeFile(path, record(text));
+    assert.equal(await read({ stderr: false }), text);
+  });
+
+  test("one stream alone", async () => {
+    await writeFile(
+      path,
+      record("out\n") + record("err\n", 1, "stderr") + record("o\tut\n") + record("e\trr\n", 1, "stderr"),
+    );
+    assert.equal(await read({ stderr: false }), "out\no\tut\n");
+    assert.equal(await read({ stdout: false }), "err\ne\trr\n");
+  });
+
+  test("frames name the stream and the length", async () => {
+    await writeFile(path, record("out\n") + record("é\n", 1, "stderr"));
+    const frame = (stream: number, text: string) =>
+      Buffer.concat([Buffer.from([stream, 0, 0, 0, 0, 0, 0, Buffer.byteLength(text)]), Buffer.from(text)]).toString();
+    assert.equal(await read({ raw: false }), frame(1, "out\n") + frame(2, "é\n"));
+  });
+
+  test("timestamps have nine digits, whatever the record has", async () => {
+    const line = (when: string, text: string) => `{"log":"${text}\\n","stream":"stdout","time":"${when}"}\n`;
+    await writeFile(
+      path,
+      line("2026-01-01T00:00:00Z", "a") +
+        line("2026-01-01T00:00:00.12Z", "b") +
+        line("2026-01-01T00:00:00.123456789Z", "c") +
+        line("2026-01-01T02:00:00.5+02:00", "d\\te"),
+    );
+    assert.equal(
+      await read({ timestamps: true }),
+      "2026-01-01T00:00:00.000000000Z a\n2026-01-01T00:00:00.120000000Z b\n" +
+        "2026-01-01T00:00:00.123456789Z c\n2026-01-01T00:00:00.500000000Z d\te\n",
+    );
+  });
+
+  test("details are the attributes, or an empty word", async () => {
+    const line = JSON.stringify({ log: "x\n", stream: "stdout", attrs: { tag: "a b", env: "1" }, time: time(0) });
+    await writeFile(path, `${line}\n${record("y\n")}`);
+    assert.equal(await read({ details: true }), "env=1,tag=a+b x\n y\n");
+    assert.equal(await read(), "x\ny\n");
+  });
+
+  test("since and until are kept, to the nanosecond", async () => {
+    await writeFile(path, records("0\n", "1\n", "2\n", "3\n"));
+    const at = (second: number) => parseLogTime(time(second))!;
+    assert.equal(await read({ since: at(1) }), "1\n2\n3\n");
+    assert.equal(await read({ since: at(1) + 1n }), "2\n3\n");
+    assert.equal(await read({ until: at(1) }), "0\n1\n");
+    assert.equal(await read({ since: at(1), until: at(2) - 1n }), "1\n");
+  });
+
+  test("what is no record is passed over, and a last one that is cut short waits", async () => {
+    await writeFile(path, `rubbish\n{"log":"to\n\n[1]\n${record("kept\n")}{"log":"half`);
+    assert.equal(await read(), "kept\n");
+  });
+
+  test("a line without end does not fill the memory", async () => {
+    await writeFile(path, `${"x".repeat(3 * 1024 * 1024)}\n${record("after\n")}`);
+    assert.equal(await read(), "after\n");
+  });
+
+  test("no log is an empty log", async () => assert.equal(await read(), ""));
+
+  test("pieces of a long line come together again", async () => {
+    const long = "é".repeat(8192);
+    await writeFile(path, record(long) + record(long) + record("end\n"));
+    assert.equal(await read(), `${long}${long}end\n`);
+  });
+
+  test("many records come in chunks of at least 64 KiB", async () => {
+    await writeFile(path, record("some text that is short\n").repeat(50_000));
+    const sizes: number[] = [];
+    for await (const chunk of readLogs(path, all)) sizes.push(chunk.length);
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size),
+      50_000 * 24,
+    );
+    assert.ok(sizes.slice(0, -1).every((size) => size >= 64 * 1024));
+  });
+});
+
+describe("the end of a log", () => {
+  const cases: readonly [number, string][] = [
+    [0, ""],
+    [1, "6\n"],
+    [2, "5\n6\n"],
+    [3, "4\n5\n6\n"],
+    [5, "2\n3\n4\n5\n6\n"],
+    [7, "0\n1\n2\n3\n4\n5\n6\n"],
+    [100, "0\n1\n2\n3\n4\n5\n6\n"],
+  ];
+  for (const [tail, expected] of cases) {
+    test(`the last ${tail} records, across rotated files`, async () => {
+      await writeFile(`${path}.2`, records("0\n", "1\n"));
+      await writeFile(`${path}.1`, records("2\n", "3\n"));
+      await writeFile(path, records("4\n", "5\n", "6\n"));
+      assert.equal(await read({ tail }), expected);
+    });
+  }
+
+  test("a long log is read from its end", async () => {
+    const lines = Array.from({ length: 30_000 }, (_, index) => `line ${index}\n`);
+    await writeFile(path, records(...lines));
+    for (const tail of [1, 100, 4000, 29_999, 30_000]) {
+      assert.equal(await read({ tail }), lines.slice(-tail).join(""));
+    }
+  });
+});
+
+describe("following", () => {
+  /** Reads on until the text is there. */
+  const follower = (options: Partial<LogOptions> = {}, signal?: AbortSignal) => {
+    const ended = Promise.withResolvers<void>();
+    const iterator = readLogs(path, { ...all, follow: true, ended: ended.promise, ...options }, signal);
+    let text = "";
+    return {
+      ended,
+      iterator,
+      async until(expected: string): Promise<void> {
+        while (text.length < expected.length) {
+          const { value, done } = await iterator.next();
+          if (done) break;
+          text += Buffer.from(value).toString();
+        }
+        assert.equal(text, expected);
+      },
+      async rest(): Promise<string> {
+        for await (const chunk of iterator) text += Buffer.from(chunk).toString();
+        return text;
+      },
+    };
+  };
+
+  test("what is written later comes too, and the end of the container is the end", async () => {
+    await writeFile(path, records("1\n"));
+    const log = follower();
+    await log.until("1\n");
+    await appendFile(path, records("2\n"));
+    await log.until("1\n2\n");
+    await appendFile(path, records("3\n"));
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\n2\n3\n");
+  });
+
+  test("a container that has ended already is read and left", async () => {
+    await writeFile(path, records("1\n"));
+    const log = follower();
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\n");
+  });
+
+  test("only the new, when no tail is wanted", async () => {
+    await writeFile(path, records("old\n"));
+    const log = follower({ tail: 0 });
+    const first = log.until("new\n");
+    await new Promise((resolve) => setImmediate(resolve));
+    await appendFile(path, records("new\n"));
+    await first;
+    log.ended.resolve();
+    assert.equal(await log.rest(), "new\n");
+  });
+
+  test("a log that does not exist yet is waited for", async () => {
+    const log = follower();
+    const first = log.until("1\n");
+    await writeFile(path, records("1\n"));
+    await first;
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\n");
+  });
+
+  test("a record that is half written waits for its rest", async () => {
+    const [whole] = [record("whole\n")];
+    await writeFile(path, records("1\n") + whole.slice(0, 20));
+    const log = follower();
+    await log.until("1\n");
+    await appendFile(path, whole.slice(20));
+    await log.until("1\nwhole\n");
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\nwhole\n");
+  });
+
+  test("rotations lose nothing and repeat nothing", async () => {
+    // More than there are rotations: a reader that falls behind by more files than are kept loses some, rightly.
+    const keep = 60;
+    const rotate = async () => {
+      for (let number = keep; number > 0; number--) {
+        await rename(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`).catch(() => undefined);
+      }
+    };
+    await writeFile(path, "");
+    const log = follower();
+    const reading = log.rest();
+    let expected = "";
+    for (let turn = 0; turn < 300; turn++) {
+      // As the keeper: the open file is written, renamed, closed, and a new one made.
+      await using file = await open(path, "a");
+      for (let line = 0; line < 5; line++) {
+        const text = `${turn}.${line}\n`;
+        expected += text;
+        await file.write(record(text));
+      }
+      if (turn % 6 === 0) await rotate();
+    }
+    log.ended.resolve();
+    assert.equal(await reading, expected);
+  });
+
+  test("a log of a single file that is made anew is followed", async () => {
+    await writeFile(path, records("1\n"));
+    const log = follower();
+    await log.until("1\n");
+    await unlink(path);
+    await writeFile(path, records("2\n"));
+    await log.until("1\n2\n");
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\n2\n");
+  });
+
+  test("a client that has gone ends the reading", async () => {
+    await writeFile(path, records("1\n"));
+    const gone = new AbortController();
+    const log = follower({}, gone.signal);
+    await log.until("1\n");
+    const rest = log.rest();
+    gone.abort();
+    assert.equal(await rest, "1\n");
+  });
+
+  test("until a time in the future, and then it ends by itself", async () => {
+    await writeFile(path, records("1\n"));
+    const log = follower({ until: BigInt(Date.now() + 30) * 1_000_000n });
+    assert.equal(await log.rest(), "1\n");
+  });
+
+  test("leaving early closes the files", async () => {
+    await writeFile(path, records("1\n", "2\n"));
+    const log = follower();
+    await log.until("1\n2\n");
+    await log.iterator.return(undefined);
+    assert.deepEqual(await log.iterator.next(), { value: undefined, done: true });
+  });
+});
+
+test("times are read as clients send them", () => {
+  assert.equal(parseLogTime("1700000000"), 1_700_000_000_000_000_000n);
+  assert.equal(parseLogTime("1700000000.5"), 1_700_000_000_500_000_000n);
+  assert.equal(parseLogTime("1700000000.123456789"), 1_700_000_000_123_456_789n);
+  assert.equal(parseLogTime("2023-11-14T22:13:20.000000001Z"), 1_700_000_000_000_000_001n);
+  assert.equal(parseLogTime("2023-11-15T00:13:20+02:00"), 1_700_000_000_000_000_000n);
+  for (const text of ["", "soon", "1e9", "2023-13-01T00:00:00Z", "1 2"]) assert.equal(parseLogTime(text), undefined);
+  assert.equal(fixedTime(1_700_000_000_000_000_001n), "2023-11-14T22:13:20.000000001Z");
+  assert.equal(fixedTime(-1n), "1969-12-31T23:59:59.999999999Z");
+});
