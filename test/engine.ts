@@ -1,0 +1,218 @@
+/** A pier of its own for a test file: a daemon on directories of its own, the clients pointed at it, and its end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type ExecuteOptions, execute, type Ran } from "./execute.ts";
+import { assertNoLeaks, type LeakScope, type LeakSet, leakSet } from "./kernel/leaks.ts";
+
+const checkout = fileURLToPath(new URL("..", import.meta.url));
+export const executable = join(checkout, "build/pier");
+const tools = join(checkout, "build/tools/usr/bin");
+
+/** The path of an image or archive among the fixtures, which lie beside the checkout. */
+export const fixture = (name: string): string => join(checkout, "../shared/fixtures", name);
+
+const path = `${tools}${delimiter}${process.env.PATH ?? ""}`;
+const isOnPath = (program: string): boolean =>
+  path.split(delimiter).some((directory) => existsSync(join(directory, program)));
+
+/** Why tests with containers cannot run here, or false: for `describe(…, { skip: cannotRun() }, …)`. */
+export const cannotRun = (...fixtures: readonly string[]): string | false => {
+  if (process.getuid?.() !== 0) return "needs root";
+  if (!existsSync(executable)) return "build/pier is missing; type: npm run build";
+  if (!isOnPath("docker")) return "needs the docker command; type: sh scripts/test-packages";
+  const absent = ["busybox.docker-archive.tar", ...fixtures].find((name) => !existsSync(fixture(name)));
+  return absent === undefined ? false : `${fixture(absent)} is missing`;
+};
+
+// A test run that is interrupted leaves no daemon behind.
+const daemons = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const daemon of daemons) daemon.kill("SIGKILL");
+});
+
+export interface EngineOptions {
+  /** More words for `pier daemon`. */
+  readonly args?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+const endOf = (child: ChildProcess): Promise<void> =>
+  ended(child) ? Promise.resolve() : new Promise((resolve) => child.once("exit", () => resolve()));
+
+const within = async <T>(milliseconds: number, what: string, promise: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${milliseconds} ms`)), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+export class Engine {
+  /** Short, because the path of a unix socket has at most 107 bytes. */
+  readonly directory = mkdtempSync("/tmp/p-");
+  readonly root = join(this.directory, "root");
+  readonly run = join(this.directory, "run");
+  readonly socket = join(this.run, "pier.sock");
+  readonly log = join(this.directory, "daemon.log");
+  readonly #options: EngineOptions;
+  #daemon: ChildProcess | undefined;
+  #before: LeakSet = {};
+
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  /** A daemon that answers. */
+  static async launch(options: EngineOptions = {}): Promise<Engine> {
+    const engine = new Engine(options);
+    await engine.restart();
+    // The first requests make the daemon open what it then keeps: they must not look like leaks.
+    await engine.docker(["ps", "--all"]);
+    await engine.docker(["images"]);
+    engine.#before = leakSet(engine.#scope());
+    return engine;
+  }
+
+  /** The daemon's process id. */
+  get pid(): number {
+    const pid = this.#daemon?.pid;
+    if (pid === undefined || this.#daemon === undefined || ended(this.#daemon)) throw new Error("no daemon runs");
+    return pid;
+  }
+
+  /** For children of a test's own: clients find this engine through it. */
+  get env(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      PATH: path,
+      DOCKER_HOST: `unix://${this.socket}`,
+      DOCKER_CONFIG: join(this.directory, "client"),
+      NO_COLOR: "1",
+    };
+  }
+
+  /** The unmodified docker command. */
+  docker(args: readonly string[], options: ExecuteOptions = {}): Promise<Ran> {
+    return execute("docker", args, { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** Our own command. */
+  pier(args: readonly string[], options: ExecuteOptions = {}): Promise<Ran> {
+    return execute(executable, args, { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** A client that goes on running beside the test, with three pipes. */
+  spawn(client: "docker" | "pier", args: readonly string[]): ChildProcess {
+    return spawn(client === "docker" ? "docker" : executable, args, { env: this.env, stdio: "pipe" });
+  }
+
+  /** A bare request, for what no client would say. */
+  request(method: string, target: string, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+      const options = { socketPath: this.socket, method, path: target, headers: { ...type, ...headers } };
+      const request = httpRequest(options, (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", reject);
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      });
+      request.on("error", reject);
+      request.end(body);
+    });
+  }
+
+  /** The fixture is among the images. */
+  async load(name = "busybox.docker-archive.tar"): Promise<void> {
+    const ran = await this.docker(["load", "--input", fixture(name)]);
+    if (ran.code !== 0) throw new Error(`${name} could not be loaded: ${ran.stderr}\n${this.#said()}`);
+  }
+
+  /** The daemon is dead, and had no time to say goodbye. */
+  async kill9(): Promise<void> {
+    const daemon = this.#daemon;
+    daemon?.kill("SIGKILL");
+    if (daemon !== undefined) await endOf(daemon);
+  }
+
+  /** A daemon runs on the same directories; one that still ran was killed. */
+  async restart(): Promise<void> {
+    await this.kill9();
+    const log = openSync(this.log, "a");
+    const args = ["daemon", "--root", this.root, "--run", this.run, ...(this.#options.args ?? [])];
+    const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };
+    const daemon = spawn(executable, args, { env, stdio: ["ignore", log, log, "pipe"] });
+    closeSync(log);
+    this.#daemon = daemon;
+    daemons.add(daemon);
+    daemon.once("exit", () => daemons.delete(daemon));
+    try {
+      await within(20_000, "the daemon is ready", this.#ready(daemon));
+    } catch (error) {
+      daemon.kill("SIGKILL");
+      throw new Error(`${error instanceof Error ? error.message : error}\n${this.#said()}`, { cause: error });
+    }
+  }
+
+  /** Nothing is left of it: no container, no process, no mount, no file. Fails by naming what was left. */
+  async stop(): Promise<void> {
+    try {
+      if (this.#daemon === undefined || ended(this.#daemon)) await this.restart();
+      await this.#removeContainers();
+      await assertNoLeaks(this.#before, this.#scope());
+      this.#daemon?.kill("SIGTERM");
+      if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}\n${this.#said()}`, { cause: error });
+    } finally {
+      await this.kill9();
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  async #removeContainers(): Promise<void> {
+    const { stdout } = await this.docker(["ps", "--all", "--quiet", "--no-trunc"]);
+    const ids = stdout.split("\n").filter((id) => id !== "");
+    if (ids.length > 0) await this.docker(["rm", "--force", "--volumes", ...ids]);
+  }
+
+  #ready(daemon: ChildProcess): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const pipe = daemon.stdio[3];
+      pipe?.once("data", () => {
+        pipe.destroy();
+        resolve();
+      });
+      daemon.once("error", reject);
+      daemon.once("exit", (code, signal) => reject(new Error(`the daemon ended with ${code ?? signal}`)));
+    });
+  }
+
+  #scope(): LeakScope {
+    return { directories: [join(this.root, "containers"), join(this.root, "volumes"), this.run], daemon: this.pid };
+  }
+
+  #said(): string {
+    return existsSync(this.log) ? `the daemon said:\n${readFileSync(this.log, "utf8").slice(-4000)}` : "";
+  }
+}
