@@ -32,8 +32,8 @@ export interface ContainerPlace {
   readonly exitPath: string;
   readonly log: { readonly path: string; readonly maxSize: number; readonly maxFiles: number } | undefined;
   readonly stdin: keyof typeof stdinKinds;
-  /** The container's own directories on the host, parents first. */
-  readonly directories: readonly string[];
+  /** Directories of the host that are made if they are missing, parents first. */
+  readonly directories: readonly { readonly path: string; readonly mode: number }[];
   /** Files of the host that are bound into the container. */
   readonly files: readonly { readonly path: string; readonly content: string }[];
   readonly cgroup: Fragment;
@@ -52,10 +52,10 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
   outside: [
     ...planKeeper(spec, place),
     ...place.directories.map(
-      (path): Step => ({
+      ({ path, mode }): Step => ({
         step: "makeDirectory",
         path,
-        mode: 0o700,
+        mode,
         tolerate: [EEXIST.number],
         why: "the container's own, on the host",
       }),

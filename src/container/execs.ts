@@ -1,0 +1,155 @@
+/** Exec sessions: further processes in running containers, each with a keeper of its own. */
+import type { Duplex } from "node:stream";
+import { type ContainerId, type ExecId, newExecId } from "../base/ids.ts";
+import { planCgroup } from "../kernel/cgroup/plan.ts";
+import { runErrand } from "../kernel/errand.ts";
+import type { ProcessMark } from "../kernel/keeper.ts";
+import type { Plan } from "../kernel/steps.ts";
+import { containerError } from "./errors.ts";
+import type { ContainerEvents } from "./events.ts";
+import { planExec, planExecProcess, planUserFiles } from "./exec-plan.ts";
+import { compiledFilter } from "./launch.ts";
+import { type Attachment, clearRun, type Live, prepareLive, startFailure } from "./live.ts";
+import type { OciSpec } from "./oci/spec.ts";
+import { execPaths } from "./paths.ts";
+import type { ContainerRecord } from "./record.ts";
+import type { ExecRequest } from "./request.ts";
+import type { ContainerRooms } from "./rooms.ts";
+import { type ExecState, exitCodeOf } from "./state.ts";
+import { resolveUser, type User } from "./users.ts";
+
+export interface ExecRecord {
+  readonly id: ExecId;
+  readonly container: ContainerId;
+  readonly request: ExecRequest;
+  readonly state: ExecState;
+}
+
+/** The container of a session, as it runs. */
+export interface ExecTarget {
+  readonly record: ContainerRecord;
+  readonly process: ProcessMark;
+  readonly spec: OciSpec;
+}
+
+export interface ExecStart {
+  readonly detach: boolean;
+  readonly tty: boolean;
+  readonly rows?: number | undefined;
+  readonly columns?: number | undefined;
+}
+
+export class Execs {
+  readonly #rooms: ContainerRooms;
+  readonly #events: ContainerEvents;
+  readonly #records = new Map<ExecId, ExecRecord>();
+  readonly #live = new Map<ExecId, Live>();
+
+  constructor(rooms: ContainerRooms, events: ContainerEvents) {
+    this.#rooms = rooms;
+    this.#events = events;
+  }
+
+  get(id: string): ExecRecord {
+    const record = this.#records.get(id as ExecId);
+    if (record === undefined) throw containerError("noSuchExec", { id });
+    return record;
+  }
+
+  of(container: ContainerId): readonly ExecId[] {
+    return [...this.#records.values()].filter((record) => record.container === container).map(({ id }) => id);
+  }
+
+  create(container: ContainerRecord, request: ExecRequest): ExecId {
+    const id = newExecId();
+    this.#records.set(id, { id, container: container.id, request, state: { status: "created" } });
+    this.#events.emit(`exec_create: ${request.args.join(" ")}`, container, { execID: id });
+    return id;
+  }
+
+  /** The container is gone, and with it what was run in it. */
+  forget(container: ContainerId): void {
+    for (const id of this.of(container)) this.#records.delete(id);
+  }
+
+  /** Resolves when the session is over, or has begun if it is detached. */
+  async start(id: ExecId, options: ExecStart, target: ExecTarget, client: Duplex | undefined): Promise<void> {
+    const record = this.get(id);
+    if (record.state.status !== "created") throw containerError("execStarted", { id });
+    this.#records.set(id, { ...record, state: { status: "running", pid: 0 } });
+    const paths = execPaths(this.#rooms, id);
+    const request = withSize({ ...record.request, tty: options.tty || record.request.tty }, options);
+    let plan: Plan = { outside: [], inside: [], after: [] };
+    const { promise: over, resolve: joined } = Promise.withResolvers<Promise<boolean>>();
+    try {
+      plan = await this.#plan(request, options, target, paths);
+      const attachments: Attachment[] =
+        client === undefined || options.detach ? [] : [{ client, request, tty: request.tty, joined }];
+      const live = await prepareLive(this.#rooms.holder, paths, plan, attachments);
+      await live.keeper.start();
+      this.#started(id, live, target.record);
+    } catch (error) {
+      const failure = startFailure(error, plan, request.args[0]!);
+      this.#records.set(id, { ...record, state: { status: "exited", exitCode: failure.exitCode } });
+      await clearRun(paths);
+      throw failure.error;
+    }
+    if (!options.detach && client !== undefined) await await over;
+  }
+
+  async resize(id: string, rows: number, columns: number): Promise<void> {
+    const live = this.#live.get(this.get(id).id);
+    if (live === undefined || (await live.keeper.resize(rows, columns)) !== 0)
+      throw containerError("noTerminal", { id });
+  }
+
+  async #plan(
+    request: ExecRequest,
+    options: ExecStart,
+    target: ExecTarget,
+    paths: ReturnType<typeof execPaths>,
+  ): Promise<Plan> {
+    const process = planExecProcess(target.spec, request, await this.#user(request, target));
+    const { linux } = target.spec;
+    const quiet = options.detach || !(request.stdin || request.stdout || request.stderr);
+    return planExec(process, {
+      container: target.record.id,
+      controlPath: paths.control,
+      exitPath: paths.exit,
+      target: target.process,
+      cgroup: planCgroup(this.#rooms.host.cgroup, linux.cgroupsPath, linux.resources),
+      seccomp: compiledFilter(linux.seccomp, process.capabilities.bounding, this.#rooms.host),
+      stdio: request.tty ? "terminal" : quiet ? "null" : "pipes",
+      stdin: request.stdin ? "once" : "none",
+    });
+  }
+
+  /** Without a user of its own the session runs as the container does; else the container's files say who that is. */
+  async #user(request: ExecRequest, target: ExecTarget): Promise<User> {
+    const { uid, gid, additionalGids } = target.spec.process.user;
+    if (request.user === undefined) return { uid, gid, groups: additionalGids, home: "", name: "" };
+    const keeper = await runErrand(this.#rooms.holder, this.#rooms.run, planUserFiles(target.process));
+    const [passwd, group] = [keeper.bytes(0), keeper.bytes(1)];
+    return resolveUser(request.user, { passwd, group }, target.record.request.groups);
+  }
+
+  #started(id: ExecId, live: Live, container: ContainerRecord): void {
+    const record = this.get(id);
+    this.#live.set(id, live);
+    this.#records.set(id, { ...record, state: { status: "running", pid: live.process.pid } });
+    this.#events.emit(`exec_start: ${record.request.args.join(" ")}`, container, { execID: id });
+    const ended = (exitCode: number): void => {
+      this.#live.delete(id);
+      if (this.#records.has(id)) this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
+      this.#events.emit("exec_die", container, { execID: id, exitCode: String(exitCode) });
+      void clearRun(live.paths);
+    };
+    live.keeper.exited.then(
+      ({ status }) => ended(exitCodeOf(status)),
+      () => ended(137),
+    );
+  }
+}
+
+const withSize = (request: ExecRequest, { rows, columns }: ExecStart): ExecRequest =>
+  rows === undefined || columns === undefined ? request : { ...request, consoleSize: { rows, columns } };

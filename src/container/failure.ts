@@ -1,0 +1,57 @@
+/** What a failed step means to a person: the keeper says a number, and only the plan knows what was tried. */
+import type { PierError } from "../base/errors.ts";
+import { StepFailure } from "../kernel/keeper.ts";
+import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
+import type { Plan, Step } from "../kernel/steps.ts";
+import { containerError } from "./errors.ts";
+
+/** The exit codes that a shell gives too: the program is not there, it cannot be run, something else went wrong. */
+export const startCodes = { notFound: 127, notExecutable: 126, failed: 128 } as const;
+
+export interface StartFailure {
+  readonly error: PierError;
+  readonly exitCode: number;
+}
+
+/** The thing that a step is about: its path, target or name. */
+const objectOf = (step: Step): string => {
+  for (const key of ["target", "path", "name", "slot"] as const) {
+    const value = (step as unknown as Readonly<Record<string, unknown>>)[key];
+    if (typeof value === "string" && value !== "") return ` ${value}`;
+  }
+  return "";
+};
+
+const programFailure = (program: string, errno: number, cause: StepFailure): StartFailure => {
+  const missing = errno === errnos.ENOENT.number;
+  const reason =
+    missing && !program.includes("/")
+      ? `exec: "${program}": executable file not found in $PATH`
+      : `exec: "${program}": ${missing ? `stat ${program}: ` : ""}${errnoMessage(errno)}`;
+  return {
+    error: containerError("cannotStart", { reason: `unable to start container process: ${reason}` }, cause),
+    exitCode: missing ? startCodes.notFound : startCodes.notExecutable,
+  };
+};
+
+/** The sentence and the exit code for whatever stopped a plan. */
+export const explainFailure = (failure: StepFailure, plan: Plan, program: string): StartFailure => {
+  const step = plan[failure.lane][failure.index];
+  const { errno } = failure;
+  if (step?.step === "findProgram" || step?.step === "exec") return programFailure(program, errno, failure);
+  const reason = errnoMessage(errno);
+  if (step === undefined) {
+    return {
+      error: containerError("startFailed", { what: "the keeper", reason }, failure),
+      exitCode: startCodes.failed,
+    };
+  }
+  if (step.step === "changeDirectory") {
+    const sentence = `unable to start container process: chdir to cwd ("${step.path}") set in config.json failed: ${reason}`;
+    return { error: containerError("cannotStart", { reason: sentence }, failure), exitCode: startCodes.notExecutable };
+  }
+  const what = `${step.step}${objectOf(step)}`;
+  return { error: containerError("startFailed", { what, reason }, failure), exitCode: startCodes.failed };
+};
+
+export const isStepFailure = (error: unknown): error is StepFailure => error instanceof StepFailure;

@@ -1,0 +1,214 @@
+/** From a record to a plan: facts first, then pure planning. */
+import type { ImageRecord } from "../image/images.ts";
+import type { StackLayer } from "../image/layers.ts";
+import { Tree } from "../image/tree.ts";
+import { cgroupMounts } from "../kernel/cgroup/mounts.ts";
+import { planCgroup } from "../kernel/cgroup/plan.ts";
+import { runErrand } from "../kernel/errand.ts";
+import { errnos } from "../kernel/numbers/errno.ts";
+import { compileSeccomp } from "../kernel/seccomp/compile.ts";
+import type { Plan, Step } from "../kernel/steps.ts";
+import type { Endpoint } from "../network/endpoint.ts";
+import { planLoopback } from "../network/plan.ts";
+import { collectFacts, type RootTree } from "./facts.ts";
+import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
+import { anonymousMounts } from "./mounts.ts";
+import { networkFiles } from "./network-files.ts";
+import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
+import { type ContainerPaths, containerPaths, rootMountpoint } from "./paths.ts";
+import { type ContainerPlace, type Fragment, planContainer } from "./plan.ts";
+import { planRoot, type RootPlace } from "./plan-mounts.ts";
+import type { ContainerRecord } from "./record.ts";
+import type { CreateRequest } from "./request.ts";
+import type { ContainerRooms } from "./rooms.ts";
+import { type ContainerFacts, planSpec } from "./spec.ts";
+import { userFileLimit } from "./users.ts";
+
+/** The group above those of all containers, unless one asks for another. */
+export const cgroupParent = "/pier";
+
+/** Everything that a start needs, planned and not yet done. */
+export interface Prepared {
+  readonly spec: OciSpec;
+  readonly plan: Plan;
+}
+
+export interface LaunchInput {
+  readonly record: ContainerRecord;
+  readonly image: ImageRecord;
+  readonly endpoint: Endpoint | undefined;
+  /** The namespaces of other containers that are joined. */
+  readonly joined?: ContainerFacts["joined"];
+}
+
+const ownNamespaces: CreateRequest["namespaces"] = {
+  pid: { kind: "private" },
+  ipc: { kind: "private" },
+  uts: { kind: "private" },
+  cgroup: { kind: "private" },
+  user: "",
+};
+
+export class Launcher {
+  readonly #rooms: ContainerRooms;
+  readonly #mounts: LayerMounts;
+
+  constructor(rooms: ContainerRooms, mounts: LayerMounts) {
+    this.#rooms = rooms;
+    this.#mounts = mounts;
+  }
+
+  /** The plan of a container, made from values and read-only looks alone. */
+  async prepare(input: LaunchInput): Promise<Prepared> {
+    const { record, image, endpoint } = input;
+    const { host, holder } = this.#rooms;
+    const paths = containerPaths(this.#rooms, record.id);
+    const stack = this.#rooms.images.layers.stack(image.layers);
+    const root = this.#rootPlace(paths, stack, record.request.autoRemove);
+    const tree: RootTree = isFresh(record) ? Tree.open(stack) : await this.#readWritten(root, stack);
+    const facts = await collectFacts(record.request, {
+      id: record.id,
+      directory: paths.directory,
+      cgroupParent,
+      tree,
+      ...(input.joined === undefined ? {} : { joined: input.joined }),
+    });
+    const spec = await this.#withImageEnv(planSpec(record.request, image.config, facts, host), image);
+    const cgroup = planCgroup(host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
+    const plan = planContainer(spec, {
+      id: record.id,
+      storeNamespace: holder.namespace,
+      root,
+      controlPath: paths.control,
+      exitPath: paths.exit,
+      log: logPlace(record, paths),
+      stdin: stdinOf(record),
+      directories: directoriesOf(record, paths, facts),
+      files: networkFiles(record, spec, paths, endpoint, host),
+      cgroup,
+      cgroupSlot: cgroup.slot,
+      cgroupMounts: cgroupMounts(host.cgroup),
+      network: this.#planNetwork(record, endpoint),
+      seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
+      init: record.request.init,
+    });
+    return { spec, plan: removesItself(record) ? withRemoval(plan, paths) : plan };
+  }
+
+  /** Throws what can be said about a request before anything of it is made: sources, devices, targets, options. */
+  async check(record: ContainerRecord, image: ImageRecord): Promise<void> {
+    const { directory } = containerPaths(this.#rooms, record.id);
+    // Who the user is, and whose namespaces are joined, is only known at the start.
+    const request = { ...record.request, user: "", groups: [], namespaces: ownNamespaces };
+    const tree: RootTree = { read: () => undefined };
+    const facts = await collectFacts(request, { id: record.id, directory, cgroupParent, tree });
+    planSpec(request, { ...image.config, User: "" }, facts, this.#rooms.host);
+  }
+
+  /** Holds afterwards: the layers that the plan names are mounted. */
+  async mountLayers(image: ImageRecord): Promise<void> {
+    await this.#mounts.mount(this.#rooms.images.layers.stack(image.layers));
+  }
+
+  #rootPlace(paths: ContainerPaths, stack: readonly StackLayer[], volatile: boolean): RootPlace {
+    return {
+      layersDirectory: this.#mounts.directory,
+      layers: stack.map(({ number }) => String(number)),
+      emptyName,
+      upper: paths.upper,
+      work: paths.work,
+      mountpoint: rootMountpoint(this.#rooms.run),
+      volatile,
+    };
+  }
+
+  /** A stopped container may have new users: its own files are read beneath its root, by the kernel's rules. */
+  async #readWritten(root: RootPlace, stack: readonly StackLayer[]): Promise<RootTree> {
+    await this.#mounts.mount(stack);
+    const files = ["/etc/passwd", "/etc/group"];
+    const missing = [errnos.ENOENT, errnos.ENOTDIR, errnos.EINVAL, errnos.EFBIG].map(({ number }) => number);
+    const reads = files.map(
+      (path, index): Step => ({
+        step: "readFile",
+        index,
+        path,
+        limit: userFileLimit,
+        tolerate: missing,
+      }),
+    );
+    const keeper = await runErrand(
+      this.#rooms.holder,
+      this.#rooms.run,
+      planReading(this.#rooms.holder, planRoot(root), reads),
+    );
+    return { read: (path) => keeper.bytes(files.indexOf(path)) };
+  }
+
+  async #withImageEnv(spec: OciSpec, image: ImageRecord): Promise<OciSpec> {
+    const more = (await this.#rooms.imageEnv?.(image.id)) ?? [];
+    return more.length === 0 ? spec : { ...spec, process: { ...spec.process, env: [...spec.process.env, ...more] } };
+  }
+
+  #planNetwork({ request }: ContainerRecord, endpoint: Endpoint | undefined): Fragment {
+    if (endpoint !== undefined) return this.#rooms.networks.plan(endpoint);
+    return request.network.mode === "none" ? planLoopback() : { outside: [], inside: [], after: [] };
+  }
+}
+
+/** Nobody has run in it yet: the image alone says what is in it. */
+const isFresh = (record: ContainerRecord): boolean =>
+  record.state.status === "created" && record.state.error === undefined;
+
+const removesItself = (record: ContainerRecord): boolean => record.request.autoRemove;
+
+/** What `--rm` promises holds without a daemon too: the keeper itself takes the container's files away. */
+const withRemoval = (plan: Plan, paths: ContainerPaths): Plan => ({
+  ...plan,
+  after: [...plan.after, { step: "removeTree", path: paths.directory, tolerate: [errnos.ENOENT.number] }],
+});
+
+const logPlace = ({ request }: ContainerRecord, paths: ContainerPaths) =>
+  request.log.driver === "none"
+    ? undefined
+    : { path: paths.log, maxSize: Math.max(request.log.maxSize, 0), maxFiles: request.log.maxFiles };
+
+const stdinOf = ({ request }: ContainerRecord): "none" | "open" | "once" => {
+  if (!request.openStdin) return "none";
+  return request.stdinOnce ? "once" : "open";
+};
+
+/** What is there already is left as it is. */
+const directoriesOf = (
+  { request }: ContainerRecord,
+  paths: ContainerPaths,
+  facts: ContainerFacts,
+): readonly { readonly path: string; readonly mode: number }[] => {
+  const volumes = `${paths.directory}/volumes`;
+  const own = anonymousMounts(request).map((_, index) => `${volumes}/${index}`);
+  const sources = request.mounts.flatMap((mount) =>
+    mount.kind === "bind" && mount.createSource && facts.sources[mount.source]?.kind === "missing"
+      ? waysTo(mount.source)
+      : [],
+  );
+  return [
+    { path: paths.directory, mode: 0o700 },
+    // The mode of the root of every container, whatever its image says: as in Docker.
+    { path: paths.upper, mode: 0o755 },
+    { path: paths.work, mode: 0o700 },
+    ...(own.length === 0 ? [] : [volumes, ...own]).map((path) => ({ path, mode: 0o755 })),
+    ...sources.map((path) => ({ path, mode: 0o755 })),
+  ];
+};
+
+/** `/a/b/c` → `/a`, `/a/b`, `/a/b/c`. */
+const waysTo = (path: string): readonly string[] => {
+  const names = path.split("/").filter((name) => name !== "");
+  return names.map((_, index) => `/${names.slice(0, index + 1).join("/")}`);
+};
+
+/** The filter for these capabilities, or none; compiled once and then remembered by its room. */
+export const compiledFilter = (
+  seccomp: OciSeccomp | undefined,
+  capabilities: readonly string[],
+  host: ContainerRooms["host"],
+): ContainerPlace["seccomp"] => (seccomp === undefined ? undefined : compileSeccomp(seccomp, capabilities, host));

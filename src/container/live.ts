@@ -1,0 +1,71 @@
+/** A process of ours that runs: a container's first or an exec session's, with its keeper. */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { encodePlan } from "../kernel/encode.ts";
+import type { Holder } from "../kernel/holder.ts";
+import { Keeper, type ProcessMark } from "../kernel/keeper.ts";
+import type { Plan } from "../kernel/steps.ts";
+import { type AttachRequest, joinStreams } from "./attach.ts";
+import { explainFailure, isStepFailure } from "./failure.ts";
+import type { OciSpec } from "./oci/spec.ts";
+import type { ContainerPaths } from "./paths.ts";
+
+export type LivePaths = Pick<ContainerPaths, "run" | "plan" | "control" | "exit">;
+
+/** What a later daemon needs to run more in a container: its spec, beside its plan. */
+const specFile = (paths: LivePaths): string => join(paths.run, "spec.json");
+
+const isLimit = (key: string): boolean => key === "soft" || key === "hard";
+
+export const writeSpec = async (paths: LivePaths, spec: OciSpec): Promise<void> => {
+  await mkdir(paths.run, { recursive: true, mode: 0o700 });
+  const text = JSON.stringify(spec, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+  await writeFile(specFile(paths), text, { mode: 0o600 });
+};
+
+export const readSpec = async (paths: LivePaths): Promise<OciSpec> =>
+  JSON.parse(await readFile(specFile(paths), "utf8"), (key, value: unknown) =>
+    isLimit(key) && typeof value === "string" ? BigInt(value) : value,
+  ) as OciSpec;
+
+export interface Live {
+  readonly keeper: Keeper;
+  readonly process: ProcessMark;
+  readonly paths: LivePaths;
+}
+
+/** A client that has attached to something which does not run yet. */
+export interface Attachment {
+  readonly client: Duplex;
+  readonly request: AttachRequest;
+  readonly tty: boolean;
+  /** Called with what becomes of the stream once it is joined. */
+  readonly joined: (over: Promise<boolean>) => void;
+}
+
+/** Holds afterwards: the process waits at its commit point, and every client is attached to it. */
+export const prepareLive = async (
+  holder: Holder,
+  paths: LivePaths,
+  plan: Plan,
+  attachments: readonly Attachment[],
+): Promise<Live> => {
+  await mkdir(paths.run, { recursive: true, mode: 0o700 });
+  await writeFile(paths.plan, encodePlan(plan), { mode: 0o600, flag: "wx" });
+  const keeper = Keeper.launch(holder, paths.plan);
+  const process = await keeper.created;
+  for (const { client, request, tty, joined } of attachments) {
+    joined((await joinStreams(client, paths.control, request, tty)).over);
+  }
+  return { keeper, process, paths };
+};
+
+/** The sentence and exit code of a start that failed, whatever it failed at. */
+export const startFailure = (error: unknown, plan: Plan, program: string): { error: unknown; exitCode: number } => {
+  if (isStepFailure(error)) return explainFailure(error, plan, program);
+  return { error, exitCode: 128 };
+};
+
+/** Holds afterwards: nothing of the run is left in `<run>`. */
+export const clearRun = (paths: LivePaths): Promise<void> => rm(paths.run, { recursive: true, force: true });

@@ -1,0 +1,89 @@
+/** A new daemon meets what the last one left: keepers that live, exits that nobody collected, things half done. */
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ContainerId, ExecId } from "../base/ids.ts";
+import { runCleaning } from "../kernel/errand.ts";
+import type { Holder } from "../kernel/holder.ts";
+import { decodeExit, type ExitReport, Keeper } from "../kernel/keeper.ts";
+import { clearRun, type Live, type LivePaths } from "./live.ts";
+import {
+  containerPaths,
+  containersDirectory,
+  execPaths,
+  execsDirectory,
+  rootMountpoint,
+  runningDirectory,
+} from "./paths.ts";
+import type { ContainerRecord } from "./record.ts";
+import type { ContainerRooms } from "./rooms.ts";
+import type { ContainerStore } from "./store.ts";
+
+export interface Findings {
+  /** Its keeper lives and it runs. */
+  running(record: ContainerRecord, live: Live): void;
+  /** It ended while no daemon looked. */
+  ended(id: ContainerId, report: ExitReport): Promise<void>;
+  /** It ran, and neither it nor a word of its end is left. */
+  lost(record: ContainerRecord): Promise<void>;
+  /** A directory that belongs to no record. */
+  rubbish(path: string): Promise<void>;
+  /** It was to go at its end and never began. */
+  forgotten(record: ContainerRecord): Promise<void>;
+}
+
+/** What a keeper wrote about its container's end; undefined when it did not come to that. */
+export const readExit = async (paths: LivePaths): Promise<ExitReport | undefined> => {
+  const bytes = await readFile(paths.exit).catch(() => undefined);
+  return bytes === undefined ? undefined : decodeExit(bytes);
+};
+
+/** Holds afterwards: what the after lane takes away is gone, though the keeper is too. */
+export const cleanAfter = (holder: Holder, paths: LivePaths): Promise<void> => runCleaning(holder, paths.plan);
+
+const findLive = async (paths: LivePaths): Promise<Live | undefined> => {
+  const keeper = await Keeper.connect(paths.control).catch(() => undefined);
+  if (keeper === undefined) return undefined;
+  const { phase, process } = await keeper.hello();
+  if (phase === "running") return { keeper, process, paths };
+  // Before its commit point a keeper whose daemon is gone undoes its work; after the end it only serves the last readers.
+  if (phase !== "exited") await keeper.closed;
+  else keeper.leave();
+  return undefined;
+};
+
+const recoverContainer = async (rooms: ContainerRooms, record: ContainerRecord, found: Findings): Promise<void> => {
+  const paths = containerPaths(rooms, record.id);
+  const live = await findLive(paths);
+  if (live !== undefined) return found.running(record, live);
+  const report = await readExit(paths);
+  if (report !== undefined) return found.ended(record.id, report);
+  await cleanAfter(rooms.holder, paths);
+  await clearRun(paths);
+  if (record.state.status === "running") await found.lost(record);
+  else if (record.request.autoRemove) await found.forgotten(record);
+};
+
+/** An exec session belongs to the daemon that started it: one that still runs is left to its end. */
+const recoverExec = async (paths: LivePaths): Promise<void> => {
+  const live = await findLive(paths);
+  if (live === undefined) await clearRun(paths);
+  else void live.keeper.closed.then(() => clearRun(paths));
+};
+
+export const recover = async (rooms: ContainerRooms, store: ContainerStore, found: Findings): Promise<void> => {
+  const places = [
+    containersDirectory(rooms.root),
+    runningDirectory(rooms.run),
+    execsDirectory(rooms.run),
+    rootMountpoint(rooms.run),
+  ];
+  for (const path of places) await mkdir(path, { recursive: true, mode: 0o700 });
+  await Promise.all(store.list().map((record) => recoverContainer(rooms, record, found)));
+  for (const id of await readdir(execsDirectory(rooms.run))) await recoverExec(execPaths(rooms, id as ExecId));
+  for (const id of await readdir(containersDirectory(rooms.root))) {
+    if (!store.has(id)) await found.rubbish(join(containersDirectory(rooms.root), id));
+  }
+  for (const id of await readdir(runningDirectory(rooms.run))) {
+    if (!store.has(id)) await clearRun(containerPaths(rooms, id as ContainerId));
+  }
+};

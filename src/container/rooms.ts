@@ -1,0 +1,22 @@
+/** The rooms below, and the places on disk, that the work on containers needs. */
+import type { Clock } from "../base/clock.ts";
+import type { Database } from "../base/database.ts";
+import type { Images } from "../image/images.ts";
+import type { HostFacts } from "../kernel/facts.ts";
+import type { Holder } from "../kernel/holder.ts";
+import type { Networks } from "../network/networks.ts";
+
+export interface ContainerRooms {
+  readonly database: Database;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly host: HostFacts;
+  readonly holder: Holder;
+  readonly clock: Clock;
+  /** What survives the machine: `/var/lib/pier`. */
+  readonly root: string;
+  /** What does not: `/run/pier`. */
+  readonly run: string;
+  /** More variables for the containers of an image of our own. */
+  readonly imageEnv?: (image: string) => Promise<readonly string[]>;
+}
