@@ -133,14 +133,16 @@ export const object = <const F extends Fields>(fields: F): Shape<ObjectOf<F>> =>
   };
 };
 
-/** Parses the bytes of a body; throws 400 with the reason when they are not one JSON value, or not of the shape. */
-export const parseJson = <T>(shape: Shape<T>, body: Uint8Array): T => {
-  let value: unknown;
+/** The one JSON value that a body is, null as undefined; throws 400 with the reason when it is none. */
+export const decodeJson = (body: Uint8Array): unknown => {
+  if (body.length === 0) throw apiError("invalidJson", { reason: "got EOF while reading request body" });
   try {
-    value = JSON.parse(new TextDecoder().decode(body));
+    return JSON.parse(new TextDecoder().decode(body)) ?? undefined;
   } catch (cause) {
     // An engine may also fail to recurse into hostile nesting; that is the client's fault too.
     throw apiError("invalidJson", { reason: cause instanceof Error ? cause.message : String(cause) }, cause);
   }
-  return shape(value ?? undefined, "");
 };
+
+/** Parses the bytes of a body; throws 400 when they are not of the shape. */
+export const parseJson = <T>(shape: Shape<T>, body: Uint8Array): T => shape(decodeJson(body), "");

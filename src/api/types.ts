@@ -9,6 +9,8 @@ export type Texts = Readonly<Record<string, string>>;
 
 export interface ErrorAnswer {
   readonly message: string;
+  /** Something to type next; ours alone, other clients ignore it. */
+  readonly hint?: string;
 }
 
 export interface IdAnswer {

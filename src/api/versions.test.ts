@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { isAtLeast, parseVersion } from "./versions.ts";
+import { isAtLeast, parseVersion, pierVersion } from "./versions.ts";
+
+it("pier's own version is that of the package", () => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  assert.equal((manifest as { version: string }).version, pierVersion);
+});
 
 describe("a version in the path", () => {
   it("is taken off, and is the newest where there is none", () => {

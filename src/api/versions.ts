@@ -1,6 +1,9 @@
 /** The versions of the API that pier speaks, and how a request names one. */
 import { apiError } from "./errors.ts";
 
+/** pier's own version, as in package.json. */
+export const pierVersion = "0.1.0";
+
 export const maxVersion = "1.51";
 export const minVersion = "1.24";
 

@@ -1,0 +1,59 @@
+import { errorsFrom } from "../base/errors.ts";
+
+export const daemonErrors = {
+  // The door.
+  pageNotFound: { status: 404, sentence: "page not found" },
+  notYet: { status: 501, sentence: "{sentence}" },
+  badTarget: { status: 400, sentence: "the request target is not a path" },
+  badEscape: { status: 400, sentence: "the path has an invalid escape" },
+  bodyTooLarge: { status: 413, sentence: "the request body is larger than {limit} bytes" },
+  bodyTooSlow: { status: 408, sentence: "the request body did not arrive within {seconds} seconds" },
+  bodyCut: { status: 400, sentence: "the request body ended early" },
+  contentType: { status: 400, sentence: "unsupported Content-Type header ({type}): must be 'application/json'" },
+  noUpgrade: {
+    status: 400,
+    sentence: "standard input needs a raw connection: send 'Connection: Upgrade' and 'Upgrade: tcp'",
+  },
+
+  // Queries.
+  invalidNumber: { status: 400, sentence: 'invalid value for {name}: "{value}" is not a whole number' },
+  invalidTime: { status: 400, sentence: 'invalid value for {name}: "{value}" is not a time in seconds' },
+  invalidTail: { status: 400, sentence: 'invalid value for tail: "{value}"' },
+  invalidFilters: { status: 400, sentence: "invalid filter" },
+  invalidFilter: { status: 400, sentence: "invalid filter '{name}'" },
+  invalidFilterValue: { status: 400, sentence: "invalid filter '{name}={value}'" },
+  costlyPattern: {
+    status: 400,
+    sentence: "invalid filter '{name}={value}': a pattern may not repeat a group, and repeat anything at most twice",
+  },
+  noStream: { status: 400, sentence: "Bad parameters: you must choose at least one stream" },
+  badCondition: { status: 400, sentence: 'invalid condition: "{value}"' },
+  emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
+  emptySignal: { status: 400, sentence: "invalid signal: {value}" },
+
+  // What comes later.
+  noSizes: { status: 501, sentence: "pier does not measure containers yet" },
+  noPull: {
+    status: 501,
+    sentence: "pier does not pull images yet, and {name} is not here: bring it with pier load -i FILE",
+    hint: "pier load -i FILE",
+  },
+  noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
+  noPlatform: { status: 400, sentence: "the image {name} is for {has}, not for {asked}" },
+  noSuchNetwork: { status: 404, sentence: "network {name} not found" },
+  noSuchVolume: { status: 404, sentence: "get {name}: no such volume" },
+
+  // The start of the daemon.
+  unknownOption: { status: 400, sentence: "unknown option {option}", hint: "pier daemon --help" },
+  missingValue: { status: 400, sentence: "{option} needs a value", hint: "pier daemon --help" },
+  badHost: { status: 400, sentence: "{host} is not a unix socket", hint: "pier daemon -H unix:///run/pier/pier.sock" },
+  badLogLevel: {
+    status: 400,
+    sentence: "{level} is no log level",
+    hint: "pier daemon --log-level debug|info|warn|error",
+  },
+  socketPathTooLong: { status: 400, sentence: "{path} is too long for the path of a socket (107 bytes)" },
+  notASocket: { status: 500, sentence: "{path} exists and is not a socket" },
+} as const;
+
+export const daemonError = errorsFrom(daemonErrors);
