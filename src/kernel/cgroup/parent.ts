@@ -17,6 +17,12 @@ export interface ParentFacts {
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
+/** The controllers of version 2 that limit or count what we do; each more makes every new group dearer. */
+const usedControllers: readonly string[] = ["cpuset", "cpu", "io", "memory", "pids"];
+
+const controllersOf = (hierarchy: V2Hierarchy): readonly string[] =>
+  hierarchy.controllers.filter((name) => usedControllers.includes(name));
+
 /** Reads, changes nothing. */
 export const findParentFacts = async (layout: CgroupLayout, path: string): Promise<ParentFacts> => {
   const cpuset = layout.v1.find(({ controllers }) => controllers.includes("cpuset"));
@@ -34,8 +40,9 @@ export const findParentFacts = async (layout: CgroupLayout, path: string): Promi
 };
 
 // Only the machine's own top group has no cgroup.type: there, processes beside groups with controllers are allowed.
-const findTopProcesses = async ({ mountPoint, controllers }: V2Hierarchy): Promise<readonly number[]> => {
-  if (controllers.length === 0 || (await read(`${mountPoint}/cgroup.type`)) === "") return [];
+const findTopProcesses = async (hierarchy: V2Hierarchy): Promise<readonly number[]> => {
+  const { mountPoint } = hierarchy;
+  if (controllersOf(hierarchy).length === 0 || (await read(`${mountPoint}/cgroup.type`)) === "") return [];
   const lines = (await read(`${mountPoint}/cgroup.procs`)).split("\n");
   // 0 is a process outside of our pid namespace: out of our reach.
   return lines.map(Number).filter((pid) => pid > 0);
@@ -125,7 +132,7 @@ const planV2Parent = (hierarchy: V2Hierarchy, path: string, facts: ParentFacts):
     ...(facts.processes.length > 0 ? makeRoom(top, facts.processes) : []),
     ...[top, ...groups].flatMap((group) => [
       ...(group === top ? [] : [makeGroup(group)]),
-      ...hierarchy.controllers.map((controller) => enableController(group, controller)),
+      ...controllersOf(hierarchy).map((controller) => enableController(group, controller)),
     ]),
   ];
 };

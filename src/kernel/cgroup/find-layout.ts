@@ -1,0 +1,84 @@
+/** What control groups this host has, found by looking and by trying. */
+import { randomBytes } from "node:crypto";
+import { access, mkdir, readdir, readFile, rmdir } from "node:fs/promises";
+import {
+  type CgroupLayout,
+  type CgroupMountLine,
+  parseCgroupMounts,
+  parseControllers,
+  parseOwnGroup,
+  type V2Hierarchy,
+} from "./layout.ts";
+
+/** Nothing has changed afterwards: a group is made for a moment, because the top one lacks the files that matter. */
+export const findCgroupLayout = async (): Promise<CgroupLayout> => {
+  const [mountinfo, procCgroups, own] = await Promise.all([
+    readFile("/proc/self/mountinfo", "utf8"),
+    // Not there in a kernel without any of version 1.
+    readFile("/proc/cgroups", "utf8").catch(() => ""),
+    readFile("/proc/self/cgroup", "utf8").catch(() => ""),
+  ]);
+  const mounts = parseCgroupMounts(mountinfo, parseControllers(procCgroups));
+  const v1 = mounts
+    .filter(({ type }) => type === "cgroup")
+    .map((mount) => ({
+      controllers: mount.controllers,
+      name: mount.name,
+      mountPoint: mount.mountPoint,
+      own: parseOwnGroup(own, mount),
+    }));
+  const unified = mounts.find(({ type }) => type === "cgroup2");
+  const found = unified === undefined ? undefined : await findV2(unified, parseOwnGroup(own, unified));
+  const controlled = v1.some(({ controllers }) => controllers.length > 0);
+  return {
+    version: found === undefined ? "v1" : controlled ? "hybrid" : "v2",
+    v1,
+    ...(found === undefined ? {} : { v2: found.hierarchy }),
+    swap: (await hasV1Swap(v1)) ?? found?.swap ?? false,
+  };
+};
+
+const findV2 = async (mount: CgroupMountLine, own: string): Promise<{ hierarchy: V2Hierarchy; swap: boolean }> => {
+  const { mountPoint } = mount;
+  const [controllers, files] = await Promise.all([
+    readFile(`${mountPoint}/cgroup.controllers`, "utf8"),
+    findGroupFiles(mountPoint),
+  ]);
+  return {
+    hierarchy: {
+      controllers: controllers.split(/\s+/).filter((name) => name !== ""),
+      mountPoint,
+      own,
+      kill: files.includes("cgroup.kill"),
+      freeze: files.includes("cgroup.freeze"),
+    },
+    // Before memory is enabled for the groups below the top, only the kernel's having swap at all can be seen.
+    swap: files.includes("memory.max") ? files.includes("memory.swap.max") : await exists("/proc/swaps"),
+  };
+};
+
+/** The files of a new group: empty where none can be made. */
+const findGroupFiles = async (mountPoint: string): Promise<readonly string[]> => {
+  const probe = `${mountPoint}/pier-probe-${randomBytes(6).toString("hex")}`;
+  try {
+    await mkdir(probe);
+  } catch {
+    return [];
+  }
+  try {
+    return await readdir(probe);
+  } finally {
+    await rmdir(probe);
+  }
+};
+
+const hasV1Swap = async (v1: CgroupLayout["v1"]): Promise<boolean | undefined> => {
+  const memory = v1.find(({ controllers }) => controllers.includes("memory"));
+  return memory && (await exists(`${memory.mountPoint}/memory.memsw.limit_in_bytes`));
+};
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
