@@ -1,10 +1,122 @@
-import type { TarEntry } from "./entry.ts";
+import { formatError } from "../errors.ts";
+import type { TarEntry, TarEntryType } from "./entry.ts";
+import { fields } from "./header.ts";
+import { BLOCK, CHECKSUM_LENGTH, CHECKSUM_START, checksums, fromLatin1, latin1, padded } from "./numbers.ts";
+import { encodePax, encodePaxTime, type PaxRecord, paxXattrKey } from "./pax.ts";
 
 /** What a writer needs of an entry: everything but where its bytes lie in some other archive. */
 export type TarHeader = Omit<TarEntry, "extents">;
 
+const typeflags: Readonly<Record<TarEntryType, string>> = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  character: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
+};
+
+type Field = readonly [offset: number, length: number];
+
+const isAscii = (bytes: Uint8Array): boolean => bytes.every((byte) => byte < 0x80);
+
+const fitsOctal = (value: bigint, [, length]: Field): boolean => value >= 0n && value < 1n << BigInt(3 * (length - 1));
+
+const putOctal = (block: Uint8Array, [start, length]: Field, value: bigint): void => {
+  block.set(fromLatin1(value.toString(8).padStart(length - 1, "0")), start);
+};
+
+/** A path as ustar's two fields: prefix and name, split at a slash; undefined where it does not fit. */
+const splitPath = (path: Uint8Array): { prefix: Uint8Array; name: Uint8Array } | undefined => {
+  const [, nameLength] = fields.name;
+  const [, prefixLength] = fields.prefix;
+  if (path.length <= nameLength) return { prefix: new Uint8Array(), name: path };
+  // A trailing slash belongs to the name, which must not be empty.
+  const slash = path.indexOf(0x2f, Math.max(1, path.length - 1 - nameLength));
+  if (slash === -1 || slash >= path.length - 1 || slash > prefixLength) return undefined;
+  return { prefix: path.subarray(0, slash), name: path.subarray(slash + 1) };
+};
+
+const headerBlock = (
+  typeflag: string,
+  header: TarHeader,
+  path: { prefix: Uint8Array; name: Uint8Array },
+): Uint8Array => {
+  const block = new Uint8Array(BLOCK);
+  const octal = (field: Field, value: bigint): void => putOctal(block, field, fitsOctal(value, field) ? value : 0n);
+  block.set(path.name, fields.name[0]);
+  octal(fields.mode, BigInt(header.mode & 0o7777));
+  octal(fields.uid, BigInt(header.uid));
+  octal(fields.gid, BigInt(header.gid));
+  octal(fields.size, BigInt(header.size));
+  octal(fields.mtime, header.mtime.seconds);
+  block.set(fromLatin1(typeflag), fields.typeflag[0]);
+  block.set(header.link.subarray(0, fields.linkname[1]), fields.linkname[0]);
+  block.set(fromLatin1("ustar\x0000"), fields.magic[0]);
+  octal(fields.devmajor, BigInt(header.major));
+  octal(fields.devminor, BigInt(header.minor));
+  block.set(path.prefix, fields.prefix[0]);
+  const sum = checksums(block).unsigned;
+  block.set(fromLatin1(`${sum.toString(8).padStart(CHECKSUM_LENGTH - 2, "0")}\0 `), CHECKSUM_START);
+  return block;
+};
+
+const text = (key: string, value: string | number | bigint): PaxRecord => [key, fromLatin1(String(value))];
+
+/** The PAX records for what ustar cannot say, sorted by key. */
+const paxRecords = (header: TarHeader, isSplit: boolean): PaxRecord[] => {
+  const records: PaxRecord[] = [];
+  const { path, link, uid, gid, size, mtime, major, minor } = header;
+  // ustar's text is ASCII; readers disagree about anything else there.
+  if (!isSplit || !isAscii(path)) records.push(["path", path]);
+  if (link.length > fields.linkname[1] || !isAscii(link)) records.push(["linkpath", link]);
+  if (!fitsOctal(BigInt(uid), fields.uid)) records.push(text("uid", uid));
+  if (!fitsOctal(BigInt(gid), fields.gid)) records.push(text("gid", gid));
+  if (!fitsOctal(BigInt(size), fields.size)) records.push(text("size", size));
+  if (!fitsOctal(BigInt(major), fields.devmajor)) records.push(text("SCHILY.devmajor", major));
+  if (!fitsOctal(BigInt(minor), fields.devminor)) records.push(text("SCHILY.devminor", minor));
+  if (mtime.nanoseconds !== 0 || !fitsOctal(mtime.seconds, fields.mtime)) {
+    records.push(text("mtime", encodePaxTime(mtime)));
+  }
+  for (const [name, value] of header.xattrs) records.push([paxXattrKey(name), value]);
+  return records.sort(([a], [b]) => (a < b ? -1 : 1));
+};
+
+const unwritable = (header: TarHeader): string | undefined => {
+  if (header.path.length === 0) return "its name is empty";
+  if (header.path.includes(0) || header.link.includes(0)) return "there is a NUL in its name or target";
+  if (header.type !== "file" && header.size !== 0) return "only files have content";
+  const wrong = [...header.xattrs.keys()].find((name) => name === "" || /[=\0]/.test(name));
+  if (wrong !== undefined) return `${JSON.stringify(wrong)} is no name for an extended attribute`;
+  return undefined;
+};
+
+const body = (bytes: Uint8Array): Uint8Array => {
+  const blocks = new Uint8Array(padded(bytes.length));
+  blocks.set(bytes);
+  return blocks;
+};
+
+const PAX_NAME = fromLatin1("PaxHeaders.0/");
+
 /** The header blocks of an entry: ustar alone where it can say everything, a PAX header before it where not. */
-export const encodeHeader = (_header: TarHeader): Uint8Array[] => [];
+export const encodeHeader = (header: TarHeader): Uint8Array[] => {
+  const reason = unwritable(header);
+  if (reason !== undefined) throw formatError("tarUnwritable", { path: latin1(header.path), reason });
+  const split = splitPath(header.path);
+  const records = paxRecords(header, split !== undefined);
+  const shortened = { prefix: new Uint8Array(), name: header.path.subarray(0, fields.name[1]) };
+  const own = headerBlock(typeflags[header.type], header, split ?? shortened);
+  if (records.length === 0) return [own];
+  const pax = encodePax(records);
+  const path = Buffer.concat([PAX_NAME, header.path]).subarray(0, fields.name[1]);
+  const paxHeader: TarHeader = {
+    ...{ path, type: "file", mode: 0o644, uid: 0, gid: 0, size: pax.length, link: new Uint8Array() },
+    ...{ mtime: { seconds: 0n, nanoseconds: 0 }, major: 0, minor: 0, xattrs: new Map() },
+  };
+  return [headerBlock("x", paxHeader, { prefix: new Uint8Array(), name: path }), body(pax), own];
+};
 
 export interface TarOutput {
   readonly header: TarHeader;
@@ -12,5 +124,22 @@ export interface TarOutput {
   readonly content?: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
+/** The two zero blocks that end an archive. */
+export const endBlocks = (): Uint8Array => new Uint8Array(2 * BLOCK);
+
 /** A whole archive with its end blocks; same items, same bytes. */
-export async function* writeTar(_items: AsyncIterable<TarOutput> | Iterable<TarOutput>): AsyncGenerator<Uint8Array> {}
+export async function* writeTar(items: AsyncIterable<TarOutput> | Iterable<TarOutput>): AsyncGenerator<Uint8Array> {
+  for await (const { header, content } of items) {
+    yield* encodeHeader(header);
+    let written = 0;
+    const wrong = (reason: string) => formatError("tarUnwritable", { path: latin1(header.path), reason });
+    for await (const chunk of content ?? []) {
+      written += chunk.length;
+      if (written > header.size) throw wrong("its content is longer than its header says");
+      yield chunk;
+    }
+    if (written < header.size) throw wrong("its content is shorter than its header says");
+    if (written % BLOCK !== 0) yield new Uint8Array(padded(written) - written);
+  }
+  yield endBlocks();
+}
