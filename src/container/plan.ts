@@ -50,7 +50,6 @@ const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
   outside: [
-    ...planKeeper(spec, place),
     ...place.directories.map(
       ({ path, mode }): Step => ({
         step: "makeDirectory",
@@ -60,6 +59,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
         why: "the container's own, on the host",
       }),
     ),
+    ...planKeeper(spec, place),
     ...place.files.map(
       ({ path, content }): Step => ({
         step: "createFile",
