@@ -47,7 +47,10 @@ const allow = (major: number, minor: number | undefined): OciDeviceRule => ({
   access: "rwm",
 });
 
-/** Everything is forbidden but making nodes and using the harmless ones. */
+/**
+ * Everything is forbidden but making nodes and using the harmless ones. Docker forbids 10:229 (fuse) once more by name;
+ * on cgroup v1 that is no rule: nothing can be taken out of a wildcard.
+ */
 const defaultRules: readonly OciDeviceRule[] = [
   { allow: false, type: "a", access: "rwm" },
   { allow: true, type: "c", access: "m" },
@@ -61,8 +64,6 @@ const defaultRules: readonly OciDeviceRule[] = [
   allow(5, 1), // console
   allow(5, 2), // ptmx
   allow(136, undefined), // pts
-  // As Docker: FUSE would let a container mount through a helper that has been given more.
-  { allow: false, type: "c", major: 10, minor: 229, access: "rwm" },
 ];
 
 /** /dev/net/tun: Docker lets everyone use it for compatibility's sake; ours need what makes it useful. */

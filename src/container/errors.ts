@@ -156,7 +156,6 @@ export const requestErrors = {
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },
   unknownRuntime: { status: 400, sentence: "unknown or invalid runtime name: {name}" },
-  unavailable: { status: 400, sentence: "{what}, and this host does not support it" },
 } as const;
 
 export const containerError = errorsFrom(requestErrors);

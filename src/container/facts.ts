@@ -28,13 +28,14 @@ export interface FactsInput {
 export const collectFacts = async (request: CreateRequest, input: FactsInput): Promise<ContainerFacts> => {
   const { tree, joined, ...place } = input;
   const binds = request.mounts.filter((mount) => mount.kind === "bind");
-  const [passwd, group, sources, devices, hostDevices, mountedPasswd] = await Promise.all([
+  const [passwd, group, sources, devices, hostDevices, mountedPasswd, limits] = await Promise.all([
     tree.read("/etc/passwd", userFileLimit),
     tree.read("/etc/group", userFileLimit),
     collectSources(binds),
     collectDevices(request),
     request.security.privileged ? collectHostDevices("/dev") : [],
     readMountedPasswd(binds),
+    readFile("/proc/self/limits", "utf8"),
   ]);
   return {
     ...place,
@@ -43,8 +44,15 @@ export const collectFacts = async (request: CreateRequest, input: FactsInput): P
     sources,
     devices,
     hostDevices,
+    maxOpenFiles: parseMaxOpenFiles(limits),
     ...(joined === undefined ? {} : { joined }),
   };
+};
+
+/** The hard limit of /proc/self/limits (proc_pid_limits(5)). */
+export const parseMaxOpenFiles = (limits: string): number => {
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? "unlimited";
+  return hard === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(hard);
 };
 
 const collectSources = async (binds: readonly BindRequest[]): Promise<Record<string, SourceFact>> => {

@@ -18,8 +18,6 @@ export interface MountInput {
   readonly directory: string;
   /** The /dev/shm of the container whose ipc namespace is joined. */
   readonly joinedShm?: string | undefined;
-  /** The kernel can make a mount read-only with all that is beneath (mount_setattr, Linux 5.12). */
-  readonly recursiveReadonly: boolean;
 }
 
 export interface MountPlan {
@@ -128,7 +126,7 @@ const tmpfsMount = ({ target, options }: TmpfsRequest): OciMount => ({
   options,
 });
 
-const bindMount = (mount: BindRequest, { sources, recursiveReadonly }: MountInput): OciMount => {
+const bindMount = (mount: BindRequest, { sources }: MountInput): OciMount => {
   const fact = Object.hasOwn(sources, mount.source) ? sources[mount.source]! : { kind: "missing" };
   if (fact.kind === "missing" && !mount.createSource) {
     const reason = `bind source path does not exist: ${mount.source}`;
@@ -136,18 +134,10 @@ const bindMount = (mount: BindRequest, { sources, recursiveReadonly }: MountInpu
   }
   const options = [
     mount.recursive ? "rbind" : "bind",
-    ...(mount.readonly ? [readonlyOption(mount, recursiveReadonly)] : []),
+    ...(mount.readonly ? [mount.readonlyRecursive ? "rro" : "ro"] : []),
     mount.propagation,
   ];
   return { destination: mount.target, type: "bind", source: mount.source, options };
-};
-
-const readonlyOption = ({ readonlyRecursive }: BindRequest, possible: boolean): "ro" | "rro" => {
-  if (readonlyRecursive === "no") return "ro";
-  if (!possible && readonlyRecursive === "force") {
-    throw containerError("unavailable", { what: "rro (recursive read-only) needs Linux 5.12" });
-  }
-  return possible ? "rro" : "ro";
 };
 
 /** As Docker: what spreads from a bind mount can only spread if the root lets it. */

@@ -64,7 +64,7 @@ const parseBind = (spec: string): MountRequest => {
     source: clean(source),
     target: clean(target),
     readonly: words.includes("ro"),
-    readonlyRecursive: "try",
+    readonlyRecursive: true,
     recursive: true,
     propagation: propagation ?? "rprivate",
     propagationAsked: propagation !== undefined,
@@ -124,7 +124,8 @@ const bindOf = (mount: Mount, fail: (reason: string) => Error): BindRequest => {
     source: clean(source),
     target: clean(target),
     readonly,
-    readonlyRecursive: ReadOnlyForceRecursive ? "force" : ReadOnlyNonRecursive ? "no" : "try",
+    // Forced or not: every kernel that can run us can do it (mount_setattr, Linux 5.12).
+    readonlyRecursive: !ReadOnlyNonRecursive,
     recursive: !NonRecursive,
     propagation: propagation === "" ? "rprivate" : propagation,
     propagationAsked: propagation !== "",

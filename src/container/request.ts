@@ -71,8 +71,8 @@ export interface BindRequest {
   readonly source: string;
   readonly target: string;
   readonly readonly: boolean;
-  /** Read-only holds for the mounts beneath it too: "force" fails where the kernel cannot. */
-  readonly readonlyRecursive: "no" | "try" | "force";
+  /** Read-only holds for the mounts beneath it too. */
+  readonly readonlyRecursive: boolean;
   /** The mounts beneath the source come along. */
   readonly recursive: boolean;
   readonly propagation: Propagation;

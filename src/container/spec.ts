@@ -3,6 +3,7 @@
  * Defaults are Docker's (hardening is a list of facts: moby/daemon/pkg/oci/defaults.go, moby/profiles).
  */
 import type { ContainerId } from "../base/ids.ts";
+import type { HostFacts } from "../kernel/facts.ts";
 import { type Capability, planCapabilities } from "../kernel/numbers/capabilities.ts";
 import { type DeviceFacts, planDevices } from "./devices.ts";
 import { planEnvironment } from "./environment.ts";
@@ -39,21 +40,14 @@ export interface ContainerFacts {
   readonly devices: Readonly<Record<string, DeviceFacts>>;
   /** Everything beneath the host's /dev; read for privileged containers only. */
   readonly hostDevices: readonly OciDevice[];
+  /** Our own hard limit of open files. */
+  readonly maxOpenFiles: number;
   /** The containers whose namespaces are joined: the pids of their first processes, and the /dev/shm that goes with ipc. */
   readonly joined?: { readonly pid?: number; readonly ipc?: number; readonly shm?: string };
 }
 
 /** What a spec depends on of the host. */
-export interface SpecHost {
-  readonly hostname: string;
-  /** What may be given to a container: /proc/self/status, CapBnd. */
-  readonly capabilities: readonly Capability[];
-  /** The CPUs whose /sys has a thermal_throttle directory. */
-  readonly thermalThrottleCpus: readonly number[];
-  /** The kernel can make a mount read-only with all that is beneath (Linux 5.12). */
-  readonly recursiveReadonly: boolean;
-  readonly apparmor: boolean;
-}
+export type SpecHost = Pick<HostFacts, "hostname" | "capabilities" | "throttledCpus" | "apparmor">;
 
 export const planSpec = (
   asked: CreateRequest,
@@ -82,11 +76,11 @@ export const planSpec = (
     sources: facts.sources,
     directory: facts.directory,
     joinedShm: facts.joined?.shm,
-    recursiveReadonly: host.recursiveReadonly,
   });
   const seccomp = planSeccomp(request.security);
   return {
-    ociVersion: "1.2.0",
+    // crun of Debian 12 takes no newer one; what is newer (domainname) is ignored by who does not know it.
+    ociVersion: "1.0.2",
     process: planProcess(request, user, capabilities, facts, host),
     root: { path: "rootfs", readonly: request.readonlyRootfs },
     ...names(request, facts, host),
@@ -94,7 +88,8 @@ export const planSpec = (
     ...(Object.keys(request.annotations).length === 0 ? {} : { annotations: request.annotations }),
     linux: {
       namespaces: planNamespaces(request, facts),
-      devices: devices.nodes,
+      // In a directory of the host's, bound there, a node would be made on the host.
+      devices: request.mounts.some(({ target, kind }) => target === "/dev" && kind !== "tmpfs") ? [] : devices.nodes,
       cgroupsPath: `${request.resources.cgroupParent || facts.cgroupParent}/${facts.id}`,
       resources: { devices: devices.rules, ...planResources(request.resources, facts.devices) },
       ...(rootfsPropagation === undefined ? {} : { rootfsPropagation }),
@@ -150,7 +145,7 @@ const planProcess = (
     }),
     cwd: request.workingDirectory || "/",
     capabilities: planCapabilitySets(capabilities, user.uid),
-    rlimits: planRlimits(request.resources.ulimits),
+    rlimits: planRlimits(request.resources.ulimits, maxOpenFiles(facts, host)),
     noNewPrivileges: security.noNewPrivileges,
     // Always given: a child inherits the keeper's, which the kernel would spare.
     oomScoreAdj: request.oomScoreAdj,
@@ -164,12 +159,18 @@ export const planCapabilitySets = (capabilities: readonly Capability[], uid: num
   return { bounding: capabilities, effective: held, permitted: held, inheritable: [], ambient: [] };
 };
 
-/** Never inherited from the daemon; the default is what systemd gives (v240). */
-const defaultUlimits: readonly Ulimit[] = [{ name: "nofile", soft: 1024, hard: 524_288 }];
+/** A limit can only be raised by who has the capability; the kernel's own bound (fs.nr_open) is beyond our default. */
+const maxOpenFiles = (facts: ContainerFacts, host: SpecHost): number =>
+  host.capabilities.includes("CAP_SYS_RESOURCE") ? Number.POSITIVE_INFINITY : facts.maxOpenFiles;
+
+/** Never inherited from the daemon; the default is what systemd gives (v240), as far as we may. */
+const defaultUlimits = (max: number): readonly Ulimit[] => [
+  { name: "nofile", soft: Math.min(1024, max), hard: Math.min(524_288, max) },
+];
 const unlimited = 2n ** 64n - 1n;
 
-const planRlimits = (asked: readonly Ulimit[]): readonly OciRlimit[] => {
-  const limits = new Map([...defaultUlimits, ...asked].map((limit) => [limit.name, limit]));
+const planRlimits = (asked: readonly Ulimit[], maxFiles: number): readonly OciRlimit[] => {
+  const limits = new Map([...defaultUlimits(maxFiles), ...asked].map((limit) => [limit.name, limit]));
   const value = (limit: number) => (limit < 0 ? unlimited : BigInt(limit));
   return [...limits.values()].map(({ name, soft, hard }) => ({
     type: `RLIMIT_${name.toUpperCase()}`,
@@ -236,10 +237,10 @@ const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc
 /** What is masked and what is read-only; `inspect` shows it too. */
 export const planHiddenPaths = (
   security: SecurityRequest,
-  host: Pick<SpecHost, "thermalThrottleCpus">,
+  host: Pick<SpecHost, "throttledCpus">,
 ): { readonly maskedPaths: readonly string[]; readonly readonlyPaths: readonly string[] } => {
   if (security.privileged) return { maskedPaths: [], readonlyPaths: [] };
-  const throttles = host.thermalThrottleCpus.map((cpu) => `/sys/devices/system/cpu/cpu${cpu}/thermal_throttle`);
+  const throttles = host.throttledCpus.map((cpu) => `/sys/devices/system/cpu/cpu${cpu}/thermal_throttle`);
   return {
     maskedPaths: security.maskedPaths ?? [...maskedPaths, ...throttles],
     readonlyPaths: security.readonlyPaths ?? readonlyPaths,
