@@ -45,6 +45,7 @@ export interface Answer {
   readonly body: string;
 }
 
+const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 const endOf = (child: ChildProcess): Promise<void> =>
   ended(child) ? Promise.resolve() : new Promise((resolve) => child.once("exit", () => resolve()));
@@ -170,7 +171,7 @@ export class Engine {
       await within(20_000, "the daemon is ready", this.#ready(daemon));
     } catch (error) {
       daemon.kill("SIGKILL");
-      throw new Error(`${error instanceof Error ? error.message : error}\n${this.#said()}`, { cause: error });
+      throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     }
   }
 
@@ -183,7 +184,7 @@ export class Engine {
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
     } catch (error) {
-      throw new Error(`${error instanceof Error ? error.message : error}\n${this.#said()}`, { cause: error });
+      throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     } finally {
       await this.kill9();
       rmSync(this.directory, { recursive: true, force: true });

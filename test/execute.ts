@@ -46,7 +46,8 @@ export const execute = (command: string, args: readonly string[], options: Execu
       clearTimeout(timer);
       const output = Buffer.concat(stdout);
       const said = Buffer.concat(stderr).toString();
-      if (late) reject(new Error(`not over after ${timeout} ms: ${command} ${args.join(" ")}\n${output}${said}`));
+      if (late)
+        reject(new Error(`not over after ${timeout} ms: ${command} ${args.join(" ")}\n${output.toString()}${said}`));
       else resolve({ code: codeOf(code, signal), stdout: output.toString(), stderr: said, output });
     });
     // A program that ends without reading its input is no error of ours.

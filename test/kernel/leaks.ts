@@ -100,7 +100,10 @@ const rules = (): Map<string, string> => {
       const name = `${kind} ${JSON.stringify(rest, withoutCounts)}`;
       found.set(name, "");
       for (const element of Array.isArray(elem) ? elem : [])
-        found.set(`element ${JSON.stringify(element, withoutCounts)} of ${rest.table} ${rest.name}`, "");
+        found.set(
+          `element ${JSON.stringify(element, withoutCounts)} of ${String(rest.table)} ${String(rest.name)}`,
+          "",
+        );
     }
   }
   return found;
