@@ -8,6 +8,7 @@ import type { DeviceFact, DeviceFacts } from "./devices.ts";
 import type { SourceFact } from "./mounts.ts";
 import type { OciDevice } from "./oci/spec.ts";
 import type { BindRequest, CreateRequest } from "./request.ts";
+import type { Processors } from "./request-host.ts";
 import type { ContainerFacts } from "./spec.ts";
 import { userFileLimit } from "./users.ts";
 
@@ -49,6 +50,13 @@ export const collectFacts = async (request: CreateRequest, input: FactsInput): P
   };
 };
 
+/** Which processors and memory nodes are online now. */
+export const findProcessors = async (): Promise<Processors> => {
+  const read = (path: string) => readFile(`/sys/devices/system/${path}/online`, "utf8").then((text) => text.trim());
+  // A kernel without NUMA names no nodes, and has one.
+  return { online: await read("cpu"), memoryNodes: await read("node").catch(() => "0") };
+};
+
 /** The hard limit of /proc/self/limits (proc_pid_limits(5)). */
 export const parseMaxOpenFiles = (limits: string): number => {
   const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? "unlimited";
@@ -88,8 +96,9 @@ const readMountedPasswd = async (binds: readonly BindRequest[]): Promise<Uint8Ar
   try {
     // A FIFO would make open wait for ever.
     await using file = await open(bind.source, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) return undefined;
-    const buffer = new Uint8Array(userFileLimit);
+    const status = await file.stat();
+    if (!status.isFile()) return undefined;
+    const buffer = new Uint8Array(Math.min(status.size, userFileLimit));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     return buffer.subarray(0, bytesRead);
   } catch (error) {

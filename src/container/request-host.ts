@@ -1,19 +1,15 @@
 /** A request held against the host: what it cannot do is refused, or left out with a warning, as Docker does. */
+import type { HostFacts } from "../kernel/facts.ts";
 import { containerError } from "./errors.ts";
 import type { CreateRequest, ResourceRequest } from "./request.ts";
 import { parseNumberList } from "./request-resources.ts";
 
 /** What limits depend on. */
-export interface LimitsHost {
-  readonly cgroupVersion: 1 | 2;
-  /** The controllers in their v2 names: `cpu`, `cpuset`, `memory`, `pids`, `io`, … */
-  readonly controllers: readonly string[];
-  /** The kernel accounts for swap (on v1: `swapaccount=1`). */
-  readonly swapLimit: boolean;
-  /** How many CPUs are online, and which: `0-3`. */
-  readonly cpuCount: number;
-  readonly cpus: string;
-  /** The memory nodes: `0`. */
+export type LimitsHost = Pick<HostFacts, "cgroup" | "cpus">;
+
+/** Which processors and memory nodes are online: `0-3`. */
+export interface Processors {
+  readonly online: string;
   readonly memoryNodes: string;
 }
 
@@ -21,9 +17,10 @@ export interface LimitsHost {
 export const fitToHost = (
   request: CreateRequest,
   host: LimitsHost,
+  processors: Processors,
 ): { readonly request: CreateRequest; readonly warnings: readonly string[] } => {
   const warnings: string[] = [];
-  checkCpus(request.resources, host);
+  checkCpus(request.resources, host, processors);
   const needed = adaptations(request.resources, host).filter(({ when }) => when);
   warnings.push(...needed.map(({ warning }) => warning).filter((warning) => warning !== ""));
   const dropped = new Set<string>(needed.flatMap(({ drop }) => drop ?? []));
@@ -44,18 +41,18 @@ export const fitToHost = (
   return { request: { ...request, resources }, warnings };
 };
 
-const checkCpus = (resources: ResourceRequest, host: LimitsHost): void => {
-  if (resources.nanoCpus > host.cpuCount * 1e9) throw containerError("cpuRange", { cpus: host.cpuCount });
+const checkCpus = (resources: ResourceRequest, host: LimitsHost, processors: Processors): void => {
+  if (resources.nanoCpus > host.cpus * 1e9) throw containerError("cpuRange", { cpus: host.cpus });
   const missing = (asked: string, available: string) => {
     const numbers = parseNumberList(available) ?? new Set();
     return asked !== "" && [...(parseNumberList(asked) ?? [])].some((number) => !numbers.has(number));
   };
   const { cpusetCpus, cpusetMems } = resources;
-  if (missing(cpusetCpus, host.cpus)) {
-    throw containerError("unavailableCpus", { asked: cpusetCpus, available: host.cpus });
+  if (missing(cpusetCpus, processors.online)) {
+    throw containerError("unavailableCpus", { asked: cpusetCpus, available: processors.online });
   }
-  if (missing(cpusetMems, host.memoryNodes)) {
-    throw containerError("unavailableMemoryNodes", { asked: cpusetMems, available: host.memoryNodes });
+  if (missing(cpusetMems, processors.memoryNodes)) {
+    throw containerError("unavailableMemoryNodes", { asked: cpusetMems, available: processors.memoryNodes });
   }
 };
 
@@ -67,7 +64,11 @@ interface Adaptation {
 }
 
 const adaptations = (asked: ResourceRequest, host: LimitsHost): readonly Adaptation[] => {
-  const lacks = (controller: string) => !host.controllers.includes(controller);
+  const { v1, v2, swap } = host.cgroup;
+  const old = v1.flatMap(({ controllers }) => controllers);
+  const lacks = (controller: string) => !old.includes(controller) && v2?.controllers.includes(controller) !== true;
+  // Version 2 has neither swappiness nor a way to do without the killer.
+  const isOldMemory = old.includes("memory");
   const discarded = (what: string, limit: string) =>
     `Your kernel does not support ${what} or the cgroup is not mounted. ${limit} discarded.`;
   return [
@@ -77,7 +78,7 @@ const adaptations = (asked: ResourceRequest, host: LimitsHost): readonly Adaptat
       change: { memory: 0, memorySwap: 0 },
     },
     {
-      when: asked.memory > 0 && !lacks("memory") && asked.memorySwap !== -1 && !host.swapLimit,
+      when: asked.memory > 0 && !lacks("memory") && asked.memorySwap !== -1 && !swap,
       warning:
         "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.",
       change: { memorySwap: 0 },
@@ -88,13 +89,12 @@ const adaptations = (asked: ResourceRequest, host: LimitsHost): readonly Adaptat
       change: { memoryReservation: 0 },
     },
     {
-      // cgroup v2 has neither of these two.
-      when: asked.memorySwappiness !== undefined && (lacks("memory") || host.cgroupVersion === 2),
+      when: asked.memorySwappiness !== undefined && !isOldMemory,
       warning: discarded("memory swappiness capabilities", "Memory swappiness"),
       drop: "memorySwappiness",
     },
     {
-      when: asked.oomKillDisable && (lacks("memory") || host.cgroupVersion === 2),
+      when: asked.oomKillDisable && !isOldMemory,
       warning: "Your kernel does not support OomKillDisable. OomKillDisable discarded.",
       change: { oomKillDisable: false },
     },
@@ -119,7 +119,7 @@ const adaptations = (asked: ResourceRequest, host: LimitsHost): readonly Adaptat
       change: { cpusetCpus: "", cpusetMems: "" },
     },
     {
-      when: usesBlockIo(asked) && lacks("io"),
+      when: usesBlockIo(asked) && lacks("io") && lacks("blkio"),
       warning: discarded("Block I/O limits", "Block I/O limits"),
       change: noBlockIo,
     },
