@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { ContainerId } from "../base/ids.ts";
-import { collectFacts, deviceNumber, findProcessors, parseMaxOpenFiles, parseMountInfo } from "./facts.ts";
+import { collectFacts, findProcessors, parseMaxOpenFiles, parseMountInfo } from "./facts.ts";
+import { deviceNumber } from "./facts-devices.ts";
 import { parseCreateRequest } from "./request-parse.ts";
 import { parseNumberList } from "./request-resources.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { type LogOptions, readLogs } from "./logs.ts";
-import { fixedTime, parseLogTime } from "./logs-record.ts";
+import { fixedTime, parseLogTime } from "./logs-time.ts";
 
 let directory: string;
 let path: string;

@@ -9,18 +9,11 @@ import { type DeviceFacts, planDevices } from "./devices.ts";
 import { planEnvironment } from "./environment.ts";
 import { containerError } from "./errors.ts";
 import { planMounts, type SourceFact } from "./mounts.ts";
-import type {
-  OciCapabilities,
-  OciDevice,
-  OciNamespace,
-  OciProcess,
-  OciRlimit,
-  OciSeccomp,
-  OciSpec,
-} from "./oci/spec.ts";
-import type { CreateRequest, NamespaceRequest, SecurityRequest, Ulimit } from "./request.ts";
+import type { OciCapabilities, OciDevice, OciNamespace, OciProcess, OciSeccomp, OciSpec } from "./oci/spec.ts";
+import type { CreateRequest, NamespaceRequest, SecurityRequest } from "./request.ts";
 import { type ImageDefaults, mergeImage } from "./request-image.ts";
 import { planResources } from "./resources.ts";
+import { planRlimits, planSysctls } from "./spec-defaults.ts";
 import { homeOf, resolveUser, type User, type UserFiles } from "./users.ts";
 
 /** What is known of the container's surroundings before it is planned: values only. */
@@ -163,22 +156,6 @@ export const planCapabilitySets = (capabilities: readonly Capability[], uid: num
 const maxOpenFiles = (facts: ContainerFacts, host: SpecHost): number =>
   host.capabilities.includes("CAP_SYS_RESOURCE") ? Number.POSITIVE_INFINITY : facts.maxOpenFiles;
 
-/** Never inherited from the daemon; the default is what systemd gives (v240), as far as we may. */
-const defaultUlimits = (max: number): readonly Ulimit[] => [
-  { name: "nofile", soft: Math.min(1024, max), hard: Math.min(524_288, max) },
-];
-const unlimited = 2n ** 64n - 1n;
-
-const planRlimits = (asked: readonly Ulimit[], maxFiles: number): readonly OciRlimit[] => {
-  const limits = new Map([...defaultUlimits(maxFiles), ...asked].map((limit) => [limit.name, limit]));
-  const value = (limit: number) => (limit < 0 ? unlimited : BigInt(limit));
-  return [...limits.values()].map(({ name, soft, hard }) => ({
-    type: `RLIMIT_${name.toUpperCase()}`,
-    soft: value(soft),
-    hard: value(hard),
-  }));
-};
-
 const planNamespaces = (request: CreateRequest, { joined }: ContainerFacts): readonly OciNamespace[] => {
   const { pid, ipc, uts, cgroup } = request.namespaces;
   return [
@@ -203,20 +180,12 @@ const namespace = (
   return [{ type, path: `/proc/${joined}/ns/${type}` }];
 };
 
-/** Harmless in a network namespace of one's own, and saves most programs from needing NET_RAW and NET_BIND_SERVICE. */
-const networkSysctls = { "net.ipv4.ping_group_range": "0 2147483647", "net.ipv4.ip_unprivileged_port_start": "0" };
-
-const planSysctls = (request: CreateRequest): Readonly<Record<string, string>> => ({
-  ...(request.network.mode === "host" ? {} : networkSysctls),
-  ...request.sysctls,
-});
-
 const planSeccomp = ({ seccomp, privileged }: SecurityRequest): OciSeccomp | undefined => {
   if (seccomp.kind === "unconfined" || (privileged && seccomp.kind === "default")) return undefined;
   return seccomp;
 };
 
-/** Read-only to the container: each was once a way out or told about the host. */
+/** Nothing of these can be seen: each was once a way out, or tells about the host. */
 const maskedPaths = [
   "/proc/acpi",
   "/proc/asound",
