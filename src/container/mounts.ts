@@ -134,7 +134,7 @@ const bindMount = (mount: BindRequest, { sources }: MountInput): OciMount => {
   }
   const options = [
     mount.recursive ? "rbind" : "bind",
-    ...(mount.readonly ? [mount.readonlyRecursive ? "rro" : "ro"] : []),
+    ...(mount.readonly ? [mount.readonlyRecursive === "no" ? "ro" : "rro"] : []),
     mount.propagation,
   ];
   return { destination: mount.target, type: "bind", source: mount.source, options };

@@ -64,7 +64,7 @@ const parseBind = (spec: string): MountRequest => {
     source: clean(source),
     target: clean(target),
     readonly: words.includes("ro"),
-    readonlyRecursive: true,
+    readonlyRecursive: "try",
     recursive: true,
     propagation: propagation ?? "rprivate",
     propagationAsked: propagation !== undefined,
@@ -124,8 +124,7 @@ const bindOf = (mount: Mount, fail: (reason: string) => Error): BindRequest => {
     source: clean(source),
     target: clean(target),
     readonly,
-    // Forced or not: every kernel that can run us can do it (mount_setattr, Linux 5.12).
-    readonlyRecursive: !ReadOnlyNonRecursive,
+    readonlyRecursive: ReadOnlyForceRecursive ? "force" : ReadOnlyNonRecursive ? "no" : "try",
     recursive: !NonRecursive,
     propagation: propagation === "" ? "rprivate" : propagation,
     propagationAsked: propagation !== "",

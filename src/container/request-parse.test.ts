@@ -196,7 +196,7 @@ describe("mounts", () => {
       source: "/src",
       target: "/dst/y",
       readonly: true,
-      readonlyRecursive: true,
+      readonlyRecursive: "try",
       recursive: true,
       propagation: "rslave",
       propagationAsked: true,
@@ -244,7 +244,7 @@ describe("mounts", () => {
       Mounts: [{ ...mount, ReadOnly: true, BindOptions: { NonRecursive: true, ReadOnlyForceRecursive: true } }],
     }).mounts;
     assert.ok(bind?.kind === "bind");
-    assert.equal(bind.readonlyRecursive, true);
+    assert.equal(bind.readonlyRecursive, "force");
     assert.equal(bind.recursive, false);
     assert.equal(bind.createSource, false);
     const fail = (more: object, reason: string) =>

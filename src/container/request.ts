@@ -71,8 +71,8 @@ export interface BindRequest {
   readonly source: string;
   readonly target: string;
   readonly readonly: boolean;
-  /** Read-only holds for the mounts beneath it too. */
-  readonly readonlyRecursive: boolean;
+  /** Read-only holds for the mounts beneath it too; every kernel that can run us can do it, so trying is forcing. */
+  readonly readonlyRecursive: "no" | "try" | "force";
   /** The mounts beneath the source come along. */
   readonly recursive: boolean;
   readonly propagation: Propagation;
