@@ -62,12 +62,6 @@ int step_write(struct keeper *k, const struct argument *a) {
   return write_file(AT_FDCWD, a[WRITE_PATH].bytes, a[WRITE_CONTENT].bytes, a[WRITE_CONTENT].length);
 }
 
-int step_write_pid(struct keeper *k, const struct argument *a) {
-  char pid[16];
-  int length = snprintf(pid, sizeof pid, "%d", k->child);
-  return write_file(AT_FDCWD, a[WRITE_PID_PATH].bytes, pid, (size_t)length);
-}
-
 int step_remove_directory(struct keeper *k, const struct argument *a) {
   (void)k;
   for (int tries = 0;; tries++) {

@@ -12,7 +12,6 @@
   X(1, make_directory, "tn", 7) \
   X(2, create_file, "tnb", 5) \
   X(3, write, "tb", 7) \
-  X(4, write_pid, "t", 1) \
   X(5, remove_directory, "t", 5) \
   X(6, remove_file, "t", 5) \
   X(7, open_tree, "stn", 1) \
@@ -72,7 +71,6 @@
 enum { MAKE_DIRECTORY_PATH, MAKE_DIRECTORY_MODE };
 enum { CREATE_FILE_PATH, CREATE_FILE_MODE, CREATE_FILE_CONTENT };
 enum { WRITE_PATH, WRITE_CONTENT };
-enum { WRITE_PID_PATH };
 enum { REMOVE_DIRECTORY_PATH };
 enum { REMOVE_FILE_PATH };
 enum { OPEN_TREE_SLOT, OPEN_TREE_PATH, OPEN_TREE_RECURSIVE };
@@ -130,7 +128,6 @@ enum {
 };
 
 enum {
-  POINT_CGROUPS = 1,
   POINT_NETWORK = 2,
 };
 

@@ -5,7 +5,7 @@ import type { ProcessMark } from "../kernel/keeper.ts";
 import { type Capability, capabilities } from "../kernel/numbers/capabilities.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { type NamespaceKind, namespaceFlags, namespaces } from "../kernel/numbers/namespaces.ts";
-import { noSlot, type Plan, points, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
+import { noSlot, type Plan, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
 import type { OciProcess, OciSpec } from "./oci/spec.ts";
 import { type ContainerPlace, planProcess } from "./plan.ts";
 import type { ExecRequest } from "./request.ts";
@@ -69,8 +69,6 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
       { step: "joinProcess", slot: target, kinds: namespaces.pid.flag, why: "only children are in it" },
       ...groups.filter(({ step }) => step === "openDirectory"),
       { step: "clone", namespaces: 0, cgroup: place.cgroup.slot, why: "born in the container's group" },
-      ...groups.filter(({ step }) => step === "writePid"),
-      { step: "release", point: points.cgroups },
     ],
     inside: [
       { step: "dieWithParent" },
@@ -80,7 +78,7 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
         content: new TextEncoder().encode(String(process.oomScoreAdj)),
       },
       { step: "notDumpable", why: "CVE-2016-9962: nobody inside reads the keeper's descriptors" },
-      { step: "await", point: points.cgroups },
+      ...place.cgroup.inside,
       { step: "joinProcess", slot: target, kinds: namespaceFlags(joined) },
       { step: "newKeyring", name: `_ses.${place.container}` },
       { step: "openRoot", path: "/" },

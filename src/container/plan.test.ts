@@ -36,11 +36,8 @@ const place: ContainerPlace = {
   directories: [],
   files: [],
   cgroup: {
-    outside: [
-      { step: "openDirectory", slot: "cgroup", path: "/sys/fs/cgroup/pier/c" },
-      { step: "writePid", path: "/sys/fs/cgroup/memory/pier/c/cgroup.procs" },
-    ],
-    inside: [],
+    outside: [{ step: "openDirectory", slot: "cgroup", path: "/sys/fs/cgroup/pier/c" }],
+    inside: [{ step: "write", path: "/sys/fs/cgroup/memory/pier/c/tasks", content: new Uint8Array([0x30]) }],
     after: [{ step: "removeDirectory", path: "/sys/fs/cgroup/pier/c" }],
   },
   cgroupSlot: "cgroup",
@@ -155,8 +152,11 @@ describe("the outside lane", () => {
     assert.ok(last(outside, "openTree") < at(outside, "joinNamespace"));
   });
 
-  test("the child is born in its cgroup and joins the others before it is let on", () => {
-    inOrder(planOf().outside, "openDirectory", "clone", "writePid", "release");
+  test("the child is born in its cgroup, and joins the others before it is in a cgroup namespace", () => {
+    const { outside, inside } = planOf();
+    inOrder(outside, "openDirectory", "clone", "release");
+    const joins = inside.findIndex((step) => step.step === "write" && step.path.endsWith("/tasks"));
+    assert.ok(joins >= 0 && joins < at(inside, "unshare"));
   });
 
   test("what privileged containers get does not include the host's mount namespace", () => {

@@ -76,7 +76,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
       kind: namespaces.mount.flag,
       why: "the layers are mounted there",
     },
-    ...place.cgroup.outside.filter(({ step }) => step !== "writePid"),
+    ...place.cgroup.outside,
     ...planJoinedPid(spec),
     {
       step: "clone",
@@ -84,8 +84,6 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
       cgroup: place.cgroupSlot,
       why: "the container's first process is born here",
     },
-    ...place.cgroup.outside.filter(({ step }) => step === "writePid"),
-    { step: "release", point: points.cgroups },
     ...place.network.outside,
     { step: "release", point: points.network },
   ],
@@ -169,7 +167,7 @@ const planBirth = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
   },
   { step: "notDumpable", why: "CVE-2016-9962" },
   ...planJoinedOthers(spec),
-  { step: "await", point: points.cgroups },
+  ...place.cgroup.inside,
   ...(hasOwn(spec, "cgroup")
     ? [
         {

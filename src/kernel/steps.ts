@@ -44,7 +44,6 @@ export const stepTable = {
     does: "the content was given to an existing (kernel) file in one write",
     args: { path: "text", content: "bytes" },
   },
-  writePid: { code: 4, lanes: outside, does: "the container's first process is in this group", args: { path: "text" } },
   removeDirectory: { code: 5, lanes: host, does: "the empty directory is gone", args: { path: "text" } },
   removeFile: { code: 6, lanes: host, does: "the file is gone", args: { path: "text" } },
   openTree: {
@@ -324,7 +323,7 @@ export interface Plan {
 export const noSlot = "";
 
 /** Where the lanes meet. */
-export const points = { cgroups: 1, network: 2 } as const;
+export const points = { network: 2 } as const;
 
 /** The kinds of standard streams. */
 export const stdioKinds = { null: 0, pipes: 1, terminal: 2 } as const;

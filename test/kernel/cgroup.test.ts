@@ -19,8 +19,10 @@ import type { Step } from "../../src/kernel/steps.ts";
 const run = (step: Step, pid: number): void => {
   try {
     if (step.step === "makeDirectory") mkdirSync(step.path, { mode: Number(step.mode) });
+    // The child puts itself into its groups; here it is put.
+    else if (step.step === "write" && step.path.endsWith("/tasks"))
+      writeFileSync(step.path, String(pid), { flag: "r+" });
     else if (step.step === "write") writeFileSync(step.path, step.content, { flag: "r+" });
-    else if (step.step === "writePid") writeFileSync(step.path, String(pid), { flag: "r+" });
     else if (step.step === "removeDirectory") rmdirSync(step.path);
     else if (step.step === "killCgroup") writeFileSync(`${step.path}/cgroup.kill`, "1", { flag: "r+" });
     else if (step.step === "openDirectory") assert.ok(existsSync(step.path));
@@ -62,7 +64,7 @@ describe("control groups", { skip: isRoot ? false : "needs root" }, () => {
 
   const open = (limits: Parameters<typeof planCgroup>[2], child: ChildProcess): CgroupPlan => {
     const plan = planCgroup(layout, `${parent}/${count++}`, limits);
-    for (const step of plan.outside) run(step, child.pid!);
+    for (const step of [...plan.outside, ...plan.inside]) run(step, child.pid!);
     // What clone does in the keeper.
     const { unified } = plan.paths;
     if (unified !== undefined) writeFileSync(`${unified}/cgroup.procs`, String(child.pid), { flag: "r+" });

@@ -98,13 +98,11 @@ test("on a hybrid host the hierarchies that count are joined, and version 2's gr
     "a > /cg/devices/pier/x/devices.deny",
     "c 1:3 rwm > /cg/devices/pier/x/devices.allow",
     "openDirectory /cg/unified/pier/x",
-    "writePid /cg/cpu,cpuacct/pier/x/cgroup.procs",
-    "writePid /cg/memory/pier/x/cgroup.procs",
-    "writePid /cg/devices/pier/x/cgroup.procs",
-    "writePid /cg/blkio/pier/x/cgroup.procs",
-    "writePid /cg/pids/pier/x/cgroup.procs",
-    "writePid /cg/cpuset/pier/x/cgroup.procs",
   ]);
+  assert.deepEqual(
+    linesOf(plan.inside),
+    ["cpu,cpuacct", "memory", "devices", "blkio", "pids", "cpuset"].map((name) => `0 > /cg/${name}/pier/x/tasks`),
+  );
   assert.equal(linesOf(plan.after)[0], "killCgroup /cg/unified/pier/x");
   assert.equal(plan.after.length, 8);
 });

@@ -10,8 +10,9 @@ import { v1Settings } from "./v1.ts";
 import { v2Settings } from "./v2.ts";
 
 export interface CgroupPlan {
-  /** `writePid` steps belong after the clone, all others before it. */
+  /** Before the clone. */
   readonly outside: readonly Step[];
+  /** While the host's hierarchies are still in sight. */
   readonly inside: readonly Step[];
   readonly after: readonly Step[];
   /** The slot that `clone` takes: the first process is born in version 2's group. */
@@ -31,9 +32,8 @@ export const planCgroup = (layout: CgroupLayout, path: string, limits: CgroupLim
       ...directories.map(makeGroup),
       ...planSettings(layout, paths, limits),
       ...(unified === undefined ? [] : planBirth(unified, paths, limits)),
-      ...directories.filter((directory) => directory !== unified).map(joinGroup),
     ],
-    inside: [],
+    inside: directories.filter((directory) => directory !== unified).map(joinGroup),
     after: [
       ...(unified !== undefined && layout.v2?.kill === true ? [killGroup(unified)] : []),
       ...directories.toReversed().map(removeGroup),
@@ -54,7 +54,16 @@ const makeGroup = (path: string): Step => ({
   why: "the container's share of the machine is counted and limited here",
 });
 
-const joinGroup = (path: string): Step => ({ step: "writePid", path: `${path}/cgroup.procs` });
+/**
+ * A process that moves itself alone, as a thread, need not wait until no process of the machine is between two moments
+ * (cgroup_threadgroup_rwsem, a grace period of up to 30 ms; the kernel spares it since Linux 6.0).
+ */
+const joinGroup = (path: string): Step => ({
+  step: "write",
+  path: `${path}/tasks`,
+  content: text("0"),
+  why: "the process, and all that come from it, are in this group",
+});
 
 // A kill reaches also what has left the container's pid namespace, or never had one (--pid host).
 const killGroup = (path: string): Step => ({

@@ -12,6 +12,7 @@ import {
   flags,
   type Message,
   text,
+  u32,
 } from "./message.ts";
 
 /** The `protocol` of a `netlink` step. */
@@ -20,7 +21,16 @@ export const netfilterProtocol = 12;
 const subsystem = 10 << 8;
 const batchBegin = 16;
 const batchEnd = 17;
-const types = { newTable: 0, newChain: 3, newRule: 6, deleteRule: 8, newSet: 9, newElements: 12, deleteElements: 14 };
+const types = {
+  newTable: 0,
+  getTable: 1,
+  newChain: 3,
+  newRule: 6,
+  deleteRule: 8,
+  newSet: 9,
+  newElements: 12,
+  deleteElements: 14,
+};
 const families = { none: 0, ip: 2 } as const;
 const hooks = { prerouting: 0, forward: 2, output: 3, postrouting: 4 } as const;
 const acceptPolicy = 1;
@@ -75,6 +85,10 @@ export const encodeBatch = (changes: readonly Message[]): EncodedMessages =>
 
 /** The table exists; what was in it stays. */
 export const addTable = (table: string): Message => change(types.newTable, flags.create, [[1, text(table)]]);
+
+/** Changes nothing; an error (ENOENT) where there is no such table. */
+export const encodeIsTable = (table: string): EncodedMessages =>
+  encodeMessages([change(types.getTable, flags.acknowledge, [[1, text(table)]])]);
 
 export interface Hook {
   readonly type: "filter" | "nat";
@@ -136,6 +150,9 @@ export interface SetShape {
   readonly interval?: boolean;
 }
 
+/** nft(8) prints keys in the machine's byte order only where this says so, and empty names otherwise (libnftnl's udata). */
+const hostByteOrder = bytes(Uint8Array.of(0, 4), u32(1));
+
 /** The set exists; its elements stay. `id` is a number of its own within the batch. */
 export const addSet = (table: string, name: string, id: number, shape: SetShape): Message =>
   change(types.newSet, flags.create, [
@@ -151,6 +168,9 @@ export const addSet = (table: string, name: string, id: number, shape: SetShape)
           [7, be32(shapeSize(shape.value))],
         ] satisfies Attribute[])),
     [10, be32(id)],
+    ...(shape.key.length === 1 && shape.key[0] === "interfaceName"
+      ? ([[13, hostByteOrder]] satisfies Attribute[])
+      : []),
   ]);
 
 export interface SetElement {
