@@ -26,22 +26,6 @@ export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): Netwo
   };
 };
 
-/** The ports to publish: those asked for and, with `publishAll`, every other exposed one at any free port. */
-export const publishedPorts = ({ mode, ports, publishAll, exposedPorts }: NetworkRequest): readonly PortRequest[] => {
-  if (mode !== "bridge") return [];
-  if (!publishAll) return ports;
-  const bound = new Set(ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
-  const others = exposedPorts.filter((port) => !bound.has(port) && !port.endsWith("/sctp"));
-  return [...ports, ...others.flatMap((port) => portsOf(port, { first: 0, last: 0 }, ""))];
-};
-
-/** What the network is asked for when the container starts. */
-export const connectionOf = (request: NetworkRequest) => ({
-  network: "bridge",
-  ports: publishedPorts(request),
-  macAddress: request.macAddress,
-});
-
 const conflict = (options: string) => containerError("conflict", { options });
 
 const parseMode = (name: string): NetworkRequest["mode"] => {
