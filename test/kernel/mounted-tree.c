@@ -6,11 +6,13 @@
  *   mounted-tree WORKDIR INDEX TAR [INDEX TAR]...
  *
  * One line a file: path, mode (octal, with the type), uid, gid, size, mtime, nanoseconds, device, links, inode, target,
- * then name=value of each extended attribute; text in hexadecimal. A regular file's bytes follow its line.
+ * then name=value of each extended attribute; text in hexadecimal. A regular file's bytes follow its line,
+ * those of hard links only the first one's.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -61,6 +63,19 @@ static void show_content(const char *path, off_t size)
 	close(fd);
 }
 
+static int is_new(ino_t inode)
+{
+	static ino_t *seen;
+	static size_t count;
+	for (size_t i = 0; i < count; i++)
+		if (seen[i] == inode)
+			return 0;
+	if (!(seen = realloc(seen, (count + 1) * sizeof *seen)))
+		err(1, "realloc");
+	seen[count++] = inode;
+	return 1;
+}
+
 static int no_dots(const struct dirent *entry)
 {
 	return strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
@@ -71,8 +86,12 @@ static void show(const char *path, size_t root)
 	struct stat st;
 	static char target[8192];
 	ssize_t length = 0;
-	if (lstat(path, &st))
+	if (lstat(path, &st)) {
+		/* A whiteout in a directory that only one layer has: overlayfs lists its name but finds nothing there. */
+		if (errno == ENOENT)
+			return;
 		err(1, "stat %s", path);
+	}
 	if (S_ISLNK(st.st_mode) && (length = readlink(path, target, sizeof target)) < 0)
 		err(1, "readlink %s", path);
 	hex(path + root, strlen(path + root));
@@ -82,7 +101,7 @@ static void show(const char *path, size_t root)
 	hex(target, length);
 	show_xattrs(path);
 	putchar('\n');
-	if (S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode) && (st.st_nlink == 1 || is_new(st.st_ino)))
 		show_content(path, st.st_size);
 	if (!S_ISDIR(st.st_mode))
 		return;
@@ -103,7 +122,7 @@ static void show(const char *path, size_t root)
 
 int main(int argc, char **argv)
 {
-	char lower[4096] = "lowerdir=";
+	char lower[4096] = "xino=on,redirect_dir=nofollow,metacopy=off,index=off,lowerdir=";
 	if (argc < 4 || argc % 2 != 0)
 		errx(2, "usage: mounted-tree WORKDIR INDEX TAR [INDEX TAR]...");
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))

@@ -43,8 +43,14 @@ const sizeOf = (node: LayerNode, names: readonly string[]): number => {
   return node.type === "file" ? node.size : 0;
 };
 
+/** In an opaque directory there is nothing to hide, and overlayfs would list the whiteouts of what only one layer has. */
+const namesOf = (node: DirectoryNode): string[] => {
+  const names = [...node.children].filter(([, child]) => !(node.isOpaque && child.type === "whiteout"));
+  return [".", "..", ...names.map(([name]) => name)].sort();
+};
+
 const unplaced = (node: LayerNode, parent: PlacedInode | undefined): PlacedInode => {
-  const names = node.type === "directory" ? [".", "..", ...node.children.keys()].sort() : [];
+  const names = node.type === "directory" ? namesOf(node) : [];
   const attributes = attributesOf(node);
   return {
     ...{ node, attributes, parent, names, nlink: node.type === "directory" ? 2 : 0 },
