@@ -143,10 +143,13 @@ export class Engine {
     });
   }
 
-  /** The fixture is among the images. */
-  async load(name = "busybox.docker-archive.tar"): Promise<void> {
-    const ran = await this.docker(["load", "--input", fixture(name)]);
-    if (ran.code !== 0) throw new Error(`${name} could not be loaded: ${ran.stderr}\n${this.#said()}`);
+  /** The fixture of this name, or the archive itself, is among the images. */
+  async load(archive: string | Uint8Array = "busybox.docker-archive.tar"): Promise<void> {
+    const isName = typeof archive === "string";
+    const ran = await (isName
+      ? this.docker(["load", "--input", fixture(archive)])
+      : this.docker(["load"], { input: archive }));
+    if (ran.code !== 0) throw new Error(`an image could not be loaded: ${ran.stderr}\n${this.#said()}`);
   }
 
   /** The daemon is dead, and had no time to say goodbye. */
