@@ -3,11 +3,6 @@ import { errorsFrom } from "../base/errors.ts";
 /** What can go wrong between a container and its network; the sentences about addresses and ports are Docker's. */
 export const networkErrors = {
   noSuchNetwork: { status: 404, sentence: "network {name} not found" },
-  notYet: {
-    status: 501,
-    sentence: "{what} is not supported yet",
-    hint: "use --network bridge, host, none or container:NAME",
-  },
   noAddressLeft: { status: 500, sentence: "no available IPv4 addresses on this network's address pools: {name}" },
   noSubnetLeft: {
     status: 500,
@@ -19,6 +14,10 @@ export const networkErrors = {
   noPortOfRange: {
     status: 500,
     sentence: "Bind for {address}:{first}-{last} failed: all ports of the range are already allocated",
+  },
+  connectFailed: {
+    status: 500,
+    sentence: "driver failed programming external connectivity on endpoint {name} ({id}): {reason}",
   },
 } as const;
 

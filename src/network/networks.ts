@@ -163,6 +163,11 @@ export class Networks {
     return [...this.#networks.values()];
   }
 
+  /** What `host-gateway` stands for, in whatever network a container is. */
+  hostGateway(): string {
+    return formatAddress(gatewayOf(this.get(defaultNetwork).subnet));
+  }
+
   plan(endpoint: Endpoint): NetworkSteps {
     return planEndpoint(endpoint, this.host);
   }

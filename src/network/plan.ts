@@ -1,7 +1,13 @@
 /** What the kernel is told about bridges and endpoints, as steps. */
 import { encodeForget } from "../kernel/netlink/conntrack.ts";
 import { be32, type EncodedMessages } from "../kernel/netlink/message.ts";
-import { addElements, deleteElements, encodeBatch, netfilterProtocol } from "../kernel/netlink/nftables.ts";
+import {
+  addElements,
+  deleteElements,
+  encodeBatch,
+  encodeIsTable,
+  netfilterProtocol,
+} from "../kernel/netlink/nftables.ts";
 import {
   addAddress,
   addBridge,
@@ -152,7 +158,7 @@ export const planEndpoint = (endpoint: Endpoint, host: NetworkHost): NetworkStep
     outside: [
       ...ports.map(bindPort),
       connectStep(endpoint, host),
-      ...(ports.length === 0 ? [] : [publishStep(endpoint, host)]),
+      ports.length === 0 ? checkStep(host) : publishStep(endpoint, host),
       ...ports.map((port) => relayStep(endpoint, port)),
     ],
     inside: insideSteps(endpoint, host),
@@ -168,7 +174,8 @@ export const planLoopback = (): NetworkSteps => ({
 });
 
 const nameOf = (port: PublishedPort): string => `${port.hostAddress}:${port.hostPort}/${port.protocol}`;
-const slotOf = (port: PublishedPort): string => `port ${nameOf(port)}`;
+/** Which slot of the plan holds the port's socket. */
+export const slotOf = (port: PublishedPort): string => `port ${nameOf(port)}`;
 
 const bindPort = (port: PublishedPort): Step => ({
   step: "bindPort",
@@ -211,6 +218,12 @@ const connectStep = (endpoint: Endpoint, host: NetworkHost): Step => {
 const publishStep = (endpoint: Endpoint, host: NetworkHost): Step => ({
   ...netfilter(encodeBatch(portElements(host.name, endpoint.address, endpoint.ports, addElements))),
   why: `${endpoint.ports.map(nameOf).join(", ")} lead to ${endpoint.address}`,
+});
+
+/** Rules are flushed by hand and by other programs' reloads; without them the container would reach nobody. */
+const checkStep = (host: NetworkHost): Step => ({
+  ...netfilter(encodeIsTable(host.name)),
+  why: `the firewall's table ${host.name} is there`,
 });
 
 const relayStep = (endpoint: Endpoint, port: PublishedPort): Step => ({

@@ -1,0 +1,38 @@
+/** What it means when a step of an endpoint's plan fails. */
+import type { PierError } from "../base/errors.ts";
+import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
+import type { Step } from "../kernel/steps.ts";
+import type { Endpoint, PublishedPort } from "./endpoint.ts";
+import { networkError } from "./errors.ts";
+import { slotOf } from "./plan.ts";
+
+export type NetworkFailure =
+  /** The bridge or the firewall's table is gone: `Networks.prepare()` brings them back, and then all can be tried again. */
+  | { readonly kind: "unprepared" }
+  /** Somebody else holds the port: `Networks.connectAround()` tries another one, where the request left a choice. */
+  | { readonly kind: "taken"; readonly port: PublishedPort; readonly error: PierError }
+  | { readonly kind: "final"; readonly error: PierError };
+
+/** The failure of a step that belongs to the endpoint's outside steps; undefined for one that does not. */
+export const explainNetworkFailure = (
+  endpoint: Endpoint,
+  container: string,
+  step: Step,
+  errno: number,
+  cause?: unknown,
+): NetworkFailure | undefined => {
+  if (step.step === "netlink") return explainNetlink(errno);
+  if (step.step !== "bindPort") return undefined;
+  const port = endpoint.ports.find((one) => slotOf(one) === step.slot);
+  if (port === undefined) return undefined;
+  // Docker's words: scripts look for "address already in use".
+  const reason = `failed to bind host port for ${port.hostAddress}:${port.hostPort}:${endpoint.address}:${port.containerPort}/${port.protocol}: ${errnoMessage(errno)}`;
+  const error = networkError("connectFailed", { name: container, id: endpoint.id, reason }, cause);
+  return errno === errnos.EADDRINUSE.number ? { kind: "taken", port, error } : { kind: "final", error };
+};
+
+/** EINVAL is what the kernel says to a bridge's number that is nobody's. */
+const missing: readonly number[] = [errnos.ENOENT.number, errnos.ENODEV.number, errnos.EINVAL.number];
+
+const explainNetlink = (errno: number): NetworkFailure | undefined =>
+  missing.includes(errno) ? { kind: "unprepared" } : undefined;

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { Database } from "../base/database.ts";
+import { type ContainerId, newContainerId } from "../base/ids.ts";
+import type { ConnectRequest, PortRequest } from "./endpoint.ts";
+import { Networks } from "./networks.ts";
+
+const tcp = (hostPort: number): PortRequest => ({
+  protocol: "tcp",
+  containerPort: 80,
+  hostAddress: "",
+  hostPortFirst: hostPort,
+  hostPortLast: hostPort,
+});
+const request = (...ports: PortRequest[]): ConnectRequest => ({ network: "bridge", macAddress: "", ports });
+/** No interface of this machine begins so. */
+const name = "pnet";
+
+describe("networks", () => {
+  let directory: string;
+  let database: Database;
+  let networks: Networks;
+
+  const reopen = (): void => {
+    database[Symbol.dispose]();
+    database = new Database(join(directory, "pier.db"));
+    networks = Networks.open(database, name);
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "pier-networks-"));
+    database = new Database(join(directory, "pier.db"));
+    networks = Networks.open(database, name);
+    networks.prepare();
+  });
+
+  afterEach(() => {
+    database[Symbol.dispose]();
+    rmSync(directory, { recursive: true });
+  });
+
+  const addressOf = (container: ContainerId, ...ports: PortRequest[]): string =>
+    networks.connect(container, request(...ports)).address;
+  const host = (address: string): number => Number(address.split(".")[3]);
+
+  test("an endpoint says all that a plan and the API need", () => {
+    const endpoint = networks.connect(newContainerId(), request(tcp(8080)));
+    const gateway = networks.hostGateway();
+    assert.match(endpoint.id, /^[0-9a-f]{64}$/);
+    assert.equal(endpoint.network, "bridge");
+    assert.equal(endpoint.networkId, networks.get("bridge").id);
+    assert.equal(endpoint.bridge, "pnet0");
+    assert.equal(endpoint.interface, "eth0");
+    assert.match(endpoint.hostInterface, /^pnet[0-9a-f]{8}$/);
+    assert.equal(endpoint.gateway, gateway);
+    assert.equal(endpoint.address, gateway.replace(/1$/, "2"));
+    assert.match(endpoint.mac, /^02:42:/);
+    assert.deepEqual(endpoint.ports, [{ protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 }]);
+  });
+
+  test("addresses are not used again at once, also not by the next daemon", () => {
+    const first = newContainerId();
+    assert.equal(host(addressOf(first)), 2);
+    networks.release(first);
+    assert.equal(host(addressOf(newContainerId())), 3);
+    reopen();
+    assert.equal(host(addressOf(newContainerId())), 4);
+  });
+
+  test("what is connected stays so for the next daemon, and can be released by it", () => {
+    const [first, second] = [newContainerId(), newContainerId()];
+    addressOf(first, tcp(8080));
+    addressOf(second);
+    reopen();
+    assert.deepEqual(new Set(networks.containers()), new Set([first, second]));
+    assert.throws(() => addressOf(newContainerId(), tcp(8080)), /port is already allocated/);
+    networks.release(first);
+    networks.release(first);
+    addressOf(newContainerId(), tcp(8080));
+  });
+
+  test("connecting again gives a new endpoint in place of the old one", () => {
+    const container = newContainerId();
+    addressOf(container, tcp(8080));
+    addressOf(container, tcp(8080));
+    assert.deepEqual(networks.containers(), [container]);
+  });
+
+  test("a request that cannot be met leaves nothing", () => {
+    addressOf(newContainerId(), tcp(8080));
+    const failed = newContainerId();
+    assert.throws(() => addressOf(failed, tcp(8081), tcp(8080)), { status: 500 });
+    assert.throws(() => networks.connect(failed, { ...request(), network: "other" }), {
+      status: 404,
+      message: "network other not found",
+    });
+    assert.equal(networks.containers().length, 1);
+    addressOf(newContainerId(), tcp(8081));
+  });
+
+  test("around a port that is somebody else's only where the request left a choice", () => {
+    const free = newContainerId();
+    const { ports } = networks.connect(free, request(tcp(0)));
+    const again = networks.connectAround(free, ports);
+    assert.notEqual(again.ports[0]!.hostPort, ports[0]!.hostPort);
+    const fixed = newContainerId();
+    const taken = networks.connect(fixed, request(tcp(8080)));
+    assert.throws(() => networks.connectAround(fixed, taken.ports), /port is already allocated/);
+    assert.deepEqual(networks.containers(), [free]);
+  });
+
+  test("a MAC that was asked for is the container's", () => {
+    const endpoint = networks.connect(newContainerId(), { ...request(), macAddress: "02:00:00:00:00:09" });
+    assert.equal(endpoint.mac, "02:00:00:00:00:09");
+  });
+
+  test("the default network keeps its identity and goes by both of its names", () => {
+    const { id, subnet } = networks.get("default");
+    reopen();
+    networks.prepare();
+    assert.equal(networks.get("bridge").id, id);
+    assert.deepEqual(networks.get("bridge").subnet, subnet);
+    assert.deepEqual(
+      networks.list().map((network) => network.name),
+      ["bridge"],
+    );
+  });
+
+  test("the plan of the bridge turns forwarding on and brings the ports of all endpoints back", () => {
+    addressOf(newContainerId(), tcp(8080));
+    const { outside, inside, after } = networks.prepare();
+    assert.deepEqual([inside, after], [[], []]);
+    assert.deepEqual(
+      outside.flatMap((step) => (step.step === "write" ? [step.path] : [])),
+      [
+        "/proc/sys/net/ipv6/conf/pnet0/accept_ra",
+        "/proc/sys/net/ipv6/conf/pnet0/disable_ipv6",
+        "/proc/sys/net/ipv4/conf/pnet0/route_localnet",
+        "/proc/sys/net/ipv4/ip_forward",
+      ],
+    );
+    assert.ok(outside.every(({ why }) => why !== undefined));
+  });
+});

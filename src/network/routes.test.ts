@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatAddress } from "./addresses.ts";
+import { parseNameserverRoutes, parseRoutes } from "./routes.ts";
+
+const file = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	010200C0	0003	0	0	0	00000000	0	0	0
+eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+docker0	000011AC	00000000	0001	0	0	0	0000FFFF	0	0	0
+tun0	010A0A0A	00000000	0005	0	0	0	FFFFFFFF	0	0	0
+`;
+
+test("routes are read with their interfaces", () => {
+  assert.deepEqual(
+    parseRoutes(file).map(
+      (route) => `${route.interface} ${formatAddress(route.subnet.network)}/${route.subnet.prefix}`,
+    ),
+    ["eth0 0.0.0.0/0", "eth0 192.0.2.0/24", "docker0 172.17.0.0/16", "tun0 10.10.10.1/32"],
+  );
+  assert.deepEqual(parseRoutes(""), []);
+});
+
+test("nameservers are subnets of one address", () => {
+  const subnets = parseNameserverRoutes("# nameserver 1.1.1.1\nnameserver 172.18.0.53\nnameserver ::1\nsearch x\n");
+  assert.deepEqual(
+    subnets.map(({ network, prefix }) => `${formatAddress(network)}/${prefix}`),
+    ["172.18.0.53/32"],
+  );
+});
