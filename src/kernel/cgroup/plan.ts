@@ -75,7 +75,7 @@ const killGroup = (path: string): Step => ({
 
 const removeGroup = (path: string): Step => ({ step: "removeDirectory", path, tolerate: [errno("ENOENT")] });
 
-/** Each limit is written where its controller is; what the host cannot limit is left out (`cgroupWarnings` says so). */
+/** Each limit is written where its controller is; what the host cannot limit is left out (the request was warned). */
 const planSettings = (layout: CgroupLayout, paths: CgroupPaths, limits: CgroupLimits): readonly Step[] => {
   const nameOf = ({ controller }: Setting) => (controller === "io" ? "blkio" : controller);
   const settings = [

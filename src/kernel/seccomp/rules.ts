@@ -1,0 +1,86 @@
+/** What a profile means here: on this machine, with this kernel, for a container with these capabilities. Pure. */
+import { type Abi, abis, machineOf } from "./abis.ts";
+import { type Action, letsThrough, notImplemented } from "./actions.ts";
+import type { Circumstances, Condition, Profile, ProfileRule } from "./profile.ts";
+
+export interface Host {
+  /** As uname(2) calls it. */
+  readonly architecture: string;
+  readonly kernelRelease: string;
+}
+
+/** The answer to one system call: the first case whose conditions all hold, or else the rest. */
+export interface Decision {
+  readonly cases: readonly { readonly conditions: readonly Condition[]; readonly action: Action }[];
+  readonly otherwise: Action;
+}
+
+/** All answers for one ABI. */
+export interface AbiRules {
+  readonly abi: Abi;
+  readonly decisions: ReadonlyMap<number, Decision>;
+  /** For the numbers without a decision of their own, up to the newest that the profile knows, … */
+  readonly otherwise: Action;
+  readonly newest: number;
+  /** … and for those after it. */
+  readonly afterNewest: Action;
+}
+
+/** The rules of every ABI that may be used, the machine's own first. */
+export const planRules = (profile: Profile, capabilities: readonly string[], host: Host): readonly AbiRules[] => {
+  const machine = machineOf(host.architecture);
+  const holds = circumstancesHold(capabilities, machine.goName, host.kernelRelease);
+  const rules = profile.rules.filter(
+    ({ includes, excludes }) =>
+      (includes === undefined || holds(includes, "all")) && (excludes === undefined || !holds(excludes, "any")),
+  );
+  const names = new Set([machine.native, ...(profile.architectures[machine.native] ?? [])]);
+  return [...names].filter((name) => Object.hasOwn(abis, name)).map((name) => planAbi(abis[name]!, rules, profile));
+};
+
+/** A rule is included when all that it asks for holds, and excluded as soon as any of it does. */
+const circumstancesHold =
+  (capabilities: readonly string[], goName: string, kernelRelease: string) =>
+  (asked: Circumstances, mode: "all" | "any"): boolean => {
+    const { architectures = [], capabilities: caps = [], minKernel } = asked;
+    const has = (capability: string) => capabilities.includes(capability);
+    const answers = [
+      ...(architectures.length > 0 ? [architectures.includes(goName)] : []),
+      ...(caps.length > 0 ? [mode === "all" ? caps.every(has) : caps.some(has)] : []),
+      ...(minKernel === undefined ? [] : [isKernelAtLeast(kernelRelease, minKernel)]),
+    ];
+    return mode === "all" ? answers.every(Boolean) : answers.some(Boolean);
+  };
+
+const isKernelAtLeast = (release: string, [major, minor]: readonly [number, number]): boolean => {
+  const [ourMajor = 0, ourMinor = 0] = release.split(/[^0-9]+/).map(Number);
+  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
+};
+
+const planAbi = (abi: Abi, rules: readonly ProfileRule[], { otherwise }: Profile): AbiRules => {
+  const byNumber = new Map<number, ProfileRule[]>();
+  for (const rule of rules) {
+    for (const name of rule.names) {
+      // A name that this ABI, or this table, does not know has no number to filter.
+      const number = abi.syscalls.get(name);
+      if (number !== undefined) byNumber.set(number, [...(byNumber.get(number) ?? []), rule]);
+    }
+  }
+  const known = [...byNumber.keys()].filter((number) => number < abi.privateFrom);
+  // A profile that names nothing of an ABI says nothing about what is new in it.
+  const newest = known.reduce((most, number) => Math.max(most, number), -1);
+  return {
+    abi,
+    decisions: new Map([...byNumber].map(([number, about]) => [number, decide(about, otherwise)])),
+    otherwise,
+    newest,
+    // A program that meets EPERM gives up; one that meets ENOSYS tries what it did before the call was invented.
+    afterNewest: newest < 0 || letsThrough(otherwise) ? otherwise : notImplemented,
+  };
+};
+
+/** What is said of single arguments counts more than what is said of the whole call, and of two the first. */
+const decide = (rules: readonly ProfileRule[], otherwise: Action): Decision => ({
+  cases: rules.flatMap(({ conditions = [], action }) => (conditions.length === 0 ? [] : [{ conditions, action }])),
+  otherwise: rules.find(({ conditions = [] }) => conditions.length === 0)?.action ?? otherwise,
+});
