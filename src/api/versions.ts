@@ -1,4 +1,5 @@
 /** The versions of the API that pier speaks, and how a request names one. */
+import type { ImageSummary } from "./answers.ts";
 import { apiError } from "./errors.ts";
 
 /** pier's own version, as in package.json. */
@@ -32,3 +33,12 @@ export const parseVersion = (path: string): VersionedPath => {
 
 /** Whether a client of `version` knows what came with `since`. */
 export const isAtLeast = (version: string, since: string): boolean => rank(version) >= rank(since);
+
+/** A summary as a client of `version` reads it: before 1.44 there was a VirtualSize, before 1.43 a name for what has none. */
+export const imageSummaryFor = (version: string, summary: ImageSummary): ImageSummary => ({
+  ...summary,
+  ...(isAtLeast(version, "1.44") ? {} : { VirtualSize: summary.Size }),
+  ...(isAtLeast(version, "1.43") || summary.RepoTags.length > 0
+    ? {}
+    : { RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] }),
+});

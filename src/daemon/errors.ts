@@ -18,7 +18,6 @@ export const daemonErrors = {
   // Queries.
   invalidNumber: { status: 400, sentence: 'invalid value for {name}: "{value}" is not a whole number' },
   invalidTime: { status: 400, sentence: 'invalid value for {name}: "{value}" is not a time in seconds' },
-  invalidTail: { status: 400, sentence: 'invalid value for tail: "{value}"' },
   invalidFilters: { status: 400, sentence: "invalid filter" },
   invalidFilter: { status: 400, sentence: "invalid filter '{name}'" },
   invalidFilterValue: { status: 400, sentence: "invalid filter '{name}={value}'" },
@@ -26,12 +25,12 @@ export const daemonErrors = {
     status: 400,
     sentence: "invalid filter '{name}={value}': a pattern may not repeat a group, and repeat anything at most twice",
   },
+  execAlreadyRun: { status: 409, sentence: "Error: Exec command {id} has already run" },
   noStream: { status: 400, sentence: "Bad parameters: you must choose at least one stream" },
-  badCondition: { status: 400, sentence: 'invalid condition: "{value}"' },
   emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
-  emptySignal: { status: 400, sentence: "invalid signal: {value}" },
 
   // What comes later.
+  noLinks: { status: 501, sentence: "pier does not link containers" },
   noSizes: { status: 501, sentence: "pier does not measure containers yet" },
   noPull: {
     status: 501,
@@ -39,8 +38,9 @@ export const daemonErrors = {
     hint: "pier load -i FILE",
   },
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
-  noPlatform: { status: 400, sentence: "the image {name} is for {has}, not for {asked}" },
+  noPlatform: { status: 400, sentence: "the image is for {has}, not for {asked}" },
   noSuchNetwork: { status: 404, sentence: "network {name} not found" },
+  ambiguousNetwork: { status: 400, sentence: "network {name} is ambiguous ({count} matches found on ID prefix)" },
   noSuchVolume: { status: 404, sentence: "get {name}: no such volume" },
 
   // The start of the daemon.
@@ -53,6 +53,7 @@ export const daemonErrors = {
     hint: "pier daemon --log-level debug|info|warn|error",
   },
   socketPathTooLong: { status: 400, sentence: "{path} is too long for the path of a socket (107 bytes)" },
+  socketInUse: { status: 500, sentence: "another daemon serves {path}", hint: "stop it first, or choose another -H" },
   notASocket: { status: 500, sentence: "{path} exists and is not a socket" },
 } as const;
 

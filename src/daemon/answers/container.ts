@@ -1,0 +1,90 @@
+/** A container as `inspect` and `ps` show it. */
+import { join } from "node:path";
+import type { ContainerInspect, ContainerSummary, GraphDriver } from "../../api/answers.ts";
+import { containerPaths } from "../../container/paths.ts";
+import type { ContainerRecord } from "../../container/record.ts";
+import type { Services } from "../services.ts";
+import { configAnswer } from "./config.ts";
+import { hostConfigAnswer } from "./host-config.ts";
+import { mountPoints } from "./mounts.ts";
+import { endpointAnswers, networkSettingsAnswer, portSummaries } from "./network.ts";
+import { stateAnswer, statusText } from "./state.ts";
+import { formatTime } from "./time.ts";
+
+/** What keeps images and containers: layers as EROFS, containers as overlays over them. */
+export const storageDriver = "erofs";
+
+type Desk = Pick<Services, "containers" | "images" | "networks" | "host" | "root" | "run">;
+
+export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerInspect => {
+  const { id, request, command } = record;
+  const paths = containerPaths(desk, id);
+  const [path = "", ...args] = command;
+  return {
+    Id: id,
+    Created: formatTime(record.created),
+    Path: path,
+    Args: args,
+    State: stateAnswer(record.state),
+    Image: record.image.id,
+    ResolvConfPath: join(paths.directory, "resolv.conf"),
+    HostnamePath: join(paths.directory, "hostname"),
+    HostsPath: join(paths.directory, "hosts"),
+    LogPath: request.log.driver === "none" ? "" : paths.log,
+    Name: `/${record.name}`,
+    RestartCount: record.restarts,
+    Driver: storageDriver,
+    Platform: "linux",
+    MountLabel: "",
+    ProcessLabel: "",
+    AppArmorProfile: request.security.apparmor,
+    ExecIDs: runningExecs(record, desk),
+    HostConfig: hostConfigAnswer(request, desk.host.throttledCpus),
+    GraphDriver: graphDriver(record, paths),
+    Mounts: mountPoints(request, paths.directory),
+    Config: configAnswer(record),
+    NetworkSettings: networkSettingsAnswer(record, desk.networks),
+  };
+};
+
+const runningExecs = ({ id }: ContainerRecord, { containers }: Desk): readonly string[] | null => {
+  const running = containers.execsOf(id).filter((exec) => containers.getExec(exec).state.status === "running");
+  return running.length === 0 ? null : running;
+};
+
+const graphDriver = ({ state }: ContainerRecord, paths: { upper: string; work: string }): GraphDriver => ({
+  Name: storageDriver,
+  Data: {
+    // No host path leads into a container but the kernel's own.
+    ...(state.status === "running" ? { MergedDir: `/proc/${state.pid}/root` } : {}),
+    UpperDir: paths.upper,
+    WorkDir: paths.work,
+  },
+});
+
+export const summaryAnswer = (record: ContainerRecord, desk: Desk, now: number): ContainerSummary => {
+  const { id, request, state } = record;
+  const { annotations } = request;
+  return {
+    Id: id,
+    Names: [`/${record.name}`],
+    Image: imageText(record, desk),
+    ImageID: record.image.id,
+    Command: record.command.map((word, index) => (index > 0 && word.includes(" ") ? `'${word}'` : word)).join(" "),
+    Created: Math.floor(record.created / 1000),
+    Ports: portSummaries(record),
+    Labels: request.labels,
+    State: state.status,
+    Status: statusText(state, now),
+    HostConfig: {
+      NetworkMode: request.network.mode,
+      ...(Object.keys(annotations).length === 0 ? {} : { Annotations: annotations }),
+    },
+    NetworkSettings: { Networks: endpointAnswers(record, desk.networks) },
+    Mounts: mountPoints(request, containerPaths(desk, id).directory),
+  };
+};
+
+/** As the user wrote it, as long as that still means the same image. */
+const imageText = ({ image }: ContainerRecord, { images }: Desk): string =>
+  images.find(image.reference)?.id === image.id ? image.reference : image.id;

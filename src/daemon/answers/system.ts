@@ -1,0 +1,154 @@
+/** What `version` and `info` say of the daemon and its host. */
+import { readdirSync } from "node:fs";
+import type { InfoAnswer, VersionAnswer } from "../../api/answers.ts";
+import { maxVersion, minVersion, pierVersion } from "../../api/versions.ts";
+import type { HostFacts } from "../../kernel/facts.ts";
+import type { Services } from "../services.ts";
+import { storageDriver } from "./container.ts";
+
+/** Go's names for what uname(2) calls the machine. */
+const goArchitectures: Readonly<Record<string, string>> = {
+  x86_64: "amd64",
+  aarch64: "arm64",
+  armv7l: "arm",
+  i686: "386",
+};
+
+export const versionAnswer = ({ architecture, kernelRelease }: HostFacts): VersionAnswer => ({
+  Platform: { Name: "pier" },
+  Components: [
+    {
+      Name: "Engine",
+      Version: pierVersion,
+      Details: {
+        ApiVersion: maxVersion,
+        Arch: goArchitectures[architecture] ?? architecture,
+        BuildTime: "",
+        Experimental: "false",
+        GitCommit: "",
+        GoVersion: "",
+        KernelVersion: kernelRelease,
+        MinAPIVersion: minVersion,
+        Os: "linux",
+        Runtime: runtimeName(),
+      },
+    },
+  ],
+  Version: pierVersion,
+  ApiVersion: maxVersion,
+  MinAPIVersion: minVersion,
+  GitCommit: "",
+  GoVersion: "",
+  Os: "linux",
+  Arch: goArchitectures[architecture] ?? architecture,
+  KernelVersion: kernelRelease,
+  BuildTime: "",
+});
+
+const runtimeName = (): string => {
+  const { bun } = process.versions;
+  return bun === undefined ? `node ${process.versions.node}` : `bun ${bun}`;
+};
+
+type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "events">;
+
+export const infoAnswer = ({ containers, images, host, root, id, events }: Desk): InfoAnswer => {
+  const records = containers.list();
+  const running = records.filter(({ state }) => state.status === "running").length;
+  return {
+    ...constants,
+    ...limitsAnswer(host),
+    ID: id,
+    Containers: records.length,
+    ContainersRunning: running,
+    ContainersPaused: 0,
+    ContainersStopped: records.length - running,
+    Images: images.list().length,
+    DriverStatus: [["Layers", layerFormats[host.layerFormat]]],
+    IPv4Forwarding: host.ipv4Forwarding,
+    NFd: readdirSync("/proc/self/fd").length,
+    SystemTime: new Date().toISOString(),
+    CgroupVersion: host.cgroup.version === "v2" ? "2" : "1",
+    NEventsListener: events.listeners,
+    KernelVersion: host.kernelRelease,
+    OperatingSystem: host.osName,
+    OSVersion: host.osVersion,
+    Architecture: host.architecture,
+    NCPU: host.cpus,
+    MemTotal: host.memory,
+    DockerRootDir: root,
+    Name: host.hostname,
+    SecurityOptions: securityOptions(host),
+    Warnings: [],
+  };
+};
+
+const layerFormats: Readonly<Record<HostFacts["layerFormat"], string>> = {
+  file: "erofs over the tars, from files",
+  loop: "erofs over the tars, through loop devices",
+  directory: "extracted directories",
+};
+
+/** What is the same on every host. */
+const constants = {
+  Driver: storageDriver,
+  Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+  Debug: false,
+  NGoroutines: 0,
+  LoggingDriver: "json-file",
+  CgroupDriver: "cgroupfs",
+  OSType: "linux",
+  IndexServerAddress: "https://index.docker.io/v1/",
+  RegistryConfig: null,
+  GenericResources: null,
+  HttpProxy: "",
+  HttpsProxy: "",
+  NoProxy: "",
+  Labels: [],
+  ExperimentalBuild: false,
+  ServerVersion: pierVersion,
+  Runtimes: { pier: { path: "pier" } },
+  DefaultRuntime: "pier",
+  Swarm: {
+    NodeID: "",
+    NodeAddr: "",
+    LocalNodeState: "inactive",
+    ControlAvailable: false,
+    Error: "",
+    RemoteManagers: null,
+  },
+  // Containers never need a daemon.
+  LiveRestoreEnabled: true,
+  Isolation: "",
+  InitBinary: "keeper",
+  ContainerdCommit: { ID: "" },
+  RuncCommit: { ID: "" },
+  InitCommit: { ID: "" },
+  CDISpecDirs: [],
+} as const;
+
+const limitsAnswer = ({ cgroup }: HostFacts) => {
+  const controllers = new Set([
+    ...cgroup.v1.flatMap((hierarchy) => hierarchy.controllers),
+    ...(cgroup.v2?.controllers ?? []),
+  ]);
+  const cpu = controllers.has("cpu");
+  return {
+    MemoryLimit: controllers.has("memory"),
+    SwapLimit: cgroup.swap,
+    CpuCfsPeriod: cpu,
+    CpuCfsQuota: cpu,
+    CPUShares: cpu,
+    CPUSet: controllers.has("cpuset"),
+    PidsLimit: controllers.has("pids"),
+    // Version 2 has no such switch.
+    OomKillDisable: cgroup.version !== "v2" && controllers.has("memory"),
+  };
+};
+
+const securityOptions = (host: HostFacts): string[] => [
+  ...(host.apparmor ? ["name=apparmor"] : []),
+  ...(host.seccompActions.length > 0 ? ["name=seccomp,profile=builtin"] : []),
+  ...(host.selinux === "absent" ? [] : ["name=selinux"]),
+  "name=cgroupns",
+];

@@ -1,0 +1,82 @@
+/** `GET /images/json`: which images, by Docker's filters. */
+import type { ImageSummary } from "../../api/answers.ts";
+import { imageSummaryFor } from "../../api/versions.ts";
+import { imageSummaryAnswer } from "../answers/image.ts";
+import type { Handler } from "../call.ts";
+import { daemonError } from "../errors.ts";
+import { Filters } from "../filters.ts";
+import type { ImageService, ImageView } from "../services.ts";
+import { json } from "../wire.ts";
+
+const allowed = ["before", "dangling", "label", "reference", "since", "until"] as const;
+
+export const list: Handler = ({ services, query, version }) => {
+  const filters = Filters.parse(query.text("filters"), allowed);
+  const users = Map.groupBy(services.containers.list(), ({ image }) => image.id);
+  const tests = testsOf(filters, services.images);
+  const found = services.images.list().filter((image) => tests.every((test) => test(image)));
+  const summaries = found
+    .map((image) => withMatchingTags(imageSummaryAnswer(image, users.get(image.id)?.length ?? 0), filters))
+    .filter((summary) => summary !== undefined)
+    .sort((a, b) => b.Created - a.Created);
+  return json(summaries.map((summary) => imageSummaryFor(version, summary)));
+};
+
+const testsOf = (filters: Filters, images: ImageService): readonly ((image: ImageView) => boolean)[] => {
+  const created = (reference: string): number => Date.parse(images.get(reference).created);
+  const before = filters.get("before").map(created);
+  const since = filters.get("since").map(created);
+  const until = filters.get("until").map(parseUntil);
+  const dangling = filters.get("dangling").map(parseTruth);
+  return [
+    (image) => filters.labels(image.config.Labels ?? {}),
+    (image) => [...before, ...until].every((limit) => Date.parse(image.created) < limit),
+    (image) => since.every((limit) => Date.parse(image.created) > limit),
+    (image) => dangling.length === 0 || dangling.includes(image.tags.length === 0),
+  ];
+};
+
+const parseTruth = (value: string): boolean => {
+  if (value === "true" || value === "1") return true;
+  if (value === "false" || value === "0") return false;
+  throw daemonError("invalidFilterValue", { name: "dangling", value: value.slice(0, 100) });
+};
+
+/** Seconds since 1970, or a date. */
+const parseUntil = (value: string): number => {
+  const time = /^\d{1,12}(\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value);
+  if (Number.isNaN(time)) throw daemonError("invalidFilterValue", { name: "until", value: value.slice(0, 100) });
+  return time;
+};
+
+/** Of an image with several names only those asked for are shown, and none asked for is none at all. */
+const withMatchingTags = (summary: ImageSummary, filters: Filters): ImageSummary | undefined => {
+  if (!filters.has("reference")) return summary;
+  const matches = (name: string): boolean => {
+    const repository = name.replace(/(@|:[^/]*$).*/, "");
+    return filters.some("reference", (pattern) => matchesGlob(pattern, name) || matchesGlob(pattern, repository));
+  };
+  const [tags, digests] = [summary.RepoTags.filter(matches), summary.RepoDigests.filter(matches)];
+  return tags.length + digests.length === 0 ? undefined : { ...summary, RepoTags: tags, RepoDigests: digests };
+};
+
+/**
+ * `*` is anything but a slash, `?` any one character but a slash. Of a mismatch only the last `*` has to take the blame,
+ * so no pattern takes longer than its length times the text's.
+ */
+export const matchesGlob = (pattern: string, text: string): boolean => {
+  let [at, inText, star, afterStar] = [0, 0, -1, 0];
+  while (inText < text.length) {
+    if (pattern[at] === text[inText] || (pattern[at] === "?" && text[inText] !== "/")) {
+      at++;
+      inText++;
+    } else if (pattern[at] === "*") {
+      star = at++;
+      afterStar = inText;
+    } else if (star >= 0 && text[afterStar] !== "/") {
+      inText = ++afterStar;
+      at = star + 1;
+    } else return false;
+  }
+  return pattern.slice(at).replaceAll("*", "") === "";
+};

@@ -1,0 +1,77 @@
+/** Attaching and running further commands: the routes that take the connection over. */
+import { boolean, integer, list, object, refuse, type Shape } from "../../api/shape.ts";
+import { parseExecRequest } from "../../container/request-parse.ts";
+import { encodeFrame } from "../../format/raw-stream.ts";
+import { execAnswer } from "../answers/exec.ts";
+import { hasBody, readJson } from "../body.ts";
+import type { Handler } from "../call.ts";
+import { daemonError } from "../errors.ts";
+import type { Hijacker } from "../hijack.ts";
+import { empty, json } from "../wire.ts";
+import { streamType, terminalSize } from "./containers.ts";
+
+export const attach: Hijacker = ({ services, values, query, version }) => {
+  const record = services.containers.get(values.id ?? "");
+  const request = {
+    stdin: query.flag("stdin"),
+    stdout: query.flag("stdout"),
+    stderr: query.flag("stderr"),
+    logs: query.flag("logs"),
+    stream: query.flag("stream"),
+    detachKeys: query.text("detachKeys") || undefined,
+  };
+  return {
+    type: streamType(record.request.tty, version),
+    input: request.stream && request.stdin && record.request.openStdin,
+    run: (client) => services.containers.attach(record.id, request, client),
+  };
+};
+
+export const execCreate: Handler = async ({ services, request, values }) => {
+  const asked = parseExecRequest(await readJson(request));
+  return json({ Id: services.containers.createExec(values.id ?? "", asked) }, 201);
+};
+
+const consoleSize: Shape<readonly number[]> = (value, path) => {
+  const size = list(integer(0, 65_535))(value, path);
+  return size.length === 0 || size.length === 2 ? size : refuse(path, "a list of two numbers", value);
+};
+
+const startBody = object({ Detach: boolean, Tty: boolean, ConsoleSize: consoleSize });
+
+export const execStart: Hijacker = async ({ services, request, values, version }) => {
+  const { containers } = services;
+  const body = startBody(hasBody(request) ? await readJson(request) : undefined, "");
+  const exec = containers.getExec(values.id ?? "");
+  if (exec.state.status !== "created") throw daemonError("execAlreadyRun", { id: exec.id });
+  const [rows = 0, columns = 0] = body.ConsoleSize;
+  const size = rows === 0 && columns === 0 ? {} : { rows, columns };
+  const options = { detach: body.Detach, tty: body.Tty || exec.request.tty, ...size };
+  if (body.Detach) {
+    await containers.startExec(exec.id, options, undefined);
+    return empty(200);
+  }
+  return {
+    type: streamType(options.tty, version),
+    input: exec.request.stdin,
+    run: async (client) => {
+      try {
+        await containers.startExec(exec.id, options, client);
+      } catch (error) {
+        // The answer has begun: as in Docker, what could not be run says so where its output would be.
+        const line = Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`);
+        if (client.writable) client.write(options.tty ? line : encodeFrame("stdout", line));
+        throw error;
+      }
+    },
+  };
+};
+
+export const execResize: Handler = async (call) => {
+  const { rows, columns } = terminalSize(call);
+  await call.services.containers.resizeExec(call.values.id ?? "", rows, columns);
+  return empty(200);
+};
+
+export const execInspect: Handler = ({ services, values }) =>
+  json(execAnswer(services.containers.getExec(values.id ?? "")));

@@ -1,0 +1,62 @@
+/** Which route is answered by whom. */
+import type { RouteName, routes } from "../../api/routes.ts";
+import type { Handler } from "../call.ts";
+import type { Hijacker } from "../hijack.ts";
+import * as containerList from "./container-list.ts";
+import * as containers from "./containers.ts";
+import * as imageList from "./image-list.ts";
+import * as images from "./images.ts";
+import * as networks from "./networks.ts";
+import * as streams from "./streams.ts";
+import * as system from "./system.ts";
+
+type Table = typeof routes;
+type Hijacked = { [R in RouteName]: Table[R] extends { hijack: true } ? R : never }[RouteName];
+type Later = { [R in RouteName]: Table[R] extends { later: string } ? R : never }[RouteName];
+/** The types see to it that every route that is not for later has its handler. */
+type Served = Exclude<RouteName, Hijacked | Later>;
+
+export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Record<RouteName, Handler>>> = {
+  ping: system.ping,
+  pingHead: system.ping,
+  version: system.version,
+  info: system.info,
+  events: system.events,
+  explain: containers.explain,
+
+  containerList: containerList.list,
+  containerCreate: containers.create,
+  containerInspect: containers.inspect,
+  containerTop: containers.top,
+  containerLogs: containers.logs,
+  containerStart: containers.start,
+  containerStop: containers.stop,
+  containerRestart: containers.restart,
+  containerKill: containers.kill,
+  containerWait: containers.wait,
+  containerRename: containers.rename,
+  containerResize: containers.resize,
+  containerDelete: containers.remove,
+  execCreate: streams.execCreate,
+  execResize: streams.execResize,
+  execInspect: streams.execInspect,
+
+  imageList: imageList.list,
+  imageCreate: images.create,
+  imageLoad: images.load,
+  imageInspect: images.inspect,
+  imageHistory: images.history,
+  imageTag: images.tag,
+  imageDelete: images.remove,
+
+  networkList: networks.networkList,
+  networkInspect: networks.networkInspect,
+  volumeList: networks.volumeList,
+  volumeInspect: networks.noVolume,
+  volumeDelete: networks.noVolume,
+};
+
+export const hijackers: Readonly<Record<Hijacked, Hijacker>> & Readonly<Partial<Record<RouteName, Hijacker>>> = {
+  containerAttach: streams.attach,
+  execStart: streams.execStart,
+};

@@ -1,0 +1,146 @@
+/** The front desk: HTTP on a unix socket, every request to its route, every error to an answer. */
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Route, routes } from "../api/routes.ts";
+import { type Call, parseTarget, type Target } from "./call.ts";
+import { daemonError } from "./errors.ts";
+import { answerUpgrade, type Hijack, type Hijacker, isHijack, ResponseStream, runUpgraded } from "./hijack.ts";
+import { handlers, hijackers } from "./routes/table.ts";
+import type { Services } from "./services.ts";
+import { claimSocket, releaseSocket } from "./socket.ts";
+import { type Answer, commonHeaders, encodeJson, failureOf, sendAnswer, sendFailure } from "./wire.ts";
+
+/** More than any client sends, little enough to be held for each of thousands of connections. */
+const maxHeaderBytes = 64 * 1024;
+const headersTimeoutMs = 30_000;
+
+export class Server {
+  readonly #services: Services;
+  readonly #http: HttpServer;
+  #path = "";
+
+  constructor(services: Services) {
+    this.#services = services;
+    this.#http = createServer(
+      {
+        maxHeaderSize: maxHeaderBytes,
+        headersTimeout: headersTimeoutMs,
+        // Loading an image, following a log and waiting take as long as they take; bodies of JSON have a limit of their own.
+        requestTimeout: 0,
+        // Closing an idle connection just when a client sends its next request would fail that request.
+        keepAliveTimeout: 0,
+        shouldUpgradeCallback: (request) => isHijacked(request),
+      },
+      (request, response) => void this.#answer(request, response),
+    );
+    this.#http.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+    this.#http.on("clientError", (error, socket) => {
+      this.#services.log.debug(`a connection ended: ${error.message}`);
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      else socket.destroy();
+    });
+  }
+
+  /** Holds afterwards: clients reach us at the path, and whoever may open the socket is root or of its group. */
+  async listen(path: string): Promise<void> {
+    await claimSocket(path, this.#http);
+    this.#path = path;
+  }
+
+  /** Holds afterwards: nobody reaches us, and no client is held up. Containers are not touched. */
+  async close(): Promise<void> {
+    await releaseSocket(this.#path);
+    this.#http.close();
+    this.#http.closeAllConnections();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    response.on("error", () => {});
+    request.on("error", () => {});
+    for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
+    try {
+      const target = parseTarget(request.method ?? "", request.url ?? "");
+      refuseLater(routes[target.route]);
+      const call = this.#call(target, request, gone.signal);
+      const hijacker = hijackers[target.route];
+      if (hijacker !== undefined) await this.#stream(hijacker, call, response);
+      else await sendAnswer(response, await handlers[target.route]!(call));
+    } catch (error) {
+      this.#fail(request, response, error, gone.signal);
+    }
+  }
+
+  #fail(request: IncomingMessage, response: ServerResponse, error: unknown, gone: AbortSignal): void {
+    // Whoever has gone needs no answer, and what then fails is not worth a line.
+    if (gone.aborted) return;
+    const failure = failureOf(error, this.#services.log, `${request.method} ${pathOnly(request)}`);
+    if (response.headersSent) {
+      // The answer has begun: that it is not whole is all that can still be said.
+      response.destroy();
+      return;
+    }
+    // What is left of a body that was refused is not read.
+    if (!request.complete) response.setHeader("Connection", "close");
+    sendFailure(response, failure);
+  }
+
+  /** The same without an upgrade: output only. */
+  async #stream(hijacker: Hijacker, call: Call, response: ServerResponse): Promise<void> {
+    const result = await hijacker(call);
+    if (!isHijack(result)) return sendAnswer(response, result);
+    if (result.input) throw daemonError("noUpgrade", {});
+    response.writeHead(200, { "Content-Type": result.type });
+    response.flushHeaders();
+    const client = new ResponseStream(response);
+    client.on("error", () => client.destroy());
+    await result.run(client);
+    client.end();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const gone = new AbortController();
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => gone.abort());
+    if (head.length > 0) socket.unshift(head);
+    const what = `${request.method} ${pathOnly(request)}`;
+    let result: Answer | Hijack;
+    try {
+      const target = parseTarget(request.method ?? "", request.url ?? "");
+      result = await hijackers[target.route]!(this.#call(target, request, gone.signal));
+    } catch (error) {
+      const { status, body } = failureOf(error, this.#services.log, what);
+      answerUpgrade(socket, status, encodeJson(body));
+      return;
+    }
+    if (!isHijack(result)) {
+      answerUpgrade(socket, 200, result.kind === "json" ? encodeJson(result.body) : "");
+      return;
+    }
+    // From here on the bytes are the container's: what fails can only be logged.
+    await runUpgraded(socket, result).catch((error: unknown) => failureOf(error, this.#services.log, what));
+  }
+
+  #call(target: Target, request: IncomingMessage, signal: AbortSignal): Call {
+    const { values, query, version } = target;
+    return { services: this.#services, request, values, query, version, signal };
+  }
+}
+
+/** Whether the request is one that gets the socket; every other one is answered as if it had not asked for an upgrade. */
+const isHijacked = (request: IncomingMessage): boolean => {
+  try {
+    const route: Route = routes[parseTarget(request.method ?? "", request.url ?? "").route];
+    return route.hijack === true;
+  } catch {
+    return false;
+  }
+};
+
+const refuseLater = (route: Route): void => {
+  if (route.later !== undefined) throw daemonError("notYet", { sentence: route.later });
+};
+
+/** Queries may hold what nobody should read in a log. */
+const pathOnly = ({ url }: IncomingMessage): string => (url ?? "").split("?", 1)[0]!;

@@ -1,0 +1,127 @@
+/** What the front desk needs of the rooms behind it. The rooms' classes are these; tests of the wire have small ones. */
+import type { Duplex } from "node:stream";
+import type { ContainerId, ExecId, ImageId } from "../base/ids.ts";
+import type { AttachRequest } from "../container/attach.ts";
+import type { ContainerEvent } from "../container/events.ts";
+import type { LogOptions } from "../container/logs.ts";
+import type { ContainerRecord } from "../container/record.ts";
+import type { CreateRequest, ExecRequest } from "../container/request.ts";
+import type { ExecState } from "../container/state.ts";
+import type { WaitCondition, WaitResult } from "../container/waiters.ts";
+import type { ImageDescription } from "../image/config.ts";
+import type { HostFacts } from "../kernel/facts.ts";
+import type { Plan } from "../kernel/steps.ts";
+import type { NetworkRecord } from "../network/networks.ts";
+import type { EventLog } from "./events.ts";
+import type { Log } from "./log.ts";
+
+export interface StopOptions {
+  readonly signal?: string;
+  /** Seconds; -1: for ever. */
+  readonly timeout?: number;
+}
+
+export interface ExecView {
+  readonly id: ExecId;
+  readonly container: ContainerId;
+  readonly request: ExecRequest;
+  readonly state: ExecState;
+}
+
+export interface ExecStartOptions {
+  readonly detach: boolean;
+  readonly tty: boolean;
+  readonly rows?: number;
+  readonly columns?: number;
+}
+
+export interface ContainerService {
+  create(request: CreateRequest, name: string | undefined): Promise<{ id: ContainerId; warnings: string[] }>;
+  explain(request: CreateRequest): Promise<Plan>;
+  start(reference: string): Promise<"started" | "already">;
+  stop(reference: string, options: StopOptions): Promise<"stopped" | "already">;
+  restart(reference: string, options: StopOptions): Promise<void>;
+  kill(reference: string, signal: string): Promise<void>;
+  wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult>;
+  remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  rename(reference: string, name: string): void;
+  resize(reference: string, rows: number, columns: number): Promise<void>;
+  get(reference: string): ContainerRecord;
+  list(): readonly ContainerRecord[];
+  processes(reference: string, psArgs: string): Promise<{ Titles: readonly string[]; Processes: readonly string[][] }>;
+  /** Throws at once what is wrong with the request; resolves when the stream is over. */
+  attach(
+    reference: string,
+    request: AttachRequest & { readonly logs: boolean; readonly stream: boolean },
+    client: Duplex,
+  ): Promise<void>;
+  /** Throws at once what is wrong with the request. */
+  logs(reference: string, options: Omit<LogOptions, "raw" | "ended">, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  createExec(reference: string, request: ExecRequest): ExecId;
+  startExec(id: string, options: ExecStartOptions, client: Duplex | undefined): Promise<void>;
+  resizeExec(id: string, rows: number, columns: number): Promise<void>;
+  getExec(id: string): ExecView;
+  execsOf(id: ContainerId): readonly ExecId[];
+  onEvent(listener: (event: ContainerEvent) => void): () => void;
+}
+
+export interface ImageView extends Omit<ImageDescription, "history"> {
+  readonly id: ImageId;
+  readonly size: number;
+  /** `busybox:latest` */
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
+}
+
+export interface ImageHistoryEntry {
+  /** Absent: the layer has no image of its own. */
+  readonly id?: ImageId;
+  readonly created: string;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly size: number;
+  readonly tags: readonly string[];
+}
+
+export interface ImageService {
+  load(
+    source: AsyncIterable<Uint8Array>,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<readonly { readonly id: ImageId; readonly names: readonly string[] }[]>;
+  importRoot(
+    source: AsyncIterable<Uint8Array>,
+    options: { readonly name?: string; readonly message?: string; readonly changes?: readonly string[] },
+  ): Promise<ImageId>;
+  find(reference: string): ImageView | undefined;
+  get(reference: string): ImageView;
+  list(): readonly ImageView[];
+  history(reference: string): readonly ImageHistoryEntry[];
+  tag(source: string, target: string): void;
+  remove(
+    reference: string,
+    options: {
+      readonly force: boolean;
+      readonly noPrune: boolean;
+      usedBy(id: ImageId): readonly { readonly id: string; readonly running: boolean }[];
+    },
+  ): readonly { readonly Untagged?: string; readonly Deleted?: string }[];
+}
+
+export interface NetworkService {
+  find(name: string): NetworkRecord | undefined;
+  list(): readonly NetworkRecord[];
+}
+
+export interface Services {
+  readonly containers: ContainerService;
+  readonly images: ImageService;
+  readonly networks: NetworkService;
+  readonly host: HostFacts;
+  readonly events: EventLog;
+  readonly log: Log;
+  /** What survives the machine: `/var/lib/pier`; and what does not: `/run/pier`. */
+  readonly root: string;
+  readonly run: string;
+  /** 64 hexadecimal digits: this daemon's root, whoever serves it. */
+  readonly id: string;
+}
