@@ -115,7 +115,8 @@ int step_open_process(struct keeper *k, const struct argument *a) {
   int fd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (fd < 0) return errno;
   /* The pid may have been given to another process since: the time is looked at with the descriptor in hand. */
-  if (start_time(pid) != a[OPEN_PROCESS_START_TIME].number) {
+  uint64_t asked = a[OPEN_PROCESS_START_TIME].number;
+  if (asked != 0 && start_time(pid) != asked) {
     close(fd);
     return ESRCH;
   }

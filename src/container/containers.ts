@@ -1,5 +1,4 @@
 /** The service of the room: everything that can be done to a container, one thing at a time for each of them. */
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { type ContainerId, type ExecId, newContainerId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
@@ -14,15 +13,18 @@ import { joinStreams } from "./attach.ts";
 import { containerError } from "./errors.ts";
 import { ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs } from "./execs.ts";
+import { findProcessors } from "./facts.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Attachment, clearRun, type Live, prepareLive, readSpec, startFailure, writeSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
+import { shmOf } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { CreateRequest, ExecRequest } from "./request.ts";
+import { fitToHost, type Processors } from "./request-host.ts";
 import { mergeImage } from "./request-image.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { commandOf } from "./spec.ts";
@@ -45,8 +47,10 @@ export class Containers {
   readonly #live = new Map<ContainerId, Live>();
   readonly #attachments = new Map<ContainerId, Attachment[]>();
   readonly #execs: Execs;
+  readonly #processors: Processors;
 
-  private constructor(rooms: ContainerRooms, store: ContainerStore, launcher: Launcher) {
+  private constructor(rooms: ContainerRooms, store: ContainerStore, launcher: Launcher, processors: Processors) {
+    this.#processors = processors;
     this.#rooms = rooms;
     this.#store = store;
     this.#launcher = launcher;
@@ -56,7 +60,12 @@ export class Containers {
   /** Finds what runs, finishes what an earlier daemon left half done. */
   static async open(rooms: ContainerRooms): Promise<Containers> {
     const mounts = await LayerMounts.open(rooms.run, rooms.holder);
-    const containers = new Containers(rooms, new ContainerStore(rooms.database), new Launcher(rooms, mounts));
+    const containers = new Containers(
+      rooms,
+      new ContainerStore(rooms.database),
+      new Launcher(rooms, mounts),
+      await findProcessors(),
+    );
     await containers.#recover();
     return containers;
   }
@@ -80,7 +89,7 @@ export class Containers {
 
   async create(asked: CreateRequest, askedName: string | undefined): Promise<{ id: ContainerId; warnings: string[] }> {
     const image = this.#rooms.images.get(asked.image);
-    const request = mergeImage(asked, image.config);
+    const { request, warnings } = fitToHost(mergeImage(asked, image.config), this.#rooms.host, this.#processors);
     const record: ContainerRecord = {
       id: newContainerId(),
       name: this.#chooseName(askedName),
@@ -96,7 +105,7 @@ export class Containers {
     // What goes with its end need not survive a power cut either.
     this.#store.put(record, !request.autoRemove);
     this.events.emit("create", record);
-    return { id: record.id, warnings: [] };
+    return { id: record.id, warnings: [...warnings] };
   }
 
   /** The plan of a container that is never made. */
@@ -428,15 +437,11 @@ export class Containers {
       return other.state.pid;
     };
     if (pid.kind !== "container" && ipc.kind !== "container") return {};
-    const shm =
-      ipc.kind === "container"
-        ? join(containerPaths(this.#rooms, this.#store.get(ipc.ref).id).directory, "shm")
-        : undefined;
+    const ipcPid = ipc.kind === "container" ? of(ipc.ref) : undefined;
     return {
       joined: {
         ...(pid.kind === "container" ? { pid: of(pid.ref) } : {}),
-        ...(ipc.kind === "container" ? { ipc: of(ipc.ref) } : {}),
-        ...(shm === undefined ? {} : { shm }),
+        ...(ipcPid === undefined ? {} : { ipc: ipcPid, shm: shmOf(ipcPid) }),
       },
     };
   }

@@ -77,7 +77,7 @@ export class Launcher {
     const cgroup = planCgroup(host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
     const plan = planContainer(spec, {
       id: record.id,
-      storeNamespace: holder.namespace,
+      holder: { pid: holder.pid, startTime: holder.startTime },
       root,
       controlPath: paths.control,
       exitPath: paths.exit,

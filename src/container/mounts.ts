@@ -46,8 +46,8 @@ export const anonymousSource = (request: CreateRequest, mount: AnonymousRequest,
 export const anonymousMounts = (request: CreateRequest): readonly AnonymousRequest[] =>
   request.mounts.filter((mount) => mount.kind === "anonymous");
 
-/** The /dev/shm of a container whose ipc namespace others may join: mounted here, outside, and bound. */
-export const shareableShm = (directory: string): string => posix.join(directory, "shm");
+/** The /dev/shm of a running process, as whoever joins its ipc namespace gets it. */
+export const shmOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
 
 /** The files that tell a container who it is and whom to ask: made anew at every start. */
 export const networkFileNames = ["resolv.conf", "hostname", "hosts"] as const;
@@ -102,10 +102,10 @@ const kernelMounts = (request: CreateRequest, taken: ReadonlySet<string>): reado
   );
 };
 
-const sharedShm = ({ request, directory, joinedShm }: MountInput): readonly OciMount[] => {
+const sharedShm = ({ request, joinedShm }: MountInput): readonly OciMount[] => {
   const { ipc } = request.namespaces;
   if (request.mounts.some(({ target }) => target === "/dev/shm")) return [];
-  const source = { private: undefined, none: undefined, shareable: shareableShm(directory), host: "/dev/shm" };
+  const source = { private: undefined, none: undefined, shareable: undefined, host: "/dev/shm" };
   const from = ipc.kind === "container" ? joinedShm : source[ipc.kind];
   return from === undefined
     ? []

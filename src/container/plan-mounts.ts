@@ -1,8 +1,9 @@
 /** From the mounts and devices of an OCI spec to steps. */
 import { errnos } from "../kernel/numbers/errno.ts";
 import { mountAttributes, mountFlags, type Propagation, propagations } from "../kernel/numbers/mount.ts";
+import { namespaces } from "../kernel/numbers/namespaces.ts";
 import type { Step } from "../kernel/steps.ts";
-import type { OciDevice, OciMount } from "./oci/spec.ts";
+import type { OciMount, OciSpec } from "./oci/spec.ts";
 
 /** Where a container's root file system comes from. */
 export interface RootPlace {
@@ -87,25 +88,45 @@ export const planRoot = (root: RootPlace): readonly Step[] => {
   ];
 };
 
-const bindSteps = (mount: OciMount): { readonly outside: Step; readonly inside: Step } => {
-  const propagation = mount.options.find(isPropagation) ?? "rprivate";
-  return {
-    outside: {
+/** A path in another process's root: its mounts can only be copied from within its namespace. */
+const foreign = /^\/proc\/(\d+)\/root(\/.*)$/;
+
+const openForeign = (mount: OciMount, pid: number, path: string): readonly Step[] => [
+  { step: "openProcess", slot: `process ${pid}`, pid, startTime: 0 },
+  { step: "joinProcess", slot: `process ${pid}`, kinds: namespaces.mount.flag },
+  {
+    step: "openTree",
+    slot: slotOf(mount),
+    path,
+    recursive: 0,
+    why: `what ${mount.destination} will be: another container's`,
+  },
+];
+
+const openSource = (mount: OciMount): readonly Step[] => {
+  const [, pid, path] = foreign.exec(mount.source) ?? [];
+  if (pid !== undefined && path !== undefined) return openForeign(mount, Number(pid), path);
+  return [
+    {
       step: "openTree",
       slot: slotOf(mount),
       path: mount.source,
       recursive: mount.options.includes("rbind") ? 1 : 0,
       why: `what ${mount.destination} will be, as the host sees it now`,
     },
-    inside: {
-      step: "rootAttach",
-      slot: slotOf(mount),
-      target: mount.destination,
-      attributes: attributesOf(mount.options),
-      recursive: mount.options.includes("rro") ? 1 : 0,
-      propagation: propagations[propagation] & ~mountFlags.MS_REC,
-      propagationRecursive: propagation.startsWith("r") ? 1 : 0,
-    },
+  ];
+};
+
+const attachSource = (mount: OciMount): Step => {
+  const propagation = mount.options.find(isPropagation) ?? "rprivate";
+  return {
+    step: "rootAttach",
+    slot: slotOf(mount),
+    target: mount.destination,
+    attributes: attributesOf(mount.options),
+    recursive: mount.options.includes("rro") ? 1 : 0,
+    propagation: propagations[propagation] & ~mountFlags.MS_REC,
+    propagationRecursive: propagation.startsWith("r") ? 1 : 0,
   };
 };
 
@@ -146,11 +167,14 @@ export const planMountSteps = (
   mounts: readonly OciMount[],
   hierarchies: readonly CgroupMount[],
 ): { readonly outside: readonly Step[]; readonly inside: readonly Step[] } => {
-  const binds = mounts.filter(({ type }) => type === "bind");
+  // Those of other processes last: opening them leaves the host's namespace.
+  const binds = mounts
+    .filter(({ type }) => type === "bind")
+    .toSorted((a, b) => Number(foreign.test(a.source)) - Number(foreign.test(b.source)));
   return {
-    outside: binds.map((mount) => bindSteps(mount).outside),
+    outside: binds.flatMap(openSource),
     inside: mounts.flatMap((mount) => {
-      if (mount.type === "bind") return [bindSteps(mount).inside];
+      if (mount.type === "bind") return [attachSource(mount)];
       if (mount.type === "cgroup") return cgroupSteps(mount, hierarchies);
       return [fileSystemStep(mount)];
     }),
@@ -168,7 +192,9 @@ const links: readonly (readonly [path: string, target: string])[] = [
 ];
 
 /** The nodes of /dev; what an image or a bind mount has there already stays. */
-export const planDeviceNodes = (devices: readonly OciDevice[]): readonly Step[] => {
+export const planDeviceNodes = ({ mounts, linux: { devices } }: OciSpec): readonly Step[] => {
+  // With a /dev of the host's the nodes would be made there.
+  if (mounts.some(({ destination, type }) => destination === "/dev" && type === "bind")) return [];
   const tolerate = [errnos.EEXIST.number];
   return [
     ...devices.map(

@@ -19,7 +19,7 @@ const host = {
 
 const place: ContainerPlace = {
   id: "c".repeat(64),
-  storeNamespace: "/proc/7/ns/mnt",
+  holder: { pid: 7, startTime: 8 },
   root: {
     layersDirectory: "/run/pier/layers",
     layers: ["2", "1"],
@@ -149,7 +149,7 @@ describe("the order of the inside lane", () => {
 describe("the outside lane", () => {
   test("the host's files are opened before the keeper leaves the host's mounts", () => {
     const { outside } = planOf({ Binds: ["/data:/data"] });
-    assert.ok(last(outside, "openTree") < at(outside, "joinNamespace"));
+    assert.ok(last(outside, "openTree") < at(outside, "joinProcess"));
   });
 
   test("the child is born in its cgroup, and joins the others before it is in a cgroup namespace", () => {

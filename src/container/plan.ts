@@ -2,6 +2,8 @@
  * From an OCI spec and a place on the host to a plan: how a container is made. Pure; every number that is needed is in
  * the arguments. The order of the inside lane is the security (`plan.test.ts` proves it).
  */
+
+import type { ProcessMark } from "../kernel/keeper.ts";
 import { capabilities as capabilityBits } from "../kernel/numbers/capabilities.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { mountFlags } from "../kernel/numbers/mount.ts";
@@ -12,6 +14,8 @@ import type { OciNamespaceType, OciProcess, OciSpec } from "./oci/spec.ts";
 import { type CgroupMount, planDeviceNodes, planMountSteps, planRoot, type RootPlace } from "./plan-mounts.ts";
 
 const { ENOENT, ENOTDIR, EACCES, EEXIST } = errnos;
+/** The slot of the process that keeps the store. */
+const holder = "the holder";
 const gone = [ENOENT.number, ENOTDIR.number];
 
 /** Steps that another room contributes, by lane. */
@@ -25,8 +29,8 @@ export interface Fragment {
 export interface ContainerPlace {
   /** Names the keyring. */
   readonly id: string;
-  /** The path of the mount namespace in which the layers are mounted. */
-  readonly storeNamespace: string;
+  /** The process in whose mount namespace the layers are mounted. */
+  readonly holder: ProcessMark;
   readonly root: RootPlace;
   readonly controlPath: string;
   readonly exitPath: string;
@@ -69,13 +73,9 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
         why: "who the container is and whom it asks, as files",
       }),
     ),
+    { step: "openProcess", slot: holder, ...place.holder },
     ...planMountSteps(spec.mounts, place.cgroupMounts).outside,
-    {
-      step: "joinNamespace",
-      path: place.storeNamespace,
-      kind: namespaces.mount.flag,
-      why: "the layers are mounted there",
-    },
+    { step: "joinProcess", slot: holder, kinds: namespaces.mount.flag, why: "the layers are mounted there" },
     ...place.cgroup.outside,
     ...planJoinedPid(spec),
     {
@@ -91,7 +91,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
     ...planBirth(spec, place),
     ...planRoot(place.root),
     ...planMountSteps(spec.mounts, place.cgroupMounts).inside,
-    ...planDeviceNodes(spec.linux.devices),
+    ...planDeviceNodes(spec),
     { step: "pivotRoot", why: "the host's files are out of reach from here on" },
     ...(spec.linux.rootfsPropagation === "shared"
       ? [{ step: "setPropagation", path: "/", flags: mountFlags.MS_SHARED } as const]

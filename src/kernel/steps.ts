@@ -132,7 +132,7 @@ export const stepTable = {
   openProcess: {
     code: 25,
     lanes: outside,
-    does: "the slot holds the process with this pid, if it began at this time (clock ticks since boot)",
+    does: "the slot holds the process with this pid, if it began at this time (clock ticks since boot; 0: at any)",
     args: { slot: "slot", pid: "number", startTime: "number" },
   },
   reportFile: {
