@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import { type ContainerId, type ExecId, newContainerId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
+import { cgroupPaths } from "../kernel/cgroup/paths.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { ExitReport } from "../kernel/keeper.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
@@ -22,6 +23,7 @@ import { shmOf } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
+import { findProcesses, type ProcessTable } from "./processes.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { CreateRequest, ExecRequest } from "./request.ts";
 import { fitToHost, type Processors } from "./request-host.ts";
@@ -402,6 +404,14 @@ export class Containers {
     const running = this.#live.has(record.id);
     const ended = running ? this.#waiters.wait(record.id, "next-exit", signal).catch(() => {}) : Promise.resolve();
     return readLogs(containerPaths(this.#rooms, record.id).log, { ...options, raw: record.request.tty, ended }, signal);
+  }
+
+  async processes(reference: string, psArgs: string): Promise<ProcessTable> {
+    const record = this.#store.get(reference);
+    const live = this.#live.get(record.id);
+    if (live === undefined) throw containerError("notRunning", { id: record.id });
+    const { linux } = await readSpec(live.paths);
+    return findProcesses(record.name, psArgs, cgroupPaths(this.#rooms.host.cgroup, linux.cgroupsPath, false));
   }
 
   rename(reference: string, name: string): void {

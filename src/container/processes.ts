@@ -1,0 +1,67 @@
+/** The processes of a container, as the host's ps(1) shows them. */
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import type { CgroupPaths } from "../kernel/cgroup/paths.ts";
+import { containerError } from "./errors.ts";
+
+export interface ProcessTable {
+  readonly Titles: string[];
+  readonly Processes: string[][];
+}
+
+const run = promisify(execFile);
+const outputLimit = 16 * 1024 * 1024;
+
+/** The pids in a container's group, as the host counts. */
+export const readPids = async (paths: CgroupPaths): Promise<ReadonlySet<number>> => {
+  const directory = paths.unified ?? paths.directories[0];
+  if (directory === undefined) return new Set();
+  const text = await readFile(`${directory}/cgroup.procs`, "utf8");
+  return new Set(text.split("\n").filter(Boolean).map(Number));
+};
+
+const words = (line: string): string[] => line.trim().split(/\s+/);
+
+/** The rows of ps's table whose process is one of these; the last column keeps its blanks. */
+export const parseProcesses = (output: string, pids: ReadonlySet<number>): ProcessTable | undefined => {
+  const [head = "", ...lines] = output.split("\n").filter((line) => line.trim() !== "");
+  const titles = words(head);
+  const pidColumn = titles.indexOf("PID");
+  if (pidColumn < 0) return undefined;
+  const rows = lines.map((line) => {
+    const fields = words(line);
+    return fields.length <= titles.length
+      ? fields
+      : [...fields.slice(0, titles.length - 1), fields.slice(titles.length - 1).join(" ")];
+  });
+  return { Titles: titles, Processes: rows.filter((fields) => pids.has(Number(fields[pidColumn]))) };
+};
+
+/** What Docker refuses too: the options would change what the other columns mean. */
+const checkArguments = (name: string, args: readonly string[]): void => {
+  const quoted = args.find(
+    (arg) => /^-?o/.test(arg) && /(^|[,=o])[^,]*=/.test(arg) && !arg.toLowerCase().includes("pid"),
+  );
+  if (quoted !== undefined) {
+    throw containerError("noProcessList", { name, reason: `specifying "${quoted}" is not allowed` });
+  }
+};
+
+export const findProcesses = async (name: string, psArgs: string, paths: CgroupPaths): Promise<ProcessTable> => {
+  const args = words(psArgs || "-ef");
+  checkArguments(name, args);
+  const pids = await readPids(paths);
+  const output = await run("ps", args, { maxBuffer: outputLimit }).then(
+    ({ stdout }) => stdout,
+    (cause: unknown) => {
+      const reason =
+        cause instanceof Error && "stderr" in cause && cause.stderr ? String(cause.stderr).trim() : "ps failed";
+      throw containerError("noProcessList", { name, reason }, cause);
+    },
+  );
+  const table = parseProcesses(output, pids);
+  if (table === undefined)
+    throw containerError("noProcessList", { name, reason: "couldn't find PID field in ps output" });
+  return table;
+};
