@@ -290,6 +290,19 @@ int step_root_read_only(struct keeper *k, const struct argument *a) {
   return error;
 }
 
+int step_root_bind(struct keeper *k, const struct argument *a) {
+  int target = open_target(k, a[ROOT_BIND_PATH].bytes, true);
+  if (target < 0) return errno;
+  int tree = (int)syscall(SYS_open_tree, target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  int error = error_of(tree);
+  if (error == 0) {
+    error = attach(tree, target);
+    close(tree);
+  }
+  close(target);
+  return error;
+}
+
 int step_root_remount(struct keeper *k, const struct argument *a) {
   int target = open_in_root(k, a[ROOT_REMOUNT_PATH].bytes, O_PATH);
   if (target < 0) return errno;

@@ -53,6 +53,7 @@
   X(69, terminal, "nnn", 2) \
   X(70, sysctl, "tt", 2) \
   X(71, read_file, "ntn", 2) \
+  X(72, root_bind, "t", 2) \
   X(80, set_hostname, "t", 2) \
   X(81, set_domainname, "t", 2) \
   X(82, set_rlimit, "nnn", 2) \
@@ -109,6 +110,7 @@ enum { ROOT_REMOUNT_PATH, ROOT_REMOUNT_SET, ROOT_REMOUNT_CLEAR };
 enum { TERMINAL_CONSOLE, TERMINAL_ROWS, TERMINAL_COLUMNS };
 enum { SYSCTL_NAME, SYSCTL_VALUE };
 enum { READ_FILE_INDEX, READ_FILE_PATH, READ_FILE_LIMIT };
+enum { ROOT_BIND_PATH };
 enum { SET_HOSTNAME_NAME };
 enum { SET_DOMAINNAME_NAME };
 enum { SET_RLIMIT_RESOURCE, SET_RLIMIT_SOFT, SET_RLIMIT_HARD };

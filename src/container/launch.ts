@@ -88,6 +88,7 @@ export class Launcher {
       cgroup,
       cgroupSlot: cgroup.slot,
       cgroupMounts: cgroupMounts(host.cgroup),
+      volumes: new Set(anonymousMounts(record.request).map(({ target }) => target)),
       network: this.#planNetwork(record, endpoint),
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
       init: record.request.init,
@@ -183,8 +184,6 @@ const directoriesOf = (
   paths: ContainerPaths,
   facts: ContainerFacts,
 ): readonly { readonly path: string; readonly mode: number }[] => {
-  const volumes = `${paths.directory}/volumes`;
-  const own = anonymousMounts(request).map((_, index) => `${volumes}/${index}`);
   const sources = request.mounts.flatMap((mount) =>
     mount.kind === "bind" && mount.createSource && facts.sources[mount.source]?.kind === "missing"
       ? waysTo(mount.source)
@@ -195,7 +194,6 @@ const directoriesOf = (
     // The mode of the root of every container, whatever its image says: as in Docker.
     { path: paths.upper, mode: 0o755 },
     { path: paths.work, mode: 0o700 },
-    ...(own.length === 0 ? [] : [volumes, ...own]).map((path) => ({ path, mode: 0o755 })),
     ...sources.map((path) => ({ path, mode: 0o755 })),
   ];
 };

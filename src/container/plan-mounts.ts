@@ -163,17 +163,20 @@ const cgroupSteps = (mount: OciMount, hierarchies: readonly CgroupMount[]): read
   ];
 };
 
+/** `volumes` are the targets of the image's volumes: directories of the container's own layer, and mounts of their own. */
 export const planMountSteps = (
   mounts: readonly OciMount[],
   hierarchies: readonly CgroupMount[],
+  volumes: ReadonlySet<string>,
 ): { readonly outside: readonly Step[]; readonly inside: readonly Step[] } => {
   // Those of other processes last: opening them leaves the host's namespace.
   const binds = mounts
-    .filter(({ type }) => type === "bind")
+    .filter(({ type, destination }) => type === "bind" && !volumes.has(destination))
     .toSorted((a, b) => Number(foreign.test(a.source)) - Number(foreign.test(b.source)));
   return {
     outside: binds.flatMap(openSource),
-    inside: mounts.flatMap((mount) => {
+    inside: mounts.flatMap((mount): readonly Step[] => {
+      if (volumes.has(mount.destination)) return [{ step: "rootBind", path: mount.destination, why: "VOLUME" }];
       if (mount.type === "bind") return [attachSource(mount)];
       if (mount.type === "cgroup") return cgroupSteps(mount, hierarchies);
       return [fileSystemStep(mount)];

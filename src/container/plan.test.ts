@@ -42,6 +42,7 @@ const place: ContainerPlace = {
   },
   cgroupSlot: "cgroup",
   cgroupMounts: [{ target: "/sys/fs/cgroup/memory", type: "cgroup", data: "memory" }],
+  volumes: new Set(),
   network: { ...nothing, inside: [{ step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [] }] },
   seccomp: { filter: new Uint8Array(8), flags: 0 },
   init: false,

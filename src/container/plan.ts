@@ -44,6 +44,8 @@ export interface ContainerPlace {
   /** The slot of the cgroup in which the child is born, or none. */
   readonly cgroupSlot: string;
   readonly cgroupMounts: readonly CgroupMount[];
+  /** Where the image's volumes are mounted. */
+  readonly volumes: ReadonlySet<string>;
   readonly network: Fragment;
   /** The compiled filter. */
   readonly seccomp: { readonly filter: Uint8Array; readonly flags: number } | undefined;
@@ -74,7 +76,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
       }),
     ),
     { step: "openProcess", slot: holder, ...place.holder },
-    ...planMountSteps(spec.mounts, place.cgroupMounts).outside,
+    ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).outside,
     { step: "joinProcess", slot: holder, kinds: namespaces.mount.flag, why: "the layers are mounted there" },
     ...place.cgroup.outside,
     ...planJoinedPid(spec),
@@ -90,7 +92,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
   inside: [
     ...planBirth(spec, place),
     ...planRoot(place.root),
-    ...planMountSteps(spec.mounts, place.cgroupMounts).inside,
+    ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).inside,
     ...planDeviceNodes(spec),
     { step: "pivotRoot", why: "the host's files are out of reach from here on" },
     ...(spec.linux.rootfsPropagation === "shared"

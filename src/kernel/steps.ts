@@ -226,6 +226,12 @@ export const stepTable = {
     does: "the contents of the regular file, no larger than the limit, were reported under this number",
     args: { index: "number", path: "text", limit: "number" },
   },
+  rootBind: {
+    code: 72,
+    lanes: inside,
+    does: "the directory, made if missing, is a mount of its own, and stays as it is when the root becomes read-only",
+    args: { path: "text" },
+  },
 
   // The child, on itself.
   setHostname: { code: 80, lanes: inside, does: "the host is called so", args: { name: "text" } },
