@@ -13,6 +13,16 @@ export const apiErrors = {
     sentence:
       "client version {version} is too old. Minimum supported API version is {minimum}, please upgrade your client to a newer version",
   },
+
+  // What the client meets.
+  unreachable: {
+    status: 503,
+    sentence: "Cannot connect to the pier daemon at unix://{path}. Is the pier daemon running?",
+    hint: "pier daemon",
+  },
+  connectionLost: { status: 502, sentence: "the daemon closed the connection before it had answered" },
+  answerMalformed: { status: 502, sentence: "what answers is no daemon: {what} cannot be read" },
+  notHijacked: { status: 502, sentence: "the daemon answered {status} instead of opening a stream" },
 } as const;
 
 export const apiError = errorsFrom(apiErrors);

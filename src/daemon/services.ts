@@ -1,5 +1,6 @@
 /** What the front desk needs of the rooms behind it. The rooms' classes are these; tests of the wire have small ones. */
 import type { Duplex } from "node:stream";
+import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
 import type { ContainerId, ExecId, ImageId } from "../base/ids.ts";
 import type { AttachRequest } from "../container/attach.ts";
 import type { ContainerEvent } from "../container/events.ts";
@@ -8,7 +9,7 @@ import type { ContainerRecord } from "../container/record.ts";
 import type { CreateRequest, ExecRequest } from "../container/request.ts";
 import type { ExecState } from "../container/state.ts";
 import type { WaitCondition, WaitResult } from "../container/waiters.ts";
-import type { ImageDescription } from "../image/config.ts";
+import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { NetworkRecord } from "../network/networks.ts";
@@ -65,46 +66,31 @@ export interface ContainerService {
   onEvent(listener: (event: ContainerEvent) => void): () => void;
 }
 
-export interface ImageView extends Omit<ImageDescription, "history"> {
-  readonly id: ImageId;
-  readonly size: number;
-  /** `busybox:latest` */
-  readonly tags: readonly string[];
-  readonly digests: readonly string[];
-}
-
-export interface ImageHistoryEntry {
-  /** Absent: the layer has no image of its own. */
-  readonly id?: ImageId;
-  readonly created: string;
-  readonly createdBy: string;
-  readonly comment: string;
-  readonly size: number;
-  readonly tags: readonly string[];
-}
-
 export interface ImageService {
   load(
     source: AsyncIterable<Uint8Array>,
-    options: { readonly signal?: AbortSignal },
-  ): Promise<readonly { readonly id: ImageId; readonly names: readonly string[] }[]>;
+    options: { readonly signal?: AbortSignal; readonly progress?: (line: ProgressLine) => void },
+  ): Promise<unknown>;
   importRoot(
     source: AsyncIterable<Uint8Array>,
-    options: { readonly name?: string; readonly message?: string; readonly changes?: readonly string[] },
+    options: {
+      readonly name?: string;
+      readonly message?: string;
+      readonly changes?: readonly string[];
+      readonly signal?: AbortSignal;
+    },
   ): Promise<ImageId>;
-  find(reference: string): ImageView | undefined;
-  get(reference: string): ImageView;
-  list(): readonly ImageView[];
-  history(reference: string): readonly ImageHistoryEntry[];
+  find(reference: string): ImageRecord | undefined;
+  get(reference: string): ImageRecord;
+  list(): readonly ImageRecord[];
+  history(reference: string): readonly ImageHistoryItem[];
   tag(source: string, target: string): void;
   remove(
     reference: string,
-    options: {
-      readonly force: boolean;
-      readonly noPrune: boolean;
-      usedBy(id: ImageId): readonly { readonly id: string; readonly running: boolean }[];
-    },
-  ): readonly { readonly Untagged?: string; readonly Deleted?: string }[];
+    options: { readonly force: boolean; readonly noPrune: boolean; usedBy(id: ImageId): readonly ImageUser[] },
+  ): readonly ImageDeleteItem[];
+  collect(usedBy: (id: ImageId) => readonly ImageUser[]): void;
+  onEvent(listener: (event: ImageEvent) => void): () => void;
 }
 
 export interface NetworkService {
@@ -125,3 +111,12 @@ export interface Services {
   /** 64 hexadecimal digits: this daemon's root, whoever serves it. */
   readonly id: string;
 }
+
+/** The containers that were made from an image. */
+export const imageUsers =
+  (containers: Pick<ContainerService, "list">) =>
+  (id: ImageId): readonly ImageUser[] =>
+    containers
+      .list()
+      .filter(({ image }) => image.id === id)
+      .map((record) => ({ id: record.id, running: record.state.status === "running" }));

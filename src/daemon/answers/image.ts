@@ -1,11 +1,11 @@
 /** An image as `inspect`, `images` and `history` show it. */
-import type { ImageHistoryItem, ImageInspect, ImageSummary } from "../../api/answers.ts";
+import type { ImageInspect, ImageSummary } from "../../api/answers.ts";
 import type { ContainerConfig } from "../../api/types.ts";
-import type { ImageHistoryEntry, ImageView } from "../services.ts";
+import type { ImageRecord } from "../../image/record.ts";
 import { storageDriver } from "./container.ts";
 import { never } from "./time.ts";
 
-export const imageAnswer = (image: ImageView): ImageInspect => ({
+export const imageAnswer = (image: ImageRecord): ImageInspect => ({
   Id: image.id,
   RepoTags: image.tags,
   RepoDigests: image.digests,
@@ -22,11 +22,11 @@ export const imageAnswer = (image: ImageView): ImageInspect => ({
   Size: image.size,
   GraphDriver: { Name: storageDriver, Data: null },
   RootFS: { Type: "layers", Layers: image.layers },
-  Metadata: { LastTagTime: never },
+  Metadata: { LastTagTime: image.lastTagged || never },
 });
 
 /** What an image says about its containers; clients before 1.50 also want what is the same for all images. */
-const configAnswer = (config: ImageView["config"]): ContainerConfig => ({
+const configAnswer = (config: ImageRecord["config"]): ContainerConfig => ({
   Hostname: "",
   Domainname: "",
   AttachStdin: false,
@@ -40,14 +40,14 @@ const configAnswer = (config: ImageView["config"]): ContainerConfig => ({
 });
 
 /** What was never said is left out, not null. */
-const withoutUndefined = (config: ImageView["config"]): ContainerConfig =>
+const withoutUndefined = (config: ImageRecord["config"]): ContainerConfig =>
   Object.fromEntries(Object.entries(config).filter(([name, value]) => value !== undefined && !isOmitted(name, value)));
 
 /** Docker leaves these out when they are empty, and shows null for the others. */
 const omittedWhenNull: ReadonlySet<string> = new Set(["ExposedPorts", "Shell"]);
 const isOmitted = (name: string, value: unknown): boolean => value === null && omittedWhenNull.has(name);
 
-export const imageSummaryAnswer = (image: ImageView, containers: number): ImageSummary => ({
+export const imageSummaryAnswer = (image: ImageRecord, containers: number): ImageSummary => ({
   Id: image.id,
   ParentId: "",
   RepoTags: image.tags,
@@ -57,15 +57,6 @@ export const imageSummaryAnswer = (image: ImageView, containers: number): ImageS
   SharedSize: -1,
   Labels: image.config.Labels ?? null,
   Containers: containers,
-});
-
-export const historyAnswer = (entry: ImageHistoryEntry): ImageHistoryItem => ({
-  Id: entry.id ?? "<missing>",
-  Created: secondsOf(entry.created),
-  CreatedBy: entry.createdBy,
-  Tags: entry.tags.length === 0 ? null : entry.tags,
-  Size: entry.size,
-  Comment: entry.comment,
 });
 
 /** Seconds since 1970 of a time in RFC 3339; 0 where an image does not say. */

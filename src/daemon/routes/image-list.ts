@@ -1,11 +1,12 @@
 /** `GET /images/json`: which images, by Docker's filters. */
 import type { ImageSummary } from "../../api/answers.ts";
 import { imageSummaryFor } from "../../api/versions.ts";
+import type { ImageRecord } from "../../image/record.ts";
 import { imageSummaryAnswer } from "../answers/image.ts";
 import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { Filters } from "../filters.ts";
-import type { ImageService, ImageView } from "../services.ts";
+import type { ImageService } from "../services.ts";
 import { json } from "../wire.ts";
 
 const allowed = ["before", "dangling", "label", "reference", "since", "until"] as const;
@@ -22,7 +23,7 @@ export const list: Handler = ({ services, query, version }) => {
   return json(summaries.map((summary) => imageSummaryFor(version, summary)));
 };
 
-const testsOf = (filters: Filters, images: ImageService): readonly ((image: ImageView) => boolean)[] => {
+const testsOf = (filters: Filters, images: ImageService): readonly ((image: ImageRecord) => boolean)[] => {
   const created = (reference: string): number => Date.parse(images.get(reference).created);
   const before = filters.get("before").map(created);
   const since = filters.get("since").map(created);

@@ -1,0 +1,121 @@
+/** The daemon: every room is opened, the front desk opens last and closes first. Containers live on without any of it. */
+import { createHash, randomUUID } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../base/clock.ts";
+import { Database } from "../base/database.ts";
+import { errnoOf, PierError } from "../base/errors.ts";
+import { Containers } from "../container/containers.ts";
+import { Images } from "../image/images.ts";
+import { runErrand } from "../kernel/errand.ts";
+import { findHostFacts } from "../kernel/facts.ts";
+import { openHolder } from "../kernel/holder.ts";
+import { Networks } from "../network/networks.ts";
+import { EventLog } from "./events.ts";
+import { Log } from "./log.ts";
+import { type DaemonOptions, parseOptions, usage } from "./options.ts";
+import { Server } from "./server.ts";
+import { imageUsers, type Services } from "./services.ts";
+
+/** Runs the daemon until it is asked to go; answers the exit code. */
+export const main = async (args: readonly string[]): Promise<number> => {
+  try {
+    const options = parseOptions(args);
+    if (options !== undefined) await serve(options);
+    else process.stdout.write(usage);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof PierError)) throw error;
+    process.stderr.write(`pier daemon: ${error.message}\n${error.hint === undefined ? "" : `try: ${error.hint}\n`}`);
+    return 1;
+  }
+};
+
+const serve = async (options: DaemonOptions): Promise<void> => {
+  const log = new Log(options.logLevel);
+  watchFailures(log);
+  protectFromOom();
+  // Nothing beneath the root is for anybody else; beneath run there is the socket, for the socket's group.
+  mkdirSync(options.root, { recursive: true, mode: 0o700 });
+  mkdirSync(options.run, { recursive: true, mode: 0o711 });
+  // Its lock, held until the process ends, keeps a second daemon away from the root.
+  using database = new Database(join(options.root, "pier.db"));
+  const server = new Server(await openRooms(options, database, log));
+  await server.listen(options.socket);
+  log.info(`listening on ${options.socket}`);
+  tellReady();
+  log.info(`${await stopSignal()}: containers are left as they are`);
+  await server.close();
+};
+
+const openRooms = async (options: DaemonOptions, database: Database, log: Log): Promise<Services> => {
+  const { root, run } = options;
+  const [holder, facts, images] = await Promise.all([
+    openHolder(findKeeper(), join(run, "holder")),
+    findHostFacts(),
+    Images.open(root, database),
+  ]);
+  const host = { ...facts, layerFormat: "file" } as const;
+  const networks = Networks.open(database, networkPrefix(run));
+  await runErrand(holder, run, networks.prepare());
+  const containers = await Containers.open({ database, images, networks, host, holder, clock: systemClock, root, run });
+  const events = new EventLog();
+  containers.onEvent((event) => {
+    events.add({ ...event, type: "container" });
+    // An image that was removed under its containers goes with the last of them.
+    if (event.action === "destroy") images.collect(imageUsers(containers));
+  });
+  images.collect(imageUsers(containers));
+  images.onEvent(({ action, id, name }) => events.tell({ type: "image", action, id, attributes: { name } }));
+  return { containers, images, networks, host, events, log, root, run, id: identityOf(database) };
+};
+
+/** The keeper lies beside the executable; a daemon that runs from its sources has it in their build directory. */
+const findKeeper = (): string => {
+  const beside = join(dirname(process.execPath), "keeper");
+  return existsSync(beside) ? beside : fileURLToPath(new URL("../../build/keeper", import.meta.url));
+};
+
+/** What the names of interfaces and of the firewall's table begin with: other daemons of the host need others. */
+const networkPrefix = (run: string): string =>
+  run === "/run/pier" ? "pier" : `pr${createHash("sha256").update(run).digest("hex").slice(0, 5)}`;
+
+const identityOf = (database: Database): string => {
+  database.exec("CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT");
+  const known = database.get<{ id: string }>("SELECT id FROM identity");
+  if (known !== undefined) return known.id;
+  const id = randomUUID();
+  database.run("INSERT INTO identity VALUES (?)", id);
+  return id;
+};
+
+/** What nobody caught ends one request, not the daemon; it is a defect, and said. */
+const watchFailures = (log: Log): void => {
+  process.on("uncaughtException", (error) => log.error("uncaught", error));
+  process.on("unhandledRejection", (reason) => log.error("unhandled", reason));
+};
+
+/** As dockerd: the kernel takes almost anybody else first. Keepers and containers have values of their own. */
+const protectFromOom = (): void => {
+  try {
+    writeFileSync("/proc/self/oom_score_adj", "-500");
+  } catch (error) {
+    if (errnoOf(error) !== "EACCES" && errnoOf(error) !== "EPERM") throw error;
+  }
+};
+
+/** Whoever started us waits for this line: from now on clients are served. */
+const tellReady = (): void => {
+  const descriptor = Number(process.env.PIER_READY_FD || Number.NaN);
+  if (!Number.isSafeInteger(descriptor) || descriptor < 3) return;
+  writeSync(descriptor, "ready\n");
+  closeSync(descriptor);
+};
+
+const stopSignal = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+    // The terminal from which we were started may go.
+    process.on("SIGHUP", () => {});
+  });
