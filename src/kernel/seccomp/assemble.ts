@@ -22,6 +22,19 @@ interface Instruction {
   readonly value: number;
 }
 
+const checkLength = (length: number): void => {
+  if (length > instructionLimit) throw seccompError("filterTooLong", { length, limit: instructionLimit });
+};
+
+const countNodes = (root: Node): number => {
+  const found = new Set([root]);
+  for (const node of found) {
+    if (node.kind === "load" || node.kind === "mask") found.add(node.next);
+    if (node.kind === "test") found.add(node.yes).add(node.no);
+  }
+  return found.size;
+};
+
 /**
  * Jumps lead forwards only, so the program is written from its end: whatever an instruction jumps to has its place
  * already. Places are counted from the end too.
@@ -89,7 +102,7 @@ class Program {
 
   encode(): Uint8Array {
     const length = this.#reversed.length;
-    if (length > instructionLimit) throw seccompError("filterTooLong", { length, limit: instructionLimit });
+    checkLength(length);
     const bytes = new Uint8Array(length * 8);
     const view = new DataView(bytes.buffer);
     for (const [at, { code, jumpTrue, jumpFalse, value }] of this.#reversed.toReversed().entries()) {
@@ -104,6 +117,8 @@ class Program {
 
 /** The program that begins at the node. */
 export const assemble = (root: Node): Uint8Array => {
+  // A node is one instruction or more: what cannot fit is refused before laying it out goes too deep.
+  checkLength(countNodes(root));
   const program = new Program();
   program.place(root);
   return program.encode();

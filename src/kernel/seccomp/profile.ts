@@ -12,8 +12,6 @@ export interface Condition {
   readonly value: bigint;
   /** MASKED_EQ: the bits that count. */
   readonly mask?: bigint;
-  /** Only the lower half is compared, for an argument that the kernel takes as an int and cuts off the rest. */
-  readonly isInt?: true;
 }
 
 /** When a rule counts: on these architectures (Go's names), with all these capabilities, from this kernel on. */

@@ -3,8 +3,7 @@ import type { Abi } from "./abis.ts";
 import { type Action, killProcess } from "./actions.ts";
 import { assemble } from "./assemble.ts";
 import { Graph, type Node } from "./graph.ts";
-import type { Condition } from "./profile.ts";
-import type { AbiRules, Decision } from "./rules.ts";
+import type { AbiRules, Decision, HostCondition } from "./rules.ts";
 
 /** linux/seccomp.h: struct seccomp_data, on a little-endian machine. */
 const dataOffset = {
@@ -98,7 +97,7 @@ const lowOf = (value: bigint): number => Number(value & 0xffff_ffffn);
 const highOf = (value: bigint): number => Number(value >> 32n);
 
 /** 64 bits in two halves: the upper one decides, unless it is equal. */
-const planCondition = (graph: Graph, condition: Condition, yes: Node, no: Node): Node => {
+const planCondition = (graph: Graph, condition: HostCondition, yes: Node, no: Node): Node => {
   const { index, comparison, value, isInt } = condition;
   const low = (node: Node) => graph.load(dataOffset.low(index), node);
   const high = (node: Node) => (isInt ? undefined : graph.load(dataOffset.high(index), node));

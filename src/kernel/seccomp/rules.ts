@@ -9,9 +9,14 @@ export interface Host {
   readonly kernelRelease: string;
 }
 
+/** A condition, and whether only the lower half of the argument is compared. */
+export interface HostCondition extends Condition {
+  readonly isInt: boolean;
+}
+
 /** The answer to one system call: the first case whose conditions all hold, or else the rest. */
 export interface Decision {
-  readonly cases: readonly { readonly conditions: readonly Condition[]; readonly action: Action }[];
+  readonly cases: readonly { readonly conditions: readonly HostCondition[]; readonly action: Action }[];
   readonly otherwise: Action;
 }
 
@@ -58,12 +63,14 @@ const isKernelAtLeast = (release: string, [major, minor]: readonly [number, numb
 };
 
 const planAbi = (abi: Abi, rules: readonly ProfileRule[], { otherwise }: Profile): AbiRules => {
-  const byNumber = new Map<number, ProfileRule[]>();
+  const byNumber = new Map<number, NamedRule[]>();
   for (const rule of rules) {
     for (const name of rule.names) {
       // A name that this ABI, or this table, does not know has no number to filter.
       const number = abi.syscalls.get(name);
-      if (number !== undefined) byNumber.set(number, [...(byNumber.get(number) ?? []), rule]);
+      if (number === undefined) continue;
+      const about = byNumber.get(number) ?? [];
+      if (about.push({ ...rule, name }) === 1) byNumber.set(number, about);
     }
   }
   const known = [...byNumber.keys()].filter((number) => number < abi.privateFrom);
@@ -79,8 +86,32 @@ const planAbi = (abi: Abi, rules: readonly ProfileRule[], { otherwise }: Profile
   };
 };
 
+interface NamedRule extends ProfileRule {
+  readonly name: string;
+}
+
 /** What is said of single arguments counts more than what is said of the whole call, and of two the first. */
-const decide = (rules: readonly ProfileRule[], otherwise: Action): Decision => ({
-  cases: rules.flatMap(({ conditions = [], action }) => (conditions.length === 0 ? [] : [{ conditions, action }])),
+const decide = (rules: readonly NamedRule[], otherwise: Action): Decision => ({
+  cases: rules.flatMap(({ name, conditions = [], action }) =>
+    conditions.length === 0 ? [] : [{ conditions: conditions.map((asked) => onHost(name, asked)), action }],
+  ),
   otherwise: rules.find(({ conditions = [] }) => conditions.length === 0)?.action ?? otherwise,
 });
+
+/**
+ * Arguments that the kernel takes as an int, and so cuts off what is above 32 bits. Compared as 64 bits, as libseccomp
+ * does, AF_ALG with any higher bit set is "above 40" and passes Docker's profile; TIOCSTI passed Flatpak's so
+ * (CVE-2019-10063).
+ */
+const intArguments: Readonly<Record<string, readonly number[]>> = {
+  socket: [0, 1, 2],
+  socketpair: [0, 1, 2],
+  ioctl: [0, 1],
+  fcntl: [0, 1],
+  prctl: [0],
+};
+
+const onHost = (name: string, condition: Condition): HostCondition => {
+  const ints = Object.hasOwn(intArguments, name) ? intArguments[name]! : [];
+  return { ...condition, isInt: ints.includes(condition.index) && condition.value <= 0xffff_ffffn };
+};
