@@ -15,7 +15,7 @@ import { containerError } from "./errors.ts";
 import { ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
-import { Launcher } from "./launch.ts";
+import { cgroupParent, Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Attachment, clearRun, type Live, prepareLive, readSpec, startFailure, writeSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
@@ -68,6 +68,7 @@ export class Containers {
       new Launcher(rooms, mounts),
       await findProcessors(),
     );
+    await containers.#launcher.openParent(cgroupParent);
     await containers.#recover();
     return containers;
   }
@@ -144,7 +145,9 @@ export class Containers {
     const paths = containerPaths(this.#rooms, record.id);
     const attachments = this.#attachments.get(record.id) ?? [];
     let plan: Plan = { outside: [], inside: [], after: [] };
+    const { cgroupParent: ownParent } = record.request.resources;
     try {
+      if (ownParent !== "") await this.#launcher.openParent(ownParent);
       const endpoint = this.#connect(record);
       const [prepared] = await Promise.all([
         this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) }),

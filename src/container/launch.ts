@@ -3,6 +3,7 @@ import type { ImageRecord } from "../image/images.ts";
 import type { StackLayer } from "../image/layers.ts";
 import { Tree } from "../image/tree.ts";
 import { cgroupMounts } from "../kernel/cgroup/mounts.ts";
+import { findParentFacts, planCgroupParent } from "../kernel/cgroup/parent.ts";
 import { planCgroup } from "../kernel/cgroup/plan.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
@@ -104,6 +105,13 @@ export class Launcher {
     const tree: RootTree = { read: () => undefined };
     const facts = await collectFacts(request, { id: record.id, directory, cgroupParent, tree });
     planSpec(request, { ...image.config, User: "" }, facts, this.#rooms.host);
+  }
+
+  /** Holds afterwards: containers' groups can be made beneath the parent. */
+  async openParent(parent: string): Promise<void> {
+    const { holder, run, host } = this.#rooms;
+    const outside = planCgroupParent(host.cgroup, parent, await findParentFacts(host.cgroup, parent));
+    await runErrand(holder, run, { outside, inside: [], after: [] });
   }
 
   /** Holds afterwards: the layers that the plan names are mounted. */
