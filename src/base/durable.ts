@@ -4,8 +4,10 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { renameSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { errnoOf } from "./errors.ts";
 
 /** Holds afterwards: the directory's entries (creations, renames, removals) are on disk. */
 export const syncDirectory = async (path: string): Promise<void> => {
@@ -28,11 +30,14 @@ export class Pending implements AsyncDisposable {
     this.temporary = join(dirname(final), `.${basename(final)}.${randomBytes(6).toString("hex")}.pending`);
   }
 
-  /** Holds afterwards: the contents, already synced by the writer, are found under the final name, also after a power cut. */
-  async commit(): Promise<void> {
-    await rename(this.temporary, this.#final);
+  /**
+   * Holds afterwards: the contents, already synced by the writer, are found under the final name, also after a power cut.
+   * Where the name follows from the contents it is given here: another name in the same directory.
+   */
+  async commit(final = this.#final): Promise<void> {
+    await rename(this.temporary, final);
     this.#settled = true;
-    await syncDirectory(dirname(this.#final));
+    await syncDirectory(dirname(final));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -42,6 +47,100 @@ export class Pending implements AsyncDisposable {
 
 /** The names that `Pending` gives; whatever still has one after a crash is rubbish. */
 export const isPendingName = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.pending$/.test(name);
+
+const writeBackBytes = 16 * 1024 * 1024;
+const maxQueuedBytes = 4 * 1024 * 1024;
+/** Below the 1,024 buffers that one writev(2) takes. */
+const maxQueuedBuffers = 512;
+
+/**
+ * A new file that is written from front to back while its bytes are already on their way to the disk: one sync at the
+ * end of a large file would take as long as everything before it.
+ */
+export class DurableFile implements AsyncDisposable {
+  readonly #file: FileHandle;
+  #queue: Uint8Array[] = [];
+  #queued = 0;
+  #written = 0;
+  #synced = 0;
+  #writing: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  static async create(path: string, mode = 0o600): Promise<DurableFile> {
+    return new DurableFile(await open(path, "wx", mode));
+  }
+
+  /** Takes bytes, which nobody may change any more; waits while too many have not been written yet. */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
+    this.#writing ??= this.#drain();
+    // A failure shows at the next wait; without a handler it would count as unhandled until then.
+    this.#writing.catch(() => {});
+    while (this.#queued > maxQueuedBytes || this.#queue.length > maxQueuedBuffers) await this.#writing;
+  }
+
+  /** Holds afterwards: every byte is on disk, and the file is closed. */
+  async finish(): Promise<void> {
+    await this.#writing;
+    // A failed sync is not tried again: the kernel may have dropped the bytes (fsyncgate), so the file is lost.
+    await this.#syncing;
+    await this.#file.sync();
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([this.#writing, this.#syncing]);
+    await this.#file.close().catch(() => {});
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const buffers = this.#queue;
+      this.#queue = [];
+      const length = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      await this.#writeAll(buffers, length);
+      this.#queued -= length;
+      this.#startWriteBack();
+    }
+    this.#writing = undefined;
+  }
+
+  async #writeAll(buffers: readonly Uint8Array[], length: number): Promise<void> {
+    const end = this.#written + length;
+    let rest = buffers;
+    while (this.#written < end) {
+      const { bytesWritten } = await this.#file.writev(rest, this.#written);
+      if (bytesWritten === 0) throw new Error("the file takes no more bytes");
+      this.#written += bytesWritten;
+      rest = skip(rest, bytesWritten);
+    }
+  }
+
+  #startWriteBack(): void {
+    if (this.#syncing !== undefined || this.#written - this.#synced < writeBackBytes) return;
+    this.#synced = this.#written;
+    const syncing = this.#file.datasync().then(() => {
+      this.#syncing = undefined;
+    });
+    this.#syncing = syncing;
+    syncing.catch(() => {});
+  }
+}
+
+const skip = (buffers: readonly Uint8Array[], length: number): readonly Uint8Array[] => {
+  let left = length;
+  return buffers.flatMap((buffer) => {
+    const rest = buffer.subarray(Math.min(left, buffer.length));
+    left -= buffer.length - rest.length;
+    return rest.length === 0 ? [] : [rest];
+  });
+};
 
 /** Holds afterwards: `path` holds exactly `data`, or what it held before, also after a power cut. */
 export const writeDurably = async (path: string, data: string | Uint8Array, mode = 0o600): Promise<void> => {
@@ -54,6 +153,21 @@ export const writeDurably = async (path: string, data: string | Uint8Array, mode
     await file.close();
   }
   await pending.commit();
+};
+
+/**
+ * Holds at once: nothing stands at `path`. The promise settles when its bytes are gone too; what a crash leaves of them
+ * has a pending name.
+ */
+export const removeAside = (path: string): Promise<void> => {
+  const { temporary } = new Pending(path);
+  try {
+    renameSync(path, temporary);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return Promise.resolve();
+    throw error;
+  }
+  return rm(temporary, { recursive: true, force: true });
 };
 
 /** Holds afterwards: nothing stands at `path`, also after a power cut; nothing there before is success. */

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 
 declare const brand: unique symbol;
-export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+/** Brands add up: an `ImageId` is a `Digest` as well. */
+export type Brand<T, Name extends string> = T & { readonly [brand]: { readonly [N in Name]: true } };
 
 /** `sha256:` and 64 lower-case hexadecimal digits. */
 export type Digest = Brand<string, "Digest">;

@@ -1,0 +1,297 @@
+/** The images of a root: what they are, what they are called, how they come and go. */
+import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import type { Database } from "../base/database.ts";
+import { type DiffId, type Digest, type ImageId, isDigest } from "../base/ids.ts";
+import { type ArchivedLayer, digestOfBytes, ImageArchive } from "./archive.ts";
+import { type ImageDescription, parseConfig } from "./config.ts";
+import { imageError } from "./errors.ts";
+import { chainIds, historyOf } from "./history.ts";
+import { type ImportOptions, planImport } from "./import.ts";
+import { Layers } from "./layers.ts";
+import { collectImages } from "./load.ts";
+import { progressReporter } from "./progress.ts";
+import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
+import { familiarName, type ImageName, parseName, withDefaultTag } from "./reference.ts";
+import { planRemoval } from "./removal.ts";
+import { ImageStore, type StoredImage } from "./store.ts";
+import { abortable } from "./streams.ts";
+
+export type { ImageRecord, ImageUser } from "./record.ts";
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal;
+  readonly progress?: (line: ProgressLine) => void;
+}
+
+export interface RemoveOptions {
+  readonly force: boolean;
+  /** Images know no parents here, so there is nothing to prune either way. */
+  readonly noPrune: boolean;
+  /** The containers that were made from an image. */
+  readonly usedBy: (id: ImageId) => readonly ImageUser[];
+}
+
+/** An image that is about to be stored: its layers are on disk already, or held and stored. */
+export interface NewImage {
+  readonly config: Uint8Array;
+  readonly layers: readonly ArchivedLayer[];
+  /** With tags, with digests, or none. */
+  readonly names: readonly ImageName[];
+}
+
+export class Images {
+  readonly layers: Layers;
+  readonly #store: ImageStore;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<(event: ImageEvent) => void>();
+
+  private constructor(layers: Layers, store: ImageStore, clock: Clock) {
+    this.layers = layers;
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Holds afterwards: every image is complete, and nothing that a crash left half done is there any more. */
+  static async open(root: string, database: Database, clock = systemClock): Promise<Images> {
+    const layers = await Layers.open(root, database);
+    const store = await ImageStore.open(root, database, (diffId) => layers.get(diffId) !== undefined);
+    const images = new Images(layers, store, clock);
+    images.#collect();
+    return images;
+  }
+
+  /** Stores every image of an archive under its names, or none of them. */
+  async load(
+    source: AsyncIterable<Uint8Array>,
+    options: LoadOptions = {},
+  ): Promise<readonly { readonly id: ImageId; readonly names: readonly string[] }[]> {
+    const report = options.progress ?? (() => {});
+    const reporter = progressReporter(report, this.#clock);
+    await using archive = await ImageArchive.read(abortable(source, options.signal), this.layers, reporter);
+    const found = await collectImages(archive);
+    options.signal?.throwIfAborted();
+    for (const { name, before } of this.#renamings(found)) {
+      const stream = `The image ${name} already exists, renaming the old one with ID ${before} to empty string\n`;
+      report({ stream });
+    }
+    await this.create(found, "load");
+    return found.map(({ id, names }) => {
+      const familiar = names.map(familiarName);
+      for (const name of familiar) report({ stream: `Loaded image: ${name}\n` });
+      if (familiar.length === 0) report({ stream: `Loaded image ID: ${id}\n` });
+      return { id, names: familiar };
+    });
+  }
+
+  /** Stores a root file system as an image of one layer. */
+  async importRoot(source: AsyncIterable<Uint8Array>, options: ImportOptions = {}): Promise<ImageId> {
+    const plan = planImport(options, new Date(this.#clock.now()));
+    await using staged = await this.layers.stage(abortable(source, options.signal));
+    options.signal?.throwIfAborted();
+    const config = plan.config(staged.diffId);
+    const [id] = await this.create([{ config, layers: [{ ...staged, staged }], names: plan.names }], "import");
+    return id!;
+  }
+
+  /**
+   * Holds afterwards: all these images are stored under their names, also after a power cut; or none of them.
+   * Who stores them vouches for each layer's being the one that the configuration names.
+   */
+  async create(images: readonly NewImage[], action: "load" | "import" | "pull"): Promise<readonly ImageId[]> {
+    const described = images.map(({ config, layers, names }) => {
+      const id = digestOfBytes(config) as Digest as ImageId;
+      return { id, config, layers, names, description: parseConfig(config) };
+    });
+    using _held = this.layers.hold(described.flatMap(({ description }) => description.layers));
+    try {
+      for (const { staged } of described.flatMap(({ layers }) => layers)) {
+        if (staged !== undefined) await this.layers.commit(staged);
+      }
+      // A configuration may be taken away again, with an image that is removed at this moment.
+      const missing = () => described.find(({ id }) => !this.#store.hasConfig(id));
+      for (let one = missing(); one !== undefined; one = missing()) await this.#store.writeConfig(one.id, one.config);
+      this.#requireLayers(described.map(({ description }) => description));
+      this.#store.transaction(() => {
+        for (const { id, description, names } of described) {
+          this.#store.put(id, description);
+          for (const name of names) this.#store.name(name, id, this.#now());
+        }
+      });
+    } catch (error) {
+      for (const { id } of described) this.#store.discardConfig(id);
+      throw error;
+    } finally {
+      _held[Symbol.dispose]();
+      this.#collect();
+    }
+    for (const { id, names } of described) {
+      this.#tell({ action, id, name: id });
+      for (const name of names) this.#tell({ action: "tag", id, name: familiarName(name) });
+    }
+    return described.map(({ id }) => id);
+  }
+
+  /** By name, id, or an unambiguous beginning of the id; throws only when it is no reference at all. */
+  find(reference: string): ImageRecord | undefined {
+    const image = this.#find(reference);
+    return image === undefined ? undefined : this.#record(image, this.#store.names().get(image.id));
+  }
+
+  /** As `find`; throws Docker's "No such image". */
+  get(reference: string): ImageRecord {
+    const image = this.find(reference);
+    if (image !== undefined) return image;
+    const name = isIdentifier(reference) ? identifierOf(reference) : familiarName(withDefaultTag(parseName(reference)));
+    throw imageError("noSuchImage", { name });
+  }
+
+  /** Also an image that was removed while containers live on it. */
+  withId(id: ImageId): ImageRecord {
+    const image = this.#store.get(id);
+    if (image === undefined) throw imageError("noSuchImage", { name: id });
+    return this.#record(image, this.#store.names().get(id));
+  }
+
+  /** The youngest first. */
+  list(): readonly ImageRecord[] {
+    const names = this.#store.names();
+    const time = ({ description }: StoredImage): number => Date.parse(description.created) || 0;
+    return [...this.#store.all()]
+      .filter(({ isRemoved }) => !isRemoved)
+      .sort((a, b) => time(b) - time(a) || b.number - a.number)
+      .map((image) => this.#record(image, names.get(image.id)));
+  }
+
+  /** How the image came to be, the last step first. */
+  history(reference: string): readonly ImageHistoryItem[] {
+    const record = this.get(reference);
+    return historyOf(record, (diffId) => this.layers.get(diffId)?.size ?? 0);
+  }
+
+  /** The bytes that the id is the digest of. */
+  async rawConfig(id: ImageId): Promise<Uint8Array> {
+    return this.#store.readConfig(id);
+  }
+
+  /** Holds afterwards: `target` names the image, whatever it named before. */
+  tag(source: string, target: string): void {
+    const image = this.get(source);
+    const parsed = parseName(target);
+    if (parsed.digest !== undefined) throw imageError("digestTag", {});
+    const name = withDefaultTag(parsed);
+    this.#store.transaction(() => this.#store.name(name, image.id, this.#now()));
+    this.#tell({ action: "tag", id: image.id, name: familiarName(name) });
+  }
+
+  /** Removes a name, and with the last one the image and the layers that no other has. Throws Docker's conflicts. */
+  remove(reference: string, options: RemoveOptions): readonly ImageDeleteItem[] {
+    const { id } = this.get(reference);
+    const users = options.usedBy(id);
+    const names = this.#store.names().get(id) ?? [];
+    const isId = id.startsWith(reference) || id.startsWith(`sha256:${reference}`);
+    const name = isId ? {} : { name: withoutTagOfDigest(withDefaultTag(parseName(reference))) };
+    const removal = planRemoval({ reference, ...name, id, names, users, force: options.force });
+    const chains = chainIds(this.withId(id).layers);
+    this.#store.transaction(() => {
+      for (const name of removal.untag) this.#store.unname(name);
+      if (!removal.isComplete) return;
+      if (users.length > 0) this.#store.hide(id);
+      else this.#store.remove(id);
+    });
+    for (const name of removal.untag) this.#tell({ action: "untag", id, name: familiarName(name) });
+    const untagged = removal.untag.map((name) => ({ Untagged: familiarName(name) }));
+    if (!removal.isComplete) return untagged;
+    if (users.length === 0) this.#store.discardConfig(id);
+    this.#collect();
+    this.#tell({ action: "delete", id, name: id });
+    const kept = new Set([...this.#store.all()].flatMap(({ description }) => chainIds(description.layers)));
+    const gone = chains.filter((chain) => !kept.has(chain)).reverse();
+    return [...untagged, { Deleted: id }, ...gone.map((chain) => ({ Deleted: chain }))];
+  }
+
+  /** Holds afterwards: images that were removed are gone for good, unless a container still lives on them. */
+  collect(usedBy: (id: ImageId) => readonly ImageUser[]): void {
+    const unused = [...this.#store.all()].filter(({ id, isRemoved }) => isRemoved && usedBy(id).length === 0);
+    if (unused.length === 0) return;
+    this.#store.transaction(() => {
+      for (const { id } of unused) this.#store.remove(id);
+    });
+    for (const { id } of unused) this.#store.discardConfig(id);
+    this.#collect();
+  }
+
+  /** Calls `listener` for whatever happens to images; answers what ends that. */
+  onEvent(listener: (event: ImageEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #find(reference: string): StoredImage | undefined {
+    const visible = (image: StoredImage | undefined) => (image?.isRemoved === false ? image : undefined);
+    if (isIdentifier(reference)) return visible(this.#store.get(identifierOf(reference) as ImageId));
+    const named = this.#store.withName(withoutTagOfDigest(withDefaultTag(parseName(reference))));
+    if (named !== undefined) return visible(named);
+    const prefix = /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(reference)?.[1];
+    if (prefix === undefined) return undefined;
+    const found = [...this.#store.all()].filter((image) => visible(image)?.id.startsWith(`sha256:${prefix}`));
+    if (found.length > 1) throw imageError("ambiguousId", { prefix });
+    return found[0];
+  }
+
+  #record({ id, description, lastTagged }: StoredImage, names: readonly ImageName[] = []): ImageRecord {
+    const sizes = [...new Set(description.layers)].map((diffId) => this.layers.get(diffId)?.size ?? 0);
+    return {
+      ...description,
+      id,
+      size: sizes.reduce((sum, size) => sum + size, 0),
+      tags: names.filter(({ digest }) => digest === undefined).map(familiarName),
+      digests: names.filter(({ digest }) => digest !== undefined).map(familiarName),
+      lastTagged,
+    };
+  }
+
+  #renamings(images: readonly NewImage[]): readonly { readonly name: string; readonly before: ImageId }[] {
+    return images.flatMap(({ names, config }) =>
+      names.flatMap((name) => {
+        const before = this.#store.withName(name);
+        return before === undefined || before.id === digestOfBytes(config)
+          ? []
+          : [{ name: familiarName(name), before: before.id }];
+      }),
+    );
+  }
+
+  #requireLayers(descriptions: readonly ImageDescription[]): void {
+    for (const diffId of descriptions.flatMap(({ layers }) => layers)) {
+      if (this.layers.get(diffId) === undefined) throw imageError("missingLayer", { diffId });
+    }
+  }
+
+  #collect(): void {
+    this.layers.collect(
+      new Set([...this.#store.all()].flatMap(({ description }): readonly DiffId[] => description.layers)),
+    );
+  }
+
+  #tell(event: ImageEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #now(): string {
+    return new Date(this.#clock.now()).toISOString();
+  }
+}
+
+/** A whole id: a name can never be one. */
+const isIdentifier = (reference: string): boolean => isDigest(identifierOf(reference));
+
+const identifierOf = (reference: string): string =>
+  /^[0-9a-f]{64}$/.test(reference) ? `sha256:${reference}` : reference;
+
+/** What is named by its digest is that, whatever tag is written beside it. */
+const withoutTagOfDigest = (name: ImageName): ImageName => {
+  if (name.digest === undefined || name.tag === undefined) return name;
+  const { tag: _, ...rest } = name;
+  return rest;
+};

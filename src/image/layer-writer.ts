@@ -1,0 +1,111 @@
+/** One layer, from the bytes of its blob to the two files that the kernel mounts. */
+import { createHash } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { DurableFile, syncDirectory } from "../base/durable.ts";
+import { type DiffId, type Digest, digestFromHex } from "../base/ids.ts";
+import { decompress } from "../format/compression.ts";
+import { IndexBuilder } from "../format/erofs/builder.ts";
+import type { TarEntry } from "../format/tar/entry.ts";
+import { TarParser } from "../format/tar/parser.ts";
+import { imageError } from "./errors.ts";
+
+export interface LayerFacts {
+  readonly diffId: DiffId;
+  /** Bytes of the tar. */
+  readonly tarSize: number;
+  /** Bytes of what is in it, as Docker counts an image's size: contents of files and targets of links. */
+  readonly size: number;
+  /** The layer changes nothing. */
+  readonly isEmpty: boolean;
+  /** The bytes as they came, compressed or not. */
+  readonly blob: { readonly digest: Digest; readonly size: number };
+}
+
+/** Counts and hashes bytes on their way. */
+export class Gauge {
+  readonly #hash = createHash("sha256");
+  size = 0;
+
+  add(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    this.size += bytes.length;
+  }
+
+  /** To be asked once, at the end. */
+  digest(): Digest {
+    return digestFromHex(this.#hash.digest("hex"));
+  }
+
+  async *through(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const bytes of source) {
+      this.add(bytes);
+      yield bytes;
+    }
+  }
+}
+
+const checkEvery = 64 * 1024 * 1024;
+
+/** A bomb must not take the room that removing it needs: fails when too little of the disk would stay free. */
+const checkSpace = async (directory: string): Promise<void> => {
+  const { bsize, blocks, bavail } = await statfs(directory);
+  const reserve = Math.floor(Math.min((blocks * bsize) / 50, 512 * 1024 * 1024));
+  if (bavail * bsize < reserve) throw imageError("noSpace", { reserve, path: directory });
+};
+
+const sizeOf = ({ type, size, link }: TarEntry): number => {
+  if (type === "file") return size;
+  return type === "symlink" ? link.length : 0;
+};
+
+/**
+ * Holds afterwards: `directory`, which exists and is empty, has the layer's `tar` and its `index`, both on disk.
+ * `limit` is in bytes of the tar. Throws when the blob is damaged, or asks for what no layer may have.
+ */
+export const writeLayer = async (
+  source: AsyncIterable<Uint8Array>,
+  directory: string,
+  limit: number,
+): Promise<LayerFacts> => {
+  const blob = new Gauge();
+  const plain = new Gauge();
+  const index = new IndexBuilder();
+  let size = 0;
+  const parser = new TarParser({
+    entry: (entry) => {
+      index.add(entry);
+      size += sizeOf(entry);
+    },
+  });
+  await using tar = await DurableFile.create(join(directory, "tar"));
+  let nextCheck = 0;
+  for await (const bytes of decompress(blob.through(source))) {
+    if (plain.size + bytes.length > limit) throw imageError("layerLimit", { limit });
+    if (plain.size >= nextCheck) {
+      await checkSpace(directory);
+      nextCheck = plain.size + checkEvery;
+    }
+    // The write goes on in another thread while the same bytes are hashed and parsed here.
+    const written = tar.write(bytes);
+    plain.add(bytes);
+    try {
+      parser.push(bytes);
+    } finally {
+      await written;
+    }
+  }
+  parser.end();
+  const diffId = plain.digest() as DiffId;
+  await using indexFile = await DurableFile.create(join(directory, "index"));
+  await indexFile.write(index.finish({ diffId, tarSize: plain.size }));
+  await Promise.all([tar.finish(), indexFile.finish()]);
+  await syncDirectory(directory);
+  return {
+    diffId,
+    tarSize: plain.size,
+    size,
+    isEmpty: index.isEmpty,
+    blob: { digest: blob.digest(), size: blob.size },
+  };
+};

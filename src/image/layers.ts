@@ -1,0 +1,269 @@
+/** The layers that are stored: each once, as the tar that it is and the index over it, however many images have it. */
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Database } from "../base/database.ts";
+import { isPendingName, Pending, removeAside, removeDurably } from "../base/durable.ts";
+import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
+import { Locks } from "../base/lock.ts";
+import { imageError } from "./errors.ts";
+import { type LayerFacts, writeLayer } from "./layer-writer.ts";
+
+/** What a layer's bytes must turn out to be. */
+export interface ExpectedLayer {
+  /** Of the blob, as it came. */
+  readonly digest?: Digest;
+  readonly size?: number;
+  readonly diffId?: DiffId;
+}
+
+/** A layer as the kernel mounts it. */
+export interface StackLayer {
+  readonly diffId: DiffId;
+  /** Small, and never given to another layer: names its mount point. */
+  readonly number: number;
+  readonly tar: string;
+  readonly index: string;
+}
+
+export interface StoredLayer {
+  readonly diffId: DiffId;
+  readonly number: number;
+  readonly tarSize: number;
+  /** Bytes of what is in it, as Docker counts an image's size. */
+  readonly size: number;
+  readonly isEmpty: boolean;
+}
+
+interface LayerRow {
+  readonly number: number;
+  readonly diff_id: string;
+  readonly tar_size: number;
+  readonly size: number;
+  readonly is_empty: number;
+}
+
+/** Far above any layer that was seen, far below what the index can address. */
+export const maxLayerSize = 512 * 1024 ** 3;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS layers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    diff_id TEXT NOT NULL UNIQUE,
+    tar_size INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    is_empty INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS layer_blobs (digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/** A layer whose bytes are on disk under a temporary name; disposal takes them away unless they were committed. */
+export interface StagedLayer extends LayerFacts, AsyncDisposable {
+  readonly pending: Pending;
+}
+
+export class Layers {
+  readonly #database: Database;
+  readonly #directory: string;
+  readonly #locks = new Locks();
+  readonly #stored = new Map<DiffId, StoredLayer>();
+  readonly #blobs = new Map<Digest, DiffId>();
+  /** Layers that work under way relies on, and how often. */
+  readonly #held = new Map<DiffId, number>();
+  readonly #removals = new Set<Promise<void>>();
+  readonly #listeners = new Set<(layer: StackLayer) => void>();
+
+  private constructor(root: string, database: Database) {
+    this.#directory = join(root, "layers");
+    this.#database = database;
+  }
+
+  /** Holds afterwards: every row has its files and every file its row; what a crash left half done is gone. */
+  static async open(root: string, database: Database): Promise<Layers> {
+    const layers = new Layers(root, database);
+    await mkdir(layers.#directory, { recursive: true, mode: 0o700 });
+    database.exec(schema);
+    await layers.#readRows();
+    await layers.#clear();
+    return layers;
+  }
+
+  get(diffId: DiffId): StoredLayer | undefined {
+    return this.#stored.get(diffId);
+  }
+
+  /** The stored layer that a blob, plain or compressed, is known to hold. */
+  findBlob(digest: Digest): StoredLayer | undefined {
+    return this.#stored.get(this.#blobs.get(digest) ?? (digest as DiffId));
+  }
+
+  /** What an overlay of these layers (the lowest first) is made of: topmost first, each once, empty ones left out. */
+  stack(layers: readonly DiffId[]): readonly StackLayer[] {
+    return [...new Set(layers.toReversed())]
+      .map((diffId) => {
+        const stored = this.#stored.get(diffId);
+        if (stored === undefined) throw imageError("missingLayer", { diffId });
+        return stored;
+      })
+      .filter(({ isEmpty }) => !isEmpty)
+      .map((stored) => this.#place(stored));
+  }
+
+  /** Reads a layer to its end: its bytes are on disk afterwards, under a temporary name and of no consequence yet. */
+  async stage(source: AsyncIterable<Uint8Array>, limit = maxLayerSize): Promise<StagedLayer> {
+    const pending = new Pending(join(this.#directory, "layer"));
+    try {
+      await mkdir(pending.temporary, { mode: 0o700 });
+      const facts = await writeLayer(source, pending.temporary, limit);
+      return { ...facts, pending, [Symbol.asyncDispose]: () => pending[Symbol.asyncDispose]() };
+    } catch (error) {
+      await pending[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Holds afterwards: the layer is stored, also after a power cut if a later transaction was made durable.
+   * Whoever commits holds the layer: nothing else keeps it from being collected.
+   */
+  async commit(staged: StagedLayer): Promise<StoredLayer> {
+    const { diffId, blob } = staged;
+    return this.#locks.run(diffId, async () => {
+      if (!this.#stored.has(diffId)) {
+        await staged.pending.commit(this.#pathOf(diffId));
+        const { lastId } = this.#database.run(
+          "INSERT INTO layers (diff_id, tar_size, size, is_empty) VALUES (?, ?, ?, ?)",
+          diffId,
+          staged.tarSize,
+          staged.size,
+          staged.isEmpty ? 1 : 0,
+        );
+        const { tarSize, size, isEmpty } = staged;
+        this.#stored.set(diffId, { diffId, number: lastId, tarSize, size, isEmpty });
+      }
+      if (blob.digest !== diffId && !this.#blobs.has(blob.digest)) {
+        this.#database.run("INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)", blob.digest, diffId);
+        this.#blobs.set(blob.digest, diffId);
+      }
+      return this.#stored.get(diffId)!;
+    });
+  }
+
+  /** Stores a layer that is what it is expected to be; of any other nothing is left. The caller holds it first. */
+  async add(source: AsyncIterable<Uint8Array>, expected: ExpectedLayer): Promise<StoredLayer> {
+    await using staged = await this.stage(source);
+    checkLayer(staged, expected);
+    return this.commit(staged);
+  }
+
+  /** Keeps these layers, stored or still to come, from being collected until the answer is disposed. */
+  hold(diffIds: Iterable<DiffId>): Disposable {
+    const held = [...diffIds];
+    for (const diffId of held) this.#held.set(diffId, (this.#held.get(diffId) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        for (const diffId of held) {
+          const count = this.#held.get(diffId)! - 1;
+          if (count === 0) this.#held.delete(diffId);
+          else this.#held.set(diffId, count);
+        }
+      },
+    };
+  }
+
+  /** Holds at once: no layer is stored that is neither used nor held. */
+  collect(used: ReadonlySet<DiffId>): void {
+    const unused = [...this.#stored.values()].filter(({ diffId }) => !used.has(diffId) && !this.#held.has(diffId));
+    if (unused.length === 0) return;
+    this.#database.transaction(() => {
+      for (const { diffId } of unused) this.#deleteRow(diffId);
+    });
+    for (const layer of unused) {
+      this.#forget(layer.diffId);
+      const removal = removeAside(this.#pathOf(layer.diffId)).finally(() => this.#removals.delete(removal));
+      removal.catch(() => {});
+      this.#removals.add(removal);
+      for (const listener of this.#listeners) listener(this.#place(layer));
+    }
+  }
+
+  /** Calls `listener` for every layer that is removed, so that it is unmounted; answers what ends that. */
+  onRemove(listener: (layer: StackLayer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Settles when the bytes of all removed layers are gone. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#removals);
+  }
+
+  async #readRows(): Promise<void> {
+    for (const row of this.#database.all<LayerRow>("SELECT * FROM layers")) {
+      const layer: StoredLayer = {
+        diffId: row.diff_id as DiffId,
+        number: row.number,
+        tarSize: row.tar_size,
+        size: row.size,
+        isEmpty: row.is_empty !== 0,
+      };
+      const { tar, index } = this.#place(layer);
+      const [tarFound, indexFound] = await Promise.all([sizeOrNone(tar), sizeOrNone(index)]);
+      if (tarFound === layer.tarSize && indexFound > 0) this.#stored.set(layer.diffId, layer);
+      else this.#deleteRow(layer.diffId);
+    }
+    for (const { digest, diff_id } of this.#database.all<{ digest: string; diff_id: string }>(
+      "SELECT * FROM layer_blobs",
+    )) {
+      this.#blobs.set(digest as Digest, diff_id as DiffId);
+    }
+  }
+
+  async #clear(): Promise<void> {
+    for (const name of await readdir(this.#directory)) {
+      const isStored = /^[0-9a-f]{64}$/.test(name) && this.#stored.has(digestFromHex(name) as DiffId);
+      if (isPendingName(name) || !isStored) await removeDurably(join(this.#directory, name));
+    }
+  }
+
+  #deleteRow(diffId: DiffId): void {
+    this.#database.run("DELETE FROM layers WHERE diff_id = ?", diffId);
+    this.#database.run("DELETE FROM layer_blobs WHERE diff_id = ?", diffId);
+  }
+
+  #forget(diffId: DiffId): void {
+    this.#stored.delete(diffId);
+    for (const [digest, of] of this.#blobs) if (of === diffId) this.#blobs.delete(digest);
+  }
+
+  #pathOf(diffId: DiffId): string {
+    return join(this.#directory, hexOf(diffId));
+  }
+
+  #place({ diffId, number }: StoredLayer): StackLayer {
+    const path = this.#pathOf(diffId);
+    return { diffId, number, tar: join(path, "tar"), index: join(path, "index") };
+  }
+}
+
+const sizeOrNone = async (path: string): Promise<number> => {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    return -1;
+  }
+};
+
+/** Throws when the layer is not what was expected. */
+export const checkLayer = (layer: LayerFacts, expected: ExpectedLayer, position = 0): void => {
+  const what = `layer ${position}`;
+  const { digest, size, diffId } = expected;
+  if (size !== undefined && size !== layer.blob.size) {
+    throw imageError("sizeMismatch", { what, expected: size, found: layer.blob.size });
+  }
+  if (digest !== undefined && digest !== layer.blob.digest) {
+    throw imageError("digestMismatch", { what, expected: digest, found: layer.blob.digest });
+  }
+  if (diffId !== undefined && diffId !== layer.diffId) {
+    throw imageError("diffIdMismatch", { position, expected: diffId, found: layer.diffId });
+  }
+};

@@ -1,0 +1,154 @@
+/** What an archive's documents say: which images there are, of which layers, under which names. */
+import type { DiffId, Digest, ImageId } from "../base/ids.ts";
+import { type ArchivedLayer, blobPath, digestOfBytes, type ImageArchive } from "./archive.ts";
+import { type ImageDescription, parseConfig } from "./config.ts";
+import { imageError } from "./errors.ts";
+import { checkLayer, type ExpectedLayer } from "./layers.ts";
+import {
+  checkLayout,
+  choosePlatform,
+  type Descriptor,
+  isAttestation,
+  isIndex,
+  isManifest,
+  machineArchitecture,
+  parseArchiveManifest,
+  parseIndex,
+  parseManifest,
+} from "./manifest.ts";
+import { type ImageName, parseName, withDefaultTag } from "./reference.ts";
+
+/** An image whose every byte is verified and on disk, and that nobody can see yet. */
+export interface ArchivedImage {
+  readonly id: ImageId;
+  readonly config: Uint8Array;
+  readonly description: ImageDescription;
+  /** The lowest first. */
+  readonly layers: readonly ArchivedLayer[];
+  readonly names: readonly ImageName[];
+}
+
+/** All images of the archive; throws when anything of any of them is not as it should be. */
+export const collectImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
+  if (archive.has("manifest.json")) return collectDockerImages(archive);
+  if (archive.has("oci-layout") || archive.has("index.json")) return collectOciImages(archive);
+  throw imageError("notAnArchive", {});
+};
+
+const collectDockerImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
+  const listed = parseArchiveManifest(archive.document("manifest.json"));
+  if (listed.length === 0) {
+    throw imageError("invalidDocument", { document: "manifest.json", reason: "it lists no images" });
+  }
+  const images: ArchivedImage[] = [];
+  for (const { Config, RepoTags, Layers } of listed) {
+    const names = (RepoTags ?? []).map(parseTag);
+    const sources = (Layers ?? []).map((name) => ({ name, expected: {} }));
+    images.push(await collectImage(archive, archive.document(Config), sources, names));
+  }
+  return images;
+};
+
+const parseTag = (text: string): ImageName => {
+  const name = parseName(text);
+  if (name.tag === undefined || name.digest !== undefined) throw imageError("invalidTag", { tag: text });
+  return name;
+};
+
+const collectOciImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
+  checkLayout(archive.document("oci-layout"));
+  const listed = parseIndex("index.json", archive.document("index.json"));
+  if (listed.length === 0) {
+    throw imageError("invalidDocument", { document: "index.json", reason: "it lists no manifests" });
+  }
+  const images: ArchivedImage[] = [];
+  for (const { names, manifest } of chooseManifests(archive, listed)) {
+    const { config, layers } = parseManifest(
+      blobPath(manifest.digest),
+      readBlob(archive, manifest),
+      manifest.mediaType,
+    );
+    const sources = layers.map(({ digest, size }) => ({ name: blobPath(digest), expected: { digest, size } }));
+    images.push(await collectImage(archive, readBlob(archive, config), sources, names));
+  }
+  return images;
+};
+
+interface ChosenManifest {
+  readonly names: readonly ImageName[];
+  readonly manifest: Descriptor;
+}
+
+/** One manifest for each name: that for this machine, or the only one that there is. */
+const chooseManifests = (archive: ImageArchive, listed: readonly Descriptor[]): readonly ChosenManifest[] => {
+  const groups = new Map<string, Descriptor[]>();
+  for (const descriptor of listed) {
+    if (isAttestation(descriptor)) continue;
+    const key = nameIn(descriptor) ?? `@${descriptor.digest}`;
+    groups.set(key, [...(groups.get(key) ?? []), descriptor]);
+  }
+  const chosen = [...groups].flatMap(([key, descriptors]): readonly ChosenManifest[] => {
+    const seen = new Set<Digest>();
+    const manifests = descriptors.flatMap((descriptor) => expandIndex(archive, descriptor, seen));
+    const manifest = choosePlatform(manifests)[0] ?? (manifests.length === 1 ? manifests[0] : undefined);
+    if (manifest === undefined) return [];
+    return [{ manifest, names: key.startsWith("@") ? [] : [withDefaultTag(parseName(key))] }];
+  });
+  if (chosen.length === 0) throw imageError("noPlatform", { architecture: machineArchitecture });
+  return chosen;
+};
+
+/** What the archive calls an image. A name without tag or path, as in the specification's examples, is only a tag. */
+const nameIn = ({ annotations }: Descriptor): string | undefined => {
+  const full = annotations?.["io.containerd.image.name"];
+  if (full !== undefined) return full;
+  const name = annotations?.["org.opencontainers.image.ref.name"];
+  return name !== undefined && /[/:]/.test(name) ? name : undefined;
+};
+
+/** The manifests that a descriptor leads to. Each index is read once, however often others name it. */
+const expandIndex = (archive: ImageArchive, descriptor: Descriptor, seen: Set<Digest>): readonly Descriptor[] => {
+  if (seen.has(descriptor.digest)) return [];
+  seen.add(descriptor.digest);
+  if (isManifest(descriptor)) return [descriptor];
+  const path = blobPath(descriptor.digest);
+  if (!isIndex(descriptor)) {
+    throw imageError("unsupportedMediaType", { what: path, mediaType: JSON.stringify(descriptor.mediaType) });
+  }
+  return parseIndex(path, readBlob(archive, descriptor), descriptor.mediaType)
+    .filter((listed) => !isAttestation(listed))
+    .flatMap((listed) => expandIndex(archive, listed, seen));
+};
+
+/** The bytes that a descriptor names: their length and digest are those that it says. */
+const readBlob = (archive: ImageArchive, { digest, size }: Descriptor): Uint8Array => {
+  const what = blobPath(digest);
+  const bytes = archive.document(what);
+  if (bytes.length !== size) throw imageError("sizeMismatch", { what, expected: size, found: bytes.length });
+  return bytes;
+};
+
+interface LayerSource {
+  readonly name: string;
+  readonly expected: ExpectedLayer;
+}
+
+const collectImage = async (
+  archive: ImageArchive,
+  config: Uint8Array,
+  sources: readonly LayerSource[],
+  names: readonly ImageName[],
+): Promise<ArchivedImage> => {
+  const description = parseConfig(config);
+  const expected = description.layers.length;
+  if (sources.length !== expected) throw imageError("layersMismatch", { expected: sources.length, found: expected });
+  const layers: ArchivedLayer[] = [];
+  for (const [position, source] of sources.entries()) {
+    const layer = await archive.layer(source.name);
+    const diffId = description.layers[position] as DiffId;
+    checkLayer(layer, { ...source.expected, diffId }, position);
+    layers.push(layer);
+  }
+  const id = digestOfBytes(config) as Digest as ImageId;
+  return { id, config, description, layers, names };
+};

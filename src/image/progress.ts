@@ -1,0 +1,28 @@
+import type { ProgressLine } from "../api/answers.ts";
+import type { Clock } from "../base/clock.ts";
+
+const intervalMs = 100;
+
+/** Turns the bytes of an archive's layers, as they are read, into lines as Docker's clients show them; not more than they can show. */
+export const progressReporter = (
+  report: (line: ProgressLine) => void,
+  clock: Clock,
+): ((member: string, bytes: number) => void) => {
+  let member = "";
+  let current = 0;
+  let next = 0;
+  return (name, bytes) => {
+    current = name === member ? current + bytes : bytes;
+    const now = clock.monotonic();
+    if (name === member && now < next) return;
+    member = name;
+    next = now + intervalMs;
+    report({ id: labelOf(name), status: "Loading layer", progressDetail: { current } });
+  };
+};
+
+/** A blob's short digest; of an older archive's `<id>/layer.tar` the short id. */
+const labelOf = (member: string): string => {
+  const hex = /[0-9a-f]{64}/.exec(member)?.[0];
+  return hex === undefined ? member.slice(0, 32) : hex.slice(0, 12);
+};

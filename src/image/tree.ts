@@ -1,0 +1,181 @@
+/** The merged tree of a stack of layers as data: what a container of the image would see, without a mount. */
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { type IndexInode, IndexReader } from "../format/erofs/reader.ts";
+import type { StackLayer } from "./layers.ts";
+
+export interface TreeEntry extends Omit<IndexInode, "nid" | "opaque"> {
+  /** Names with the same one are hard links of one file. */
+  readonly identity: string;
+}
+
+/** A path, one character per byte (latin1), with what is there. */
+export interface TreePath extends TreeEntry {
+  readonly path: string;
+}
+
+interface Layer {
+  readonly number: number;
+  readonly tar: string;
+  readonly reader: IndexReader;
+}
+
+/** One inode of one layer. */
+interface Place {
+  readonly layer: Layer;
+  readonly inode: IndexInode;
+}
+
+/** What overlayfs shows under a name: of directories all layers' that it merges, the topmost first; of others one. */
+type Node = readonly [Place, ...Place[]];
+
+// As the kernel counts them (path_resolution(7)).
+const maxLinks = 40;
+
+export class Tree {
+  readonly #root: Node | undefined;
+
+  private constructor(layers: readonly Layer[]) {
+    // overlayfs merges the roots of all layers; a mark that says otherwise counts only below them.
+    const [first, ...rest] = layers.map((layer): Place => ({ layer, inode: layer.reader.inode(layer.reader.root) }));
+    this.#root = first === undefined ? undefined : [first, ...rest];
+  }
+
+  /** The tree of a stack, its topmost layer first. Nothing stays open. */
+  static open(stack: readonly StackLayer[]): Tree {
+    return new Tree(
+      stack.map(({ number, tar, index }) => ({ number, tar, reader: new IndexReader(indexBytes(index)) })),
+    );
+  }
+
+  /** What is at the path, links followed; undefined when there is nothing, or when links lead in circles. */
+  find(path: string): TreeEntry | undefined {
+    const node = this.#resolve(path);
+    return node === undefined ? undefined : entryOf(node);
+  }
+
+  /** The contents of a regular file, links followed; undefined for all else, and for more than `limit` bytes. */
+  read(path: string, limit: number): Uint8Array | undefined {
+    const node = this.#resolve(path);
+    if (node === undefined) return undefined;
+    const [{ layer, inode }] = node;
+    if (inode.type !== "file" || inode.size > limit) return undefined;
+    return readContent(layer.tar, inode);
+  }
+
+  /** Everything beneath the root, sorted by the bytes of the names within each directory; no link is followed. */
+  *walk(): Generator<TreePath> {
+    if (this.#root !== undefined) yield* walkBelow(this.#root, "");
+  }
+
+  /** The stored bytes of a file that `walk` gave: for those who compare all of them. */
+  contentOf(entry: TreeEntry): Uint8Array | undefined {
+    const tar = this.#root?.find(({ layer }) => entry.identity.startsWith(`${layer.number}:`))?.layer.tar;
+    return tar === undefined || entry.type !== "file" ? undefined : readContent(tar, entry);
+  }
+
+  /** `..` of the root is the root, and links begin again at the root or where they stand: no path leads out. */
+  #resolve(path: string): Node | undefined {
+    if (this.#root === undefined) return undefined;
+    const way: Node[] = [this.#root];
+    const left = namesOf(Buffer.from(path, "utf8").toString("latin1")).reverse();
+    let links = 0;
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      const here = way.at(-1)!;
+      if (here[0].inode.type !== "directory") return undefined;
+      if (name === ".") continue;
+      if (name === "..") {
+        if (way.length > 1) way.pop();
+        continue;
+      }
+      const next = lookUp(here, name);
+      if (next === undefined) return undefined;
+      if (next[0].inode.type !== "symlink") {
+        way.push(next);
+        continue;
+      }
+      if (++links > maxLinks) return undefined;
+      const target = Buffer.from(next[0].inode.target).toString("latin1");
+      if (target.startsWith("/")) way.length = 1;
+      left.push(...namesOf(target).reverse());
+    }
+    return way.at(-1);
+  }
+}
+
+/** The names of a path; `.` stands for a slash at its end, which only a directory may have. */
+const namesOf = (path: string): string[] => {
+  const names = path.split("/").filter((name) => name !== "");
+  return path.endsWith("/") ? [...names, "."] : names;
+};
+
+/** As overlayfs merges (Documentation/filesystems/overlayfs.rst): down to a whiteout, an opaque directory or another type. */
+const lookUp = (directory: Node, name: string): Node | undefined => {
+  const found: Place[] = [];
+  for (const { layer, inode: parent } of directory) {
+    const nid = layer.reader.lookup(parent.nid, name);
+    if (nid === undefined) continue;
+    const inode = layer.reader.inode(nid);
+    if (inode.type === "whiteout" || (found.length > 0 && inode.type !== "directory")) break;
+    found.push({ layer, inode });
+    if (inode.type !== "directory" || inode.opaque) break;
+  }
+  const [top, ...below] = found;
+  return top === undefined ? undefined : [top, ...below];
+};
+
+function* walkBelow(directory: Node, prefix: string): Generator<TreePath> {
+  const names = new Set(
+    directory.flatMap(({ layer, inode }) => layer.reader.readdir(inode.nid).map(({ name }) => name)),
+  );
+  for (const name of [...names].sort()) {
+    const node = lookUp(directory, name);
+    if (node === undefined) continue;
+    const path = `${prefix}/${name}`;
+    yield { ...entryOf(node), path };
+    if (node[0].inode.type === "directory") yield* walkBelow(node, path);
+  }
+}
+
+const entryOf = ([{ layer, inode }]: Node): TreeEntry => {
+  const { nid, opaque: _, ...entry } = inode;
+  return { ...entry, identity: `${layer.number}:${nid}` };
+};
+
+const readContent = (tar: string, { size, extents }: Pick<IndexInode, "size" | "extents">): Uint8Array => {
+  const content = new Uint8Array(size);
+  if (extents.length === 0) return content;
+  const file = openSync(tar, "r");
+  try {
+    for (const { logical, offset, length } of extents)
+      readExactly(file, content.subarray(logical, logical + length), offset);
+    return content;
+  } finally {
+    closeSync(file);
+  }
+};
+
+const readExactly = (file: number, into: Uint8Array, offset: number): void => {
+  for (let done = 0; done < into.length; ) {
+    const count = readSync(file, into, done, into.length - done, offset + done);
+    if (count === 0) throw new Error("the file is shorter than it was");
+    done += count;
+  }
+};
+
+/** Most indexes are small, and read at once; of a large one only the pieces that are asked for. */
+const smallIndex = 256 * 1024;
+
+const indexBytes = (path: string): ConstructorParameters<typeof IndexReader>[0] => {
+  const read = (offset: number, length: number): Uint8Array => {
+    const file = openSync(path, "r");
+    try {
+      const bytes = new Uint8Array(length);
+      readExactly(file, bytes, offset);
+      return bytes;
+    } finally {
+      closeSync(file);
+    }
+  };
+  const { size } = statSync(path);
+  return size <= smallIndex ? read(0, size) : { size, read };
+};
