@@ -16,7 +16,7 @@ export const formatAddress = (address: number): string =>
 
 const sizeOf = (subnet: Subnet): number => 2 ** (32 - subnet.prefix);
 
-export const hasAddress = (subnet: Subnet, address: number): boolean =>
+const hasAddress = (subnet: Subnet, address: number): boolean =>
   address >= subnet.network && address < subnet.network + sizeOf(subnet);
 
 export const overlaps = (a: Subnet, b: Subnet): boolean => hasAddress(a, b.network) || hasAddress(b, a.network);

@@ -153,7 +153,7 @@ export const apartElements = (table: string, interfaces: readonly string[]): Mes
 const protocolNumbers = { tcp: 6, udp: 17 } as const;
 export const protocolNumber = (port: PublishedPort): number => protocolNumbers[port.protocol];
 
-export const isLoopback = (address: string): boolean => address.startsWith("127.");
+const isLoopback = (address: string): boolean => address.startsWith("127.");
 const anyAddress = "0.0.0.0";
 
 const elementOf = (address: string, port: PublishedPort): { set: SetName; element: SetElement } => {

@@ -4,8 +4,18 @@ import type { Subnet } from "./addresses.ts";
 import { type PortRange, parsePortRange } from "./ports.ts";
 import { parseNameserverRoutes, parseRoutes } from "./routes.ts";
 
+/** What of the host the plans depend on. */
+export interface NetworkHost {
+  /** The nftables table, and what the names of all bridges and host interfaces begin with. */
+  readonly name: string;
+  /** The kernel speaks IPv6 too. */
+  readonly ipv6: boolean;
+  /** Packets are not passed on between these interfaces of the host. */
+  readonly apart: readonly string[];
+}
+
 /** The file's text, or nothing where there is no such file. */
-export const readIfThere = (path: string): string => {
+const readIfThere = (path: string): string => {
   try {
     return readFileSync(path, "utf8");
   } catch {

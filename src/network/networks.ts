@@ -14,36 +14,30 @@ import {
   parseAddress,
   type Subnet,
 } from "./addresses.ts";
+import { type Bridge, planBridge } from "./bridge.ts";
 import type { ConnectRequest, Endpoint, PublishedPort } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
+import { keepApart } from "./forwarding.ts";
 import {
-  findBootId,
   findForeignSubnets,
   findInterfaceIndex,
   findMtu,
-  findOuterInterfaces,
   findPortRange,
   hasInterface,
   hasIpv6,
-  isForwarding,
-} from "./host.ts";
-import {
-  type Bridge,
-  hostInterfaceName,
   type NetworkHost,
-  type NetworkSteps,
-  planBridge,
-  planEndpoint,
-} from "./plan.ts";
+} from "./host.ts";
+import { type NetworkSteps, planEndpoint } from "./plan.ts";
 import { Ports } from "./ports.ts";
+import { hostInterfaceName } from "./steps.ts";
 
-export const defaultNetwork = "bridge";
+const defaultNetwork = "bridge";
 
 export interface NetworkRecord {
   readonly name: string;
   /** 64 hexadecimal digits. */
   readonly id: string;
-  /** Seconds and nanoseconds do not matter to anyone: milliseconds since 1970. */
+  /** Milliseconds since 1970. */
   readonly created: number;
   readonly bridge: string;
   readonly subnet: Subnet;
@@ -56,12 +50,6 @@ interface Held {
   readonly container: ContainerId;
   readonly endpoint: Endpoint;
   readonly request: ConnectRequest;
-}
-
-/** Which interfaces are kept apart, since pier turned forwarding on in this boot. */
-interface Apart {
-  readonly boot: string;
-  readonly interfaces: readonly string[];
 }
 
 const newId = (): string => randomBytes(32).toString("hex");
@@ -83,7 +71,6 @@ export class Networks {
     database.exec(`
       CREATE TABLE IF NOT EXISTS networks (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS endpoints (container TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS forwarding (id INTEGER PRIMARY KEY CHECK (id = 0), document TEXT NOT NULL) STRICT;
     `);
     return new Networks(database, name);
   }
@@ -247,21 +234,3 @@ export class Networks {
     this.#networks.set(network.name, network);
   }
 }
-
-/**
- * A host that did not pass packets on must not become a router between its own networks because pier needs forwarding
- * for the containers. What was there before is kept apart for as long as the machine runs; interfaces that come later,
- * such as other engines' bridges, are not. Where somebody else has turned forwarding on, it is as they wanted it.
- */
-const keepApart = (database: Database): readonly string[] => {
-  const boot = findBootId();
-  if (!isForwarding()) {
-    const apart: Apart = { boot, interfaces: findOuterInterfaces() };
-    database.run("INSERT OR REPLACE INTO forwarding VALUES (0, ?)", JSON.stringify(apart));
-    return apart.interfaces;
-  }
-  const row = database.get<{ document: string }>("SELECT document FROM forwarding");
-  if (row === undefined) return [];
-  const apart = JSON.parse(row.document) as Apart;
-  return apart.boot === boot ? apart.interfaces : [];
-};

@@ -10,9 +10,12 @@ import { errnos } from "../../src/kernel/numbers/errno.ts";
 import { namespaces } from "../../src/kernel/numbers/namespaces.ts";
 import { type Plan, points, type Step, stdinKinds, stdioKinds } from "../../src/kernel/steps.ts";
 import { formatAddress, formatMac, macOf, parseAddress } from "../../src/network/addresses.ts";
+import { planBridge } from "../../src/network/bridge.ts";
 import type { Endpoint, PublishedPort } from "../../src/network/endpoint.ts";
 import { explainNetworkFailure } from "../../src/network/failure.ts";
-import { hostInterfaceName, type NetworkHost, planBridge, planEndpoint } from "../../src/network/plan.ts";
+import type { NetworkHost } from "../../src/network/host.ts";
+import { planEndpoint } from "../../src/network/plan.ts";
+import { hostInterfaceName } from "../../src/network/steps.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
 const root = new URL("../../", import.meta.url).pathname;

@@ -2,15 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { formatAddress, formatMac, macOf, parseAddress } from "../../src/network/addresses.ts";
+import { type Bridge, planBridge } from "../../src/network/bridge.ts";
 import type { Endpoint, PublishedPort } from "../../src/network/endpoint.ts";
-import {
-  type Bridge,
-  hostInterfaceName,
-  interfaceIndex,
-  type NetworkHost,
-  planBridge,
-  planEndpoint,
-} from "../../src/network/plan.ts";
+import type { NetworkHost } from "../../src/network/host.ts";
+import { planEndpoint } from "../../src/network/plan.ts";
+import { hostInterfaceName, interfaceIndex } from "../../src/network/steps.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
 const address = (text: string): number => parseAddress(text)!;

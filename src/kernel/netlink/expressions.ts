@@ -147,5 +147,3 @@ export const destinationNat = (from = 0): Expression => ({
 
 /** The packet comes from the address of the interface that it leaves by. */
 export const masquerade: Expression = { name: "masq", attributes: [] };
-
-export const counter: Expression = { name: "counter", attributes: [] };

@@ -1,0 +1,47 @@
+/** What the plans of bridges and endpoints are made of. */
+import type { EncodedMessages, Message } from "../kernel/netlink/message.ts";
+import { encodeBatch, netfilterProtocol } from "../kernel/netlink/nftables.ts";
+import { encodeRoute, routeProtocol } from "../kernel/netlink/rtnetlink.ts";
+import { errnos } from "../kernel/numbers/errno.ts";
+import type { Step } from "../kernel/steps.ts";
+import { macOf } from "./addresses.ts";
+
+export type ErrorName = keyof typeof errnos;
+
+export const tolerated = (names: readonly ErrorName[]): number[] => names.map((name) => errnos[name].number);
+
+const netlinkStep = (
+  why: string,
+  protocol: number,
+  encoded: EncodedMessages,
+  tolerate: readonly ErrorName[],
+): Step => ({
+  step: "netlink",
+  protocol,
+  ...encoded,
+  ...(tolerate.length === 0 ? {} : { tolerate: tolerated(tolerate) }),
+  why,
+});
+
+/** Changes of links, addresses and routes, sent together. */
+export const routeStep = (why: string, messages: readonly Message[], ...tolerate: ErrorName[]): Step =>
+  netlinkStep(why, routeProtocol, encodeRoute(messages), tolerate);
+
+export const netfilterStep = (why: string, encoded: EncodedMessages, ...tolerate: ErrorName[]): Step =>
+  netlinkStep(why, netfilterProtocol, encoded, tolerate);
+
+/** Changes of the firewall: all of them or none. */
+export const firewallStep = (why: string, changes: readonly Message[], ...tolerate: ErrorName[]): Step =>
+  netfilterStep(why, encodeBatch(changes), ...tolerate);
+
+/**
+ * The number of a host interface follows from its address, so that all messages about it can be written before it
+ * exists and sent at once. Numbers that the kernel gives count up from 1 and do not get here.
+ */
+export const interfaceIndex = (address: number): number => 0x4000_0000 + (address & 0x3fff_ffff);
+
+/** Told from the container's MAC by one bit; given by us, because udev would replace one that the kernel made up. */
+export const hostMac = (address: number): Uint8Array => macOf(address).with(0, 0x06);
+
+export const hostInterfaceName = (name: string, address: number): string =>
+  `${name}${address.toString(16).padStart(8, "0")}`;
