@@ -28,10 +28,13 @@ const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "la
 
 const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join("/"));
 
-const time: fc.Arbitrary<TarTime> = fc.record({
-  seconds: fc.bigInt({ min: -(2n ** 40n), max: 2n ** 40n }),
-  nanoseconds: fc.oneof(fc.constant(0), fc.nat({ max: 999_999_999 })),
-});
+const time: fc.Arbitrary<TarTime> = fc.record(
+  {
+    seconds: fc.bigInt({ min: -(2n ** 40n), max: 2n ** 40n }),
+    nanoseconds: fc.oneof(fc.constant(0), fc.nat({ max: 999_999_999 })),
+  },
+  { noNullPrototype: true },
+);
 
 const xattrs = fc
   .dictionary(

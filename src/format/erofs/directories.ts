@@ -1,5 +1,8 @@
-import { fromLatin1, latin1 } from "../tar/numbers.ts";
+import { latin1 } from "../tar/numbers.ts";
 import { BLOCK, DIRENT, direntField } from "./format.ts";
+
+/** Of eight: as far as Buffer writes numbers, and further than any index reaches. */
+const SIX_BYTES = 6;
 
 /** One name of a directory, as it lies on disk. Names are one character per byte. */
 export interface Dirent {
@@ -29,8 +32,7 @@ export const directorySize = (names: readonly string[]): number => {
 };
 
 /** Writes a directory's blocks at `start`: in each first the entries, then their names without anything between them. */
-export const putDirectory = (bytes: Uint8Array, start: number, dirents: readonly Dirent[]): void => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export const putDirectory = (bytes: Buffer, start: number, dirents: readonly Dirent[]): void => {
   const names = dirents.map(({ name }) => name);
   let first = 0;
   for (let block = start; first < dirents.length; block += BLOCK) {
@@ -39,10 +41,10 @@ export const putDirectory = (bytes: Uint8Array, start: number, dirents: readonly
     for (let index = 0; index < count; index++) {
       const { name, nid, type } = dirents[first + index]!;
       const at = block + index * DIRENT;
-      view.setBigUint64(at + direntField.nid, BigInt(nid), true);
-      view.setUint16(at + direntField.nameOffset, nameOffset, true);
-      view.setUint8(at + direntField.type, type);
-      bytes.set(fromLatin1(name), block + nameOffset);
+      bytes.writeUIntLE(nid, at + direntField.nid, SIX_BYTES);
+      bytes.writeUInt16LE(nameOffset, at + direntField.nameOffset);
+      bytes.writeUInt8(type, at + direntField.type);
+      bytes.write(name, block + nameOffset, "latin1");
       nameOffset += name.length;
     }
     first += count;

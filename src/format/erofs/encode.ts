@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { type DiffId, hexOf } from "../../base/ids.ts";
-import { fromLatin1 } from "../tar/numbers.ts";
 import { putDirectory } from "./directories.ts";
 import {
   alignUp,
@@ -56,32 +55,33 @@ const unionOf = ({ node, dataOffset }: PlacedInode, layout: number): number => {
 
 const typeOf = (node: LayerNode): keyof typeof modes => (node.type === "whiteout" ? "character" : node.type);
 
-const putInode = (view: DataView, inode: PlacedInode, number: number): void => {
+const putInode = (bytes: Buffer, inode: PlacedInode, number: number): void => {
   const { node, attributes, offset, nlink, size } = inode;
   const layout = layoutOf(inode);
-  view.setUint16(offset + inodeField.format, FORMAT_EXTENDED | (layout << LAYOUT_SHIFT), true);
-  view.setUint16(offset + inodeField.xattrCount, xattrCount(inode.xattrsSize), true);
-  view.setUint16(offset + inodeField.mode, modes[typeOf(node)] | attributes.mode, true);
-  view.setBigUint64(offset + inodeField.size, BigInt(size), true);
-  view.setUint32(offset + inodeField.union, unionOf(inode, layout), true);
-  view.setUint32(offset + inodeField.number, number, true);
-  view.setUint32(offset + inodeField.uid, attributes.uid, true);
-  view.setUint32(offset + inodeField.gid, attributes.gid, true);
-  view.setBigInt64(offset + inodeField.mtime, attributes.mtime.seconds, true);
-  view.setUint32(offset + inodeField.mtimeNanoseconds, attributes.mtime.nanoseconds, true);
-  view.setUint32(offset + inodeField.nlink, nlink, true);
+  bytes.writeUInt16LE(FORMAT_EXTENDED | (layout << LAYOUT_SHIFT), offset + inodeField.format);
+  bytes.writeUInt16LE(xattrCount(inode.xattrsSize), offset + inodeField.xattrCount);
+  bytes.writeUInt16LE(modes[typeOf(node)] | attributes.mode, offset + inodeField.mode);
+  bytes.writeUInt32LE(size % 2 ** 32, offset + inodeField.size);
+  bytes.writeUInt32LE(Math.floor(size / 2 ** 32), offset + inodeField.size + 4);
+  bytes.writeUInt32LE(unionOf(inode, layout), offset + inodeField.union);
+  bytes.writeUInt32LE(number, offset + inodeField.number);
+  bytes.writeUInt32LE(attributes.uid, offset + inodeField.uid);
+  bytes.writeUInt32LE(attributes.gid, offset + inodeField.gid);
+  bytes.writeBigInt64LE(attributes.mtime.seconds, offset + inodeField.mtime);
+  bytes.writeUInt32LE(attributes.mtime.nanoseconds, offset + inodeField.mtimeNanoseconds);
+  bytes.writeUInt32LE(nlink, offset + inodeField.nlink);
 };
 
-const putChunks = (view: DataView, inode: PlacedInode, blocks: readonly number[]): void => {
+const putChunks = (bytes: Buffer, inode: PlacedInode, blocks: readonly number[]): void => {
   const start = alignUp(inode.offset + INODE_SIZE + inode.xattrsSize, CHUNK_ENTRY);
   for (const [index, block] of blocks.entries()) {
     const at = start + index * CHUNK_ENTRY;
-    view.setUint16(at + chunkField.device, block === HOLE ? 0 : TAR_DEVICE, true);
-    view.setUint32(at + chunkField.block, block, true);
+    bytes.writeUInt16LE(block === HOLE ? 0 : TAR_DEVICE, at + chunkField.device);
+    bytes.writeUInt32LE(block, at + chunkField.block);
   }
 };
 
-const putEntries = (bytes: Uint8Array, inode: PlacedInode, directory: DirectoryNode, layout: Layout): void => {
+const putEntries = (bytes: Buffer, inode: PlacedInode, directory: DirectoryNode, layout: Layout): void => {
   const dirents = inode.names.map((name) => {
     const child = directory.children.get(name);
     const dotted = name === "." ? inode : (inode.parent ?? inode);
@@ -91,17 +91,17 @@ const putEntries = (bytes: Uint8Array, inode: PlacedInode, directory: DirectoryN
   putDirectory(bytes, inode.dataOffset, dirents);
 };
 
-const putSuper = (bytes: Uint8Array, view: DataView, layout: Layout): void => {
+const putSuper = (bytes: Buffer, layout: Layout): void => {
   const at = (field: keyof typeof superField): number => SUPER_OFFSET + superField[field];
-  view.setUint32(at("magic"), SUPER_MAGIC, true);
-  view.setUint32(at("featureCompat"), COMPAT_MTIME, true);
-  view.setUint8(at("blockBits"), BLOCK_BITS);
-  view.setUint16(at("rootNid"), nidOf(layout.inodes[0]!), true);
-  view.setBigUint64(at("inodes"), BigInt(layout.inodes.length), true);
-  view.setUint32(at("blocks"), bytes.length / BLOCK, true);
-  view.setUint32(at("featureIncompat"), INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, true);
-  view.setUint16(at("extraDevices"), 1, true);
-  view.setUint16(at("deviceTable"), DEVICE_SLOT_OFFSET / DEVICE_SLOT_SIZE, true);
+  bytes.writeUInt32LE(SUPER_MAGIC, at("magic"));
+  bytes.writeUInt32LE(COMPAT_MTIME, at("featureCompat"));
+  bytes.writeUInt8(BLOCK_BITS, at("blockBits"));
+  bytes.writeUInt16LE(nidOf(layout.inodes[0]!), at("rootNid"));
+  bytes.writeUInt32LE(layout.inodes.length, at("inodes"));
+  bytes.writeUInt32LE(bytes.length / BLOCK, at("blocks"));
+  bytes.writeUInt32LE(INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, at("featureIncompat"));
+  bytes.writeUInt16LE(1, at("extraDevices"));
+  bytes.writeUInt16LE(DEVICE_SLOT_OFFSET / DEVICE_SLOT_SIZE, at("deviceTable"));
 };
 
 /** A version 8 UUID (RFC 9562): the first bytes of a hash, four bits of version and two of variant. */
@@ -116,19 +116,18 @@ const uuidOf = (diffId: DiffId): Uint8Array => {
 /** The whole index; what no field says is zero. */
 export const encodeIndex = (root: DirectoryNode, diffId: DiffId, tarSize: number): Uint8Array => {
   const layout = planLayout(root);
-  const bytes = new Uint8Array(alignUp(layout.end, IMAGE_ALIGNMENT));
-  const view = new DataView(bytes.buffer);
-  putSuper(bytes, view, layout);
+  const bytes = Buffer.alloc(alignUp(layout.end, IMAGE_ALIGNMENT));
+  putSuper(bytes, layout);
   bytes.set(uuidOf(diffId), SUPER_OFFSET + superField.uuid);
-  bytes.set(fromLatin1(hexOf(diffId)), DEVICE_SLOT_OFFSET + deviceField.tag);
-  view.setUint32(DEVICE_SLOT_OFFSET + deviceField.blocks, Math.ceil(tarSize / BLOCK), true);
+  bytes.write(hexOf(diffId), DEVICE_SLOT_OFFSET + deviceField.tag, "latin1");
+  bytes.writeUInt32LE(Math.ceil(tarSize / BLOCK), DEVICE_SLOT_OFFSET + deviceField.blocks);
   for (const [index, inode] of layout.inodes.entries()) {
-    putInode(view, inode, index + 1);
+    putInode(bytes, inode, index + 1);
     putXattrs(bytes, inode.offset + INODE_SIZE, inode.attributes.xattrs);
     const { node } = inode;
     if (node.type === "directory") putEntries(bytes, inode, node, layout);
-    else if (node.type === "file") putChunks(view, inode, node.chunks.blocks);
-    else if (node.type === "symlink") bytes.set(fromLatin1(node.target), inode.dataOffset);
+    else if (node.type === "file") putChunks(bytes, inode, node.chunks.blocks);
+    else if (node.type === "symlink") bytes.write(node.target, inode.dataOffset, "latin1");
   }
   return bytes;
 };

@@ -130,7 +130,7 @@ export class IndexReader {
       nlink: view.getUint32(inodeField.nlink, true),
       xattrs,
       opaque: all.size !== xattrs.size,
-      target: type === "symlink" ? this.#data(nid, head, 0, size).slice() : new Uint8Array(),
+      target: type === "symlink" ? new Uint8Array(this.#data(nid, head, 0, size)) : new Uint8Array(),
       extents: type === "file" ? this.#extents(nid, head) : [],
     };
   }

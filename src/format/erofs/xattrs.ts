@@ -96,16 +96,15 @@ export const xattrCount = (size: number): number => (size === 0 ? 0 : (size - IB
 export const xattrsSizeOf = (count: number): number => (count === 0 ? 0 : IBODY_HEADER + 4 * (count - 1));
 
 /** Writes the attributes at `at`, sorted by name; the bytes there are zero before. */
-export const putXattrs = (bytes: Uint8Array, at: number, xattrs: Xattrs): void => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export const putXattrs = (bytes: Buffer, at: number, xattrs: Xattrs): void => {
   let position = at + IBODY_HEADER;
   for (const name of [...xattrs.keys()].sort()) {
     const value = xattrs.get(name)!;
     const [index, rest] = splitName(name)!;
-    view.setUint8(position, rest.length);
-    view.setUint8(position + 1, index);
-    view.setUint16(position + 2, value.length, true);
-    bytes.set(fromLatin1(rest), position + ENTRY_HEADER);
+    bytes.writeUInt8(rest.length, position);
+    bytes.writeUInt8(index, position + 1);
+    bytes.writeUInt16LE(value.length, position + 2);
+    bytes.write(rest, position + ENTRY_HEADER, "latin1");
     bytes.set(value, position + ENTRY_HEADER + rest.length);
     position += entrySize(rest, value);
   }
@@ -123,7 +122,10 @@ export const parseXattrs = (bytes: Uint8Array): Map<string, Uint8Array> | undefi
     const valueLength = view.getUint16(at + 2, true);
     const value = at + ENTRY_HEADER + nameLength;
     if (prefix === undefined || value + valueLength > bytes.length) return undefined;
-    xattrs.set(prefix + latin1(bytes.subarray(at + ENTRY_HEADER, value)), bytes.slice(value, value + valueLength));
+    xattrs.set(
+      prefix + latin1(bytes.subarray(at + ENTRY_HEADER, value)),
+      new Uint8Array(bytes.subarray(value, value + valueLength)),
+    );
     at = alignUp(value + valueLength, 4);
   }
   return xattrs;

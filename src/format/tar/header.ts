@@ -1,5 +1,13 @@
 import type { TarTime } from "./entry.ts";
-import { CHECKSUM_LENGTH, CHECKSUM_START, checksums, parseNumeric, parseOctal, parseText } from "./numbers.ts";
+import {
+  CHECKSUM_LENGTH,
+  CHECKSUM_START,
+  checksums,
+  parseLong,
+  parseNumeric,
+  parseOctal,
+  parseText,
+} from "./numbers.ts";
 
 type Field = readonly [offset: number, length: number];
 
@@ -26,20 +34,18 @@ export const fields = {
   gnuRealSize: [483, 12],
 } as const satisfies Record<string, Field>;
 
-const numericFields = ["mode", "uid", "gid", "size", "mtime", "devmajor", "devminor"] as const;
-
 /** One header block, before what PAX or GNU headers in front of it say. */
 export interface RawHeader {
   readonly typeflag: string;
   readonly path: Uint8Array;
   readonly link: Uint8Array;
   readonly mode: number;
-  readonly uid: bigint;
-  readonly gid: bigint;
-  readonly size: bigint;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
   readonly mtime: TarTime;
-  readonly major: bigint;
-  readonly minor: bigint;
+  readonly major: number;
+  readonly minor: number;
   readonly isGnu: boolean;
 }
 
@@ -79,30 +85,31 @@ export const hasChecksum = (block: Uint8Array): boolean => {
   return stored === unsigned || stored === signed;
 };
 
-/** The header's fields, or the name of the field that is no number. */
-export const parseHeader = (block: Uint8Array): RawHeader | (typeof numericFields)[number] => {
+/** The header's fields, or the name of the one that is no number (or none that fits). */
+export const parseHeader = (block: Uint8Array): RawHeader | string => {
   const isGnu = textIs(block, fields.magic[0], "ustar  \0");
   const isUstar = textIs(block, fields.magic[0], "ustar\0");
-  const numbers = new Map<string, bigint>();
-  for (const field of numericFields) {
-    const hasField = isGnu || isUstar || !(field === "devmajor" || field === "devminor");
-    const [start, length]: Field = fields[field];
-    const value = hasField ? parseNumeric(block, start, length) : 0n;
-    if (value === undefined) return field;
-    numbers.set(field, value);
-  }
+  let wrong: string | undefined;
+  const number = (name: string, [start, length]: Field): number => {
+    const value = parseNumeric(block, start, length);
+    if (value === undefined) wrong ??= name;
+    return value ?? 0;
+  };
   const name = parseText(block, ...fields.name);
-  return {
+  const seconds = parseLong(block, ...fields.mtime);
+  if (seconds === undefined) return "mtime";
+  const header: RawHeader = {
     typeflag: String.fromCharCode(block[fields.typeflag[0]]!),
     path: isGnu || isUstar ? joinPrefix(prefixOf(block, isGnu), name) : name,
     link: parseText(block, ...fields.linkname),
-    mode: Number(BigInt.asUintN(12, numbers.get("mode")!)),
-    uid: numbers.get("uid")!,
-    gid: numbers.get("gid")!,
-    size: numbers.get("size")!,
-    mtime: { seconds: numbers.get("mtime")!, nanoseconds: 0 },
-    major: numbers.get("devmajor")!,
-    minor: numbers.get("devminor")!,
+    mode: number("mode", fields.mode) & 0o7777,
+    uid: number("uid", fields.uid),
+    gid: number("gid", fields.gid),
+    size: number("size", fields.size),
+    mtime: { seconds, nanoseconds: 0 },
+    major: isGnu || isUstar ? number("devmajor", fields.devmajor) : 0,
+    minor: isGnu || isUstar ? number("devminor", fields.devminor) : 0,
     isGnu,
   };
+  return wrong ?? header;
 };

@@ -5,8 +5,11 @@ export const BLOCK = 512;
 /** `size` rounded up to whole blocks. */
 export const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;
 
-/** The bytes before the first NUL, copied. */
+const EMPTY = new Uint8Array();
+
+/** The bytes before the first NUL, copied. (The block must be no Buffer: that one's `slice` does not copy.) */
 export const parseText = (block: Uint8Array, start: number, length: number): Uint8Array => {
+  if (block[start] === 0) return EMPTY;
   const nul = block.indexOf(0, start);
   return block.slice(start, nul === -1 || nul > start + length ? start + length : nul);
 };
@@ -37,23 +40,28 @@ export const parseOctal = (block: Uint8Array, start: number, length: number): nu
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 };
 
-/** Octal, or GNU's base-256 (top bit set, then two's complement) of up to 64 bits; undefined when it is neither. */
-export const parseNumeric = (block: Uint8Array, start: number, length: number): bigint | undefined => {
+/** GNU's base-256: the top bit set, then two's complement; undefined beyond 64 bits. */
+const parseBinary = (block: Uint8Array, start: number, length: number): bigint | undefined => {
   const first = block[start]!;
-  if ((first & 0x80) === 0) {
-    const octal = parseOctal(block, start, length);
-    return octal === undefined ? undefined : BigInt(octal);
-  }
-  const isNegative = (first & 0x40) !== 0;
-  let value = BigInt(isNegative ? first | ~0xff : first & 0x7f);
+  let value = BigInt((first & 0x40) !== 0 ? first | ~0xff : first & 0x7f);
   for (let at = start + 1; at < start + length; at++) value = (value << 8n) | BigInt(block[at]!);
   return BigInt.asIntN(64, value) === value ? value : undefined;
 };
 
-/** A number that a JavaScript number holds exactly, of either sign. */
-export const toSafe = (value: bigint): number | undefined => {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : undefined;
+const isBinary = (block: Uint8Array, start: number): boolean => (block[start]! & 0x80) !== 0;
+
+/** Octal or base-256, of either sign; undefined when it is neither, or no JavaScript number holds it exactly. */
+export const parseNumeric = (block: Uint8Array, start: number, length: number): number | undefined => {
+  if (!isBinary(block, start)) return parseOctal(block, start, length);
+  const value = Number(parseBinary(block, start, length));
+  return Number.isSafeInteger(value) ? value : undefined;
+};
+
+/** The same for times, which may take all of 64 bits. */
+export const parseLong = (block: Uint8Array, start: number, length: number): bigint | undefined => {
+  if (isBinary(block, start)) return parseBinary(block, start, length);
+  const octal = parseOctal(block, start, length);
+  return octal === undefined ? undefined : BigInt(octal);
 };
 
 /** The digits of a non-negative decimal number that a JavaScript number holds exactly. */

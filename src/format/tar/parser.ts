@@ -5,7 +5,7 @@ import { defaultTarLimits, type TarLimits } from "./limits.ts";
 import { draftEntry, type EntryDraft } from "./meta.ts";
 import { BLOCK, isZeroBlock, padded, parseNumeric } from "./numbers.ts";
 import { type PaxRecord, parsePax } from "./pax.ts";
-import { parseOldGnuRuns, placeRuns, RunBlocks, type SparseRun, toSize } from "./sparse.ts";
+import { parseOldGnuRuns, placeRuns, RunBlocks, type SparseRun } from "./sparse.ts";
 
 /** Who listens to a `TarParser`; both are called while `push` runs, so what they throw comes out of `push`. */
 export interface TarSink {
@@ -45,8 +45,9 @@ export class TarParser {
   #offset = 0;
   #headerAt = 0;
   #entries = 0;
-  readonly #partial = new Uint8Array(BLOCK);
-  #partialLength = 0;
+  /** The block that is being gathered: a copy, so that nothing keeps a pushed chunk alive or sees it reused. */
+  readonly #block = new Uint8Array(BLOCK);
+  #gathered = 0;
   #globals: readonly PaxRecord[] = [];
   #locals: readonly PaxRecord[] = [];
   #longPath: Uint8Array | undefined;
@@ -72,7 +73,7 @@ export class TarParser {
   end(): void {
     const { kind } = this.#state;
     const isBetween = kind === "header" || kind === "zero";
-    if (kind === "end" || (isBetween && this.#partialLength === 0 && !this.#hasPending())) return;
+    if (kind === "end" || (isBetween && this.#gathered === 0 && !this.#hasPending())) return;
     throw formatError("tarTruncated", {
       where: kind === "content" || kind === "padding" ? "the content of an entry" : "a header",
     });
@@ -89,7 +90,7 @@ export class TarParser {
     switch (state.kind) {
       case "content": {
         const length = Math.min(available, state.left);
-        this.#sink.content?.(chunk.subarray(at, at + length));
+        if (this.#sink.content !== undefined) this.#sink.content(chunk.subarray(at, at + length));
         state.left -= length;
         this.#offset += length;
         if (state.left === 0) this.#skip(state.padding);
@@ -122,23 +123,18 @@ export class TarParser {
   }
 
   #takeBlock(chunk: Uint8Array, at: number, available: number): number {
-    if (this.#partialLength === 0 && available >= BLOCK) {
-      this.#offset += BLOCK;
-      this.#block(chunk.subarray(at, at + BLOCK));
-      return BLOCK;
-    }
-    const length = Math.min(available, BLOCK - this.#partialLength);
-    this.#partial.set(chunk.subarray(at, at + length), this.#partialLength);
-    this.#partialLength += length;
+    const length = Math.min(available, BLOCK - this.#gathered);
+    this.#block.set(chunk.subarray(at, at + length), this.#gathered);
+    this.#gathered += length;
     this.#offset += length;
-    if (this.#partialLength === BLOCK) {
-      this.#partialLength = 0;
-      this.#block(this.#partial);
+    if (this.#gathered === BLOCK) {
+      this.#gathered = 0;
+      this.#parseBlock(this.#block);
     }
     return length;
   }
 
-  #block(block: Uint8Array): void {
+  #parseBlock(block: Uint8Array): void {
     const state = this.#state;
     if (state.kind === "old-gnu-map") this.#oldGnuMap(block, state, 0, OLD_GNU_MORE, block[OLD_GNU_MORE_FLAG]! !== 0);
     else if (state.kind === "run-blocks") this.#runBlock(block, state);
@@ -161,8 +157,8 @@ export class TarParser {
   }
 
   #beginSpecial(header: RawHeader): void {
-    const size = toSize(header.size);
-    if (size === undefined) throw this.#invalid("the field size is negative or too big");
+    const { size } = header;
+    if (size < 0) throw this.#invalid("the field size is negative");
     this.#chargeHeader(size);
     if (size === 0) this.#special(header.typeflag, new Uint8Array());
     else this.#state = { kind: "special", typeflag: header.typeflag, body: new Uint8Array(size), filled: 0 };
@@ -198,7 +194,9 @@ export class TarParser {
       throw formatError("tarLimit", { what: "more entries", limit: this.#limits.entries });
     }
     const records = this.#globals.length === 0 ? this.#locals : [...this.#globals, ...this.#locals];
-    const draft = draftEntry(header, records, this.#longPath, this.#longLink, this.#headerAt);
+    const draft = draftEntry(header, {
+      ...{ records, longPath: this.#longPath, longLink: this.#longLink, offset: this.#headerAt },
+    });
     this.#locals = [];
     this.#longPath = undefined;
     this.#longLink = undefined;
@@ -216,8 +214,8 @@ export class TarParser {
   }
 
   #beginOldGnu(draft: EntryDraft, block: Uint8Array): void {
-    const size = draft.realSize ?? toSize(parseNumeric(block, ...fields.gnuRealSize));
-    if (size === undefined) throw this.#invalid("the field realsize is no number that fits");
+    const size = draft.realSize ?? parseNumeric(block, ...fields.gnuRealSize);
+    if (size === undefined || size < 0) throw this.#invalid("the field realsize is no number that fits");
     const state: OldGnuMap = { kind: "old-gnu-map", draft, runs: [], size };
     this.#oldGnuMap(block, state, fields.gnuSparse[0], OLD_GNU_FIRST, block[fields.gnuIsExtended[0]] !== 0);
   }

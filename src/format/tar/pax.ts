@@ -73,11 +73,14 @@ export const encodePaxTime = ({ seconds, nanoseconds }: TarTime): string => {
 const SCHILY = "SCHILY.xattr.";
 const LIBARCHIVE = "LIBARCHIVE.xattr.";
 
+const NONE: ReadonlyMap<string, Uint8Array> = new Map();
+
 const percentDecoded = (text: string): string =>
   text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 
 /** The extended attributes among the records: raw ones (star, GNU tar, Docker) and, where those lack, libarchive's in base64. */
-export const xattrsOf = (records: Iterable<PaxRecord>): Map<string, Uint8Array> => {
+export const xattrsOf = (records: readonly PaxRecord[]): ReadonlyMap<string, Uint8Array> => {
+  if (!records.some(([key]) => key.startsWith(SCHILY) || key.startsWith(LIBARCHIVE))) return NONE;
   const raw = new Map<string, Uint8Array>();
   const encoded = new Map<string, Uint8Array>();
   for (const [key, value] of records) {

@@ -37,18 +37,12 @@ export const parseOldGnuRuns = (block: Uint8Array, start: number, count: number)
   for (let index = 0; index < count; index++) {
     const at = start + index * 2 * NUMBER;
     if (block[at] === 0 || block[at + NUMBER] === 0) break;
-    const logical = parseNumeric(block, at, NUMBER);
-    const length = parseNumeric(block, at + NUMBER, NUMBER);
-    const run = runOf(toSize(logical), toSize(length));
-    if (run === undefined) return undefined;
+    const run = runOf(parseNumeric(block, at, NUMBER), parseNumeric(block, at + NUMBER, NUMBER));
+    if (run === undefined || run.logical < 0 || run.length < 0) return undefined;
     runs.push(run);
   }
   return runs;
 };
-
-/** A size or offset that is not negative and that a JavaScript number holds exactly. */
-export const toSize = (value: bigint | undefined): number | undefined =>
-  value === undefined || value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(value);
 
 const pairs = (numbers: readonly string[]): SparseRun[] | undefined => {
   if (numbers.length % 2 !== 0) return undefined;
