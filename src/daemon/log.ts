@@ -7,7 +7,9 @@ export const isLogLevel = (text: string): text is LogLevel => logLevels.some((le
 
 /** Names and messages come from clients: one entry stays one line, and no terminal obeys it. */
 const escapeControls = (text: string): string =>
-  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (control) => JSON.stringify(control).slice(1, -1));
+  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (control) =>
+    control === "\n" ? "\\n" : `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 
 export class Log {
   readonly #least: number;
