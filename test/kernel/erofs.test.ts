@@ -5,16 +5,17 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { randomTar } from "../archives.ts";
+import { randomTar } from "../format/archives.ts";
 import {
   differences,
   fixturesUrl,
   hasFixtures,
   type IndexedLayer,
   indexLayer,
+  type Listing,
   mergeLayers,
   readLayers,
-} from "../layers.ts";
+} from "../format/layers.ts";
 import { cannotMount, Mounter } from "./mounted.ts";
 
 const skip = cannotMount || (hasFixtures ? false : "the fixtures are not there");
@@ -26,6 +27,10 @@ const fsck = (mounter: Mounter, layer: IndexedLayer): { status: number | null; o
   const output = `${stdout}${stderr}`;
   return error !== undefined || /blksize 512 isn't supported/.test(output) ? undefined : { status, output };
 };
+
+/** The tree without the names of hard links' groups, which differ between the kernel and the reader. */
+const withoutGroups = (tree: Listing): Map<string, object> =>
+  new Map([...tree].map(([path, listed]) => [path, { ...listed, group: "" }]));
 
 describe("mounted indexes", { skip }, () => {
   let mounter: Mounter;
@@ -55,7 +60,7 @@ describe("mounted indexes", { skip }, () => {
         try {
           layers = archive[index]!.map(indexLayer);
         } catch {
-          // Whether it may be refused is test/layers.test.ts' matter.
+          // Whether it may be refused is test/format/layers.test.ts' matter.
           continue;
         }
         const tree = mounter.list(layers);
@@ -75,9 +80,8 @@ describe("mounted indexes", { skip }, () => {
     for (const tar of tars) {
       const layer = indexLayer(await tar);
       if (layer.isEmpty) continue;
-      const strip = ([path, { group: _, ...rest }]: [string, { group: string }]) => [path, rest] as const;
-      const kernel = [...mounter.list([layer])].map(strip).sort();
-      const own = [...mergeLayers([layer])].map(strip).sort();
+      const kernel = withoutGroups(mounter.list([layer]));
+      const own = withoutGroups(mergeLayers([layer]));
       assert.deepEqual(kernel, own);
     }
   });

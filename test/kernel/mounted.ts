@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hashOf, type IndexedLayer, type Listed, type Listing } from "../layers.ts";
+import { hashOf, type IndexedLayer, type Listed, type Listing } from "../format/layers.ts";
 
 const has = (program: string): boolean => {
   try {
@@ -49,9 +49,18 @@ const parseListing = (output: Buffer): Listing => {
       at += Number(size);
     }
     listing.set(text(path), {
-      ...{ type, mode: (mode & 0o7777).toString(8).padStart(4, "0"), uid: Number(uid), gid: Number(gid) },
-      ...{ mtime: `${seconds}.${nanoseconds}`, group },
-      ...(type === "file" ? { size: Number(size), sha256: contents.get(group)! } : {}),
+      type,
+      mode: (mode & 4095).toString(8).padStart(4, "0"),
+      uid: Number(uid),
+      gid: Number(gid),
+      mtime: `${seconds}.${nanoseconds}`,
+      group,
+      ...(type === "file"
+        ? {
+            size: Number(size),
+            sha256: contents.get(group)!,
+          }
+        : {}),
       ...(type === "symlink" ? { target: text(target) } : {}),
       ...(type === "char" || type === "block" ? { rdev } : {}),
       xattrs: Object.fromEntries(

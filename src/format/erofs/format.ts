@@ -37,7 +37,6 @@ export const INCOMPAT_CHUNKED_FILE = 0x4;
 export const INCOMPAT_DEVICE_TABLE = 0x8;
 
 export const deviceField = { tag: 0, blocks: 64 } as const;
-export const TAG_LENGTH = 64;
 
 export const INODE_SIZE = 64;
 export const inodeField = {

@@ -11,8 +11,21 @@ const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "la
 type Changes = Partial<Omit<TarEntry, "path" | "type" | "link">> & { readonly link?: string };
 
 const entry = (path: string, type: TarEntryType = "file", { link = "", ...changes }: Changes = {}): TarEntry => ({
-  ...{ path: bytes(path), type, mode: 0o644, uid: 0, gid: 0, size: 0, link: bytes(link), major: 0, minor: 0 },
-  ...{ mtime: { seconds: 5n, nanoseconds: 0 }, xattrs: new Map(), extents: [] },
+  path: bytes(path),
+  type,
+  mode: 420,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  link: bytes(link),
+  major: 0,
+  minor: 0,
+  mtime: {
+    seconds: 5n,
+    nanoseconds: 0,
+  },
+  xattrs: new Map(),
+  extents: [],
   ...changes,
 });
 
@@ -59,7 +72,11 @@ const xattrs = (values: Record<string, string>): Changes => ({
 describe("paths of a layer", () => {
   it("are cleaned as text and never leave the root", () => {
     assert.deepEqual(paths(build([entry("./a"), entry("//b"), entry("d/../c"), entry("e/./f/")])), [
-      ...["/a file", "/b file", "/c file", "/e directory", "/e/f file"],
+      "/a file",
+      "/b file",
+      "/c file",
+      "/e directory",
+      "/e/f file",
     ]);
     for (const path of ["../x", "a/../../x", "/../x", ".."]) refuses(/invalid entry name/, entry(path));
     refuses(/file name too long/, entry("n".repeat(256)));
@@ -76,14 +93,27 @@ describe("paths of a layer", () => {
     const made = nodeAt(build([entry("a/b/c", "file", { uid: 7 })]), "a/b");
     assert.ok(made?.type === "directory");
     assert.deepEqual(made.attributes, {
-      ...{ mode: 0o755, uid: 0, gid: 0, mtime: { seconds: 5n, nanoseconds: 0 }, xattrs: new Map() },
+      mode: 493,
+      uid: 0,
+      gid: 0,
+      mtime: {
+        seconds: 5n,
+        nanoseconds: 0,
+      },
+      xattrs: new Map(),
     });
   });
 
   it("follow links of the layer, inside its root, and make what these point to", () => {
     const links = [symlink("l", "/t/u"), symlink("up", "../../../t"), symlink("chain", "l/.././u")];
     assert.deepEqual(paths(build([...links, entry("l/a"), entry("up/b"), entry("chain/c")])), [
-      ...["/chain symlink", "/l symlink", "/t directory", "/t/b file", "/t/u directory", "/t/u/a file", "/t/u/c file"],
+      "/chain symlink",
+      "/l symlink",
+      "/t directory",
+      "/t/b file",
+      "/t/u directory",
+      "/t/u/a file",
+      "/t/u/c file",
       "/up symlink",
     ]);
     refuses(/too many links/, symlink("a", "b"), symlink("b", "a"), entry("a/x"));
@@ -95,7 +125,8 @@ describe("paths of a layer", () => {
 describe("entries of one name", () => {
   it("replace one another, but a directory keeps what is in it and its attributes", () => {
     const tree = build([
-      ...[directory("d", { mode: 0o700, ...xattrs({ "user.a": "1", "user.b": "1" }) }), entry("d/x")],
+      directory("d", { mode: 0o700, ...xattrs({ "user.a": "1", "user.b": "1" }) }),
+      entry("d/x"),
       directory("d", { mode: 0o711, ...xattrs({ "user.b": "2" }) }),
     ]);
     const node = nodeAt(tree, "d");
@@ -148,7 +179,7 @@ describe("whiteouts", () => {
   it("hide a name, or all that lower layers have in a directory", () => {
     assert.deepEqual(
       paths(build([entry(".wh.a"), entry("d/.wh.b", "symlink", { link: "x" }), entry("e/.wh..wh..opq")])),
-      [...["/a whiteout", "/d directory", "/d/b whiteout", "/e directory opaque"]],
+      ["/a whiteout", "/d directory", "/d/b whiteout", "/e directory opaque"],
     );
     assert.deepEqual(paths(build([entry(".wh..wh.plnk", "directory")])), ["/.wh.plnk whiteout"]);
     assert.deepEqual(paths(build([entry("f"), entry("f/.wh..wh..opq")])), ["/f file"]);

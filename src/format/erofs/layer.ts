@@ -83,9 +83,18 @@ export class LayerTree {
     const { uid, gid, mode, mtime, xattrs } = attributesOf({ ...entry, type: node.type }, path, this.#meter);
     const before = node.attributes;
     node.attributes = {
-      ...{ uid, gid, xattrs: mergeXattrs(before.xattrs, xattrs, path) },
-      // A link to a symbolic link changes neither mode nor time of it.
-      ...(node.type === "symlink" ? { mode: before.mode, mtime: before.mtime } : { mode, mtime }),
+      uid,
+      gid,
+      xattrs: mergeXattrs(before.xattrs, xattrs, path),
+      ...(node.type === "symlink"
+        ? {
+            mode: before.mode,
+            mtime: before.mtime,
+          }
+        : {
+            mode,
+            mtime,
+          }),
     };
     this.#put(parent, name, node);
   }

@@ -53,8 +53,15 @@ const unplaced = (node: LayerNode, parent: PlacedInode | undefined): PlacedInode
   const names = node.type === "directory" ? namesOf(node) : [];
   const attributes = attributesOf(node);
   return {
-    ...{ node, attributes, parent, names, nlink: node.type === "directory" ? 2 : 0 },
-    ...{ xattrsSize: xattrsSize(attributes.xattrs), size: sizeOf(node, names), offset: 0, dataOffset: 0 },
+    node,
+    attributes,
+    parent,
+    names,
+    nlink: node.type === "directory" ? 2 : 0,
+    xattrsSize: xattrsSize(attributes.xattrs),
+    size: sizeOf(node, names),
+    offset: 0,
+    dataOffset: 0,
   };
 };
 

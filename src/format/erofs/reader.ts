@@ -179,7 +179,10 @@ export class IndexReader {
     if ((format & 1) !== FORMAT_EXTENDED || type === undefined) throw damaged(`there is no inode at number ${nid}`);
     if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged(`the size of inode ${nid} is out of bounds`);
     return {
-      ...{ type, view, size: Number(size), layout: format >> LAYOUT_SHIFT },
+      type,
+      view,
+      size: Number(size),
+      layout: format >> LAYOUT_SHIFT,
       xattrsSize: xattrsSizeOf(view.getUint16(inodeField.xattrCount, true)),
       union: view.getUint32(inodeField.union, true),
     };

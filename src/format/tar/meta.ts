@@ -104,7 +104,12 @@ export const draftEntry = (header: RawHeader, context: HeaderContext): EntryDraf
   if (size < 0 || major < 0 || minor < 0) throw pax.invalid("a size or device number is negative");
   return {
     entry: {
-      ...{ path, type, mode: header.mode, mtime, major, minor },
+      path,
+      type,
+      mode: header.mode,
+      mtime,
+      major,
+      minor,
       uid: pax.owner("uid") ?? header.uid,
       gid: pax.owner("gid") ?? header.gid,
       link: isLink ? (context.longLink ?? pax.name("linkpath") ?? header.link) : NOTHING,

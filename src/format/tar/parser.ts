@@ -195,7 +195,10 @@ export class TarParser {
     }
     const records = this.#globals.length === 0 ? this.#locals : [...this.#globals, ...this.#locals];
     const draft = draftEntry(header, {
-      ...{ records, longPath: this.#longPath, longLink: this.#longLink, offset: this.#headerAt },
+      records,
+      longPath: this.#longPath,
+      longLink: this.#longLink,
+      offset: this.#headerAt,
     });
     this.#locals = [];
     this.#longPath = undefined;

@@ -112,8 +112,20 @@ export const encodeHeader = (header: TarHeader): Uint8Array[] => {
   const pax = encodePax(records);
   const path = Buffer.concat([PAX_NAME, header.path]).subarray(0, fields.name[1]);
   const paxHeader: TarHeader = {
-    ...{ path, type: "file", mode: 0o644, uid: 0, gid: 0, size: pax.length, link: new Uint8Array() },
-    ...{ mtime: { seconds: 0n, nanoseconds: 0 }, major: 0, minor: 0, xattrs: new Map() },
+    path,
+    type: "file",
+    mode: 420,
+    uid: 0,
+    gid: 0,
+    size: pax.length,
+    link: new Uint8Array(),
+    mtime: {
+      seconds: 0n,
+      nanoseconds: 0,
+    },
+    major: 0,
+    minor: 0,
+    xattrs: new Map(),
   };
   return [headerBlock("x", paxHeader, { prefix: new Uint8Array(), name: path }), body(pax), own];
 };

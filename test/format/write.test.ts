@@ -2,26 +2,28 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { randomOutputs } from "../../../test/archives.ts";
-import { collectBytes } from "../../../test/layers.ts";
-import { readTar } from "./read.ts";
-import { encodeHeader, type TarHeader, type TarOutput, writeTar } from "./write.ts";
+import { readTar } from "../../src/format/tar/read.ts";
+import { encodeHeader, type TarHeader, type TarOutput, writeTar } from "../../src/format/tar/write.ts";
+import { randomOutputs } from "./archives.ts";
+import { collectBytes } from "./layers.ts";
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 
 const plain: TarHeader = {
-  ...{
-    path: bytes("f"),
-    type: "file",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    link: new Uint8Array(),
-    major: 0,
-    minor: 0,
+  path: bytes("f"),
+  type: "file",
+  mode: 420,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  link: new Uint8Array(),
+  major: 0,
+  minor: 0,
+  mtime: {
+    seconds: 1n,
+    nanoseconds: 0,
   },
-  ...{ mtime: { seconds: 1n, nanoseconds: 0 }, xattrs: new Map() },
+  xattrs: new Map(),
 };
 
 async function* once(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -78,7 +80,13 @@ describe("writeTar", () => {
       ]),
     );
     const { error, status, stdout, stderr } = spawnSync("tar", ["-tvf", "-", "--quoting-style=literal"], {
-      ...{ input: tar, encoding: "utf8", env: { ...process.env, TZ: "UTC", LC_ALL: "C.UTF-8" } },
+      input: tar,
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        TZ: "UTC",
+        LC_ALL: "C.UTF-8",
+      },
     });
     if (error !== undefined) return test.skip("there is no tar");
     assert.equal(status, 0, stderr);
@@ -95,5 +103,5 @@ const plainly = (header: TarHeader): unknown => ({
   ...header,
   path: Buffer.from(header.path).toString("latin1"),
   link: Buffer.from(header.link).toString("latin1"),
-  xattrs: [...header.xattrs].map(([name, value]) => [name, Buffer.from(value).toString("hex")]).sort(),
+  xattrs: [...header.xattrs].map(([name, value]) => `${name} ${Buffer.from(value).toString("hex")}`).sort(),
 });

@@ -2,14 +2,14 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync } from "node:fs";
-import { type DiffId, digestFromHex } from "../src/base/ids.ts";
-import { decompress } from "../src/format/compression.ts";
-import { IndexBuilder } from "../src/format/erofs/builder.ts";
-import { type IndexInode, IndexReader } from "../src/format/erofs/reader.ts";
-import { TarParser } from "../src/format/tar/parser.ts";
-import { readTar } from "../src/format/tar/read.ts";
+import { type DiffId, digestFromHex } from "../../src/base/ids.ts";
+import { decompress } from "../../src/format/compression.ts";
+import { IndexBuilder } from "../../src/format/erofs/builder.ts";
+import { type IndexInode, IndexReader } from "../../src/format/erofs/reader.ts";
+import { TarParser } from "../../src/format/tar/parser.ts";
+import { readTar } from "../../src/format/tar/read.ts";
 
-export const fixturesUrl = new URL("../../shared/fixtures/", import.meta.url);
+export const fixturesUrl = new URL("../../../shared/fixtures/", import.meta.url);
 export const hasFixtures = existsSync(fixturesUrl);
 
 export interface IndexedLayer {
@@ -84,8 +84,16 @@ const contentOf = (tar: Uint8Array, { size, extents }: IndexInode): Uint8Array =
 export const listed = (inode: IndexInode, tar: Uint8Array, group: string): Listed => ({
   type: goldenTypes[inode.type] ?? inode.type,
   mode: inode.mode.toString(8).padStart(4, "0"),
-  ...{ uid: inode.uid, gid: inode.gid, mtime: `${inode.mtime.seconds}.${inode.mtime.nanoseconds}`, group },
-  ...(inode.type === "file" ? { size: inode.size, sha256: hashOf(contentOf(tar, inode)) } : {}),
+  uid: inode.uid,
+  gid: inode.gid,
+  mtime: `${inode.mtime.seconds}.${inode.mtime.nanoseconds}`,
+  group,
+  ...(inode.type === "file"
+    ? {
+        size: inode.size,
+        sha256: hashOf(contentOf(tar, inode)),
+      }
+    : {}),
   ...(inode.type === "symlink" ? { target: Buffer.from(inode.target).toString("latin1") } : {}),
   ...(inode.type === "character" || inode.type === "block" ? { rdev: `${inode.major}:${inode.minor}` } : {}),
   xattrs: Object.fromEntries([...inode.xattrs].map(([name, value]) => [name, hexOf(value)])),
@@ -95,7 +103,7 @@ export const listed = (inode: IndexInode, tar: Uint8Array, group: string): Liste
 export const mergeLayers = (layers: readonly IndexedLayer[]): Listing => {
   const merged: Listing = new Map();
   const removeBelow = (path: string): void => {
-    for (const known of [...merged.keys()]) if (known.startsWith(`${path}/`)) merged.delete(known);
+    for (const known of Array.from(merged.keys())) if (known.startsWith(`${path}/`)) merged.delete(known);
   };
   layers.forEach(({ tar, index }, number) => {
     const reader = new IndexReader(index);
@@ -152,9 +160,15 @@ export const differences = (golden: string, tree: Listing): string[] => {
       continue;
     }
     const wanted: Record<string, unknown> = {
-      ...{ type: line.type, mode: line.mode, uid: line.uid, gid: line.gid, size: line.size, sha256: line.sha256 },
+      type: line.type,
+      mode: line.mode,
+      uid: line.uid,
+      gid: line.gid,
+      size: line.size,
+      sha256: line.sha256,
       target: line.target === undefined ? undefined : latin1(line.target, line.targetHex),
-      ...{ rdev: line.rdev, xattrs: line.xattrs ?? {} },
+      rdev: line.rdev,
+      xattrs: line.xattrs ?? {},
       mtime: line.mtime === null ? found.mtime : `${line.mtime}.${line.mtimeNs ?? 0}`,
       group: line.nlinkGroup === undefined ? found.group : (groups.get(line.nlinkGroup) ?? found.group),
     };

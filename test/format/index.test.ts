@@ -1,20 +1,33 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { randomOutputs } from "../../../test/archives.ts";
-import { collectBytes, hashOf, indexLayer, mergeLayers } from "../../../test/layers.ts";
-import { PierError } from "../../base/errors.ts";
-import { type DiffId, digestFromHex } from "../../base/ids.ts";
-import { type TarHeader, type TarOutput, writeTar } from "../tar/write.ts";
-import { IndexBuilder } from "./builder.ts";
-import { INODES_OFFSET, SUPER_OFFSET, TAR_MAXIMUM } from "./format.ts";
-import { IndexReader } from "./reader.ts";
+import { PierError } from "../../src/base/errors.ts";
+import { type DiffId, digestFromHex } from "../../src/base/ids.ts";
+import { IndexBuilder } from "../../src/format/erofs/builder.ts";
+import { INODES_OFFSET, SUPER_OFFSET, TAR_MAXIMUM } from "../../src/format/erofs/format.ts";
+import { IndexReader } from "../../src/format/erofs/reader.ts";
+import { type TarHeader, type TarOutput, writeTar } from "../../src/format/tar/write.ts";
+import { randomOutputs } from "./archives.ts";
+import { collectBytes, hashOf, indexLayer, mergeLayers } from "./layers.ts";
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"));
 
 const header = (path: string, type: TarHeader["type"], changes: Partial<TarHeader> = {}): TarHeader => ({
-  ...{ path: bytes(path), type, mode: 0o755, uid: 0, gid: 0, size: 0, link: new Uint8Array(), major: 0, minor: 0 },
-  ...{ mtime: { seconds: 1n, nanoseconds: 0 }, xattrs: new Map(), ...changes },
+  path: bytes(path),
+  type,
+  mode: 493,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  link: new Uint8Array(),
+  major: 0,
+  minor: 0,
+  mtime: {
+    seconds: 1n,
+    nanoseconds: 0,
+  },
+  xattrs: new Map(),
+  ...changes,
 });
 
 const tarOf = (...outputs: TarOutput[]): Promise<Uint8Array> => collectBytes(writeTar(outputs));
@@ -27,12 +40,21 @@ const expected = (outputs: readonly TarOutput[]): Map<string, object> =>
       const hasUserXattrs = type === "file" || type === "directory";
       const kept = [...xattrs].filter(([name]) => hasUserXattrs || !name.startsWith("user."));
       const wanted = {
-        ...{
-          type: { directory: "dir", character: "char" }[type as string] ?? type,
-          mode: mode.toString(8).padStart(4, "0"),
-        },
-        ...{ uid, gid, mtime: `${mtime.seconds}.${mtime.nanoseconds}` },
-        ...(type === "file" ? { size: data.length, sha256: hashOf(data) } : {}),
+        type:
+          {
+            directory: "dir",
+            character: "char",
+          }[type as string] ?? type,
+        mode: mode.toString(8).padStart(4, "0"),
+        uid,
+        gid,
+        mtime: `${mtime.seconds}.${mtime.nanoseconds}`,
+        ...(type === "file"
+          ? {
+              size: data.length,
+              sha256: hashOf(data),
+            }
+          : {}),
         ...(type === "symlink" ? { target: Buffer.from(link).toString("latin1") } : {}),
         ...(type === "character" || type === "block" ? { rdev: `${major}:${minor}` } : {}),
         xattrs: Object.fromEntries(kept.map(([name, value]) => [name, Buffer.from(value).toString("hex")])),

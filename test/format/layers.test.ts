@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { PierError } from "../src/base/errors.ts";
+import { PierError } from "../../src/base/errors.ts";
 import { differences, fixturesUrl, hasFixtures, indexLayer, mergeLayers, readLayers } from "./layers.ts";
 
 interface HostileLine {

@@ -1,8 +1,8 @@
 /** Random archives for tests: trees with every type of entry, awkward names, many attributes. */
 
 import fc from "fast-check";
-import type { TarTime } from "../src/format/tar/entry.ts";
-import { type TarHeader, type TarOutput, writeTar } from "../src/format/tar/write.ts";
+import type { TarTime } from "../../src/format/tar/entry.ts";
+import { type TarHeader, type TarOutput, writeTar } from "../../src/format/tar/write.ts";
 import { collectBytes } from "./layers.ts";
 
 /** Few different names, so that entries meet one another; one of the longest, and ones that sort around `.`. */
@@ -61,13 +61,22 @@ const type = fc.oneof(
 /** One entry with its content, as a writer takes it. */
 export const randomOutput: fc.Arbitrary<TarOutput> = fc
   .record({
-    ...{ path, type, mode: fc.nat({ max: 0o7777 }), uid: id, gid: id, mtime: time, xattrs },
-    content: fc.oneof(fc.constant(new Uint8Array()), fc.uint8Array({ maxLength: 2000 })),
+    path,
+    type,
+    mode: fc.nat({ max: 4095 }),
+    uid: id,
+    gid: id,
+    mtime: time,
+    xattrs,
+    content: fc.oneof(fc.constant(new Uint8Array()), fc.uint8Array({ maxLength: 2e3 })),
     target: fc.oneof(
       path,
-      fc.nat({ max: 4000 }).map((length) => "t".repeat(length + 1)),
+      fc.nat({ max: 4e3 }).map((length) => "t".repeat(length + 1)),
     ),
-    major: fc.integer({ min: 1, max: 4095 }),
+    major: fc.integer({
+      min: 1,
+      max: 4095,
+    }),
     minor: fc.nat({ max: 0xfffff }),
   })
   .map(({ content, target, major, minor, ...rest }) => {
