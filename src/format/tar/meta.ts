@@ -3,6 +3,7 @@ import type { TarEntry, TarEntryType } from "./entry.ts";
 import type { RawHeader } from "./header.ts";
 import { latin1, parseDecimal } from "./numbers.ts";
 import { type PaxRecord, parsePaxTime, xattrsOf } from "./pax.ts";
+import type { Announced } from "./pending.ts";
 import { parseRunList, parseRunRecords, type SparseRun } from "./sparse.ts";
 
 const types: Readonly<Record<string, TarEntryType>> = {
@@ -18,14 +19,6 @@ const types: Readonly<Record<string, TarEntryType>> = {
   "7": "file",
   S: "file",
 };
-
-/** The entry that a header block belongs to: the records before it (the global ones first), GNU's long names, its place. */
-export interface HeaderContext {
-  readonly records: readonly PaxRecord[];
-  readonly longPath: Uint8Array | undefined;
-  readonly longLink: Uint8Array | undefined;
-  readonly offset: number;
-}
 
 /** An entry but for where its content lies, and what its headers say of that. */
 export interface EntryDraft {
@@ -44,7 +37,7 @@ class Pax {
   readonly #values = new Map<string, Uint8Array>();
   readonly #offset: number;
 
-  constructor({ records, offset }: HeaderContext) {
+  constructor(records: readonly PaxRecord[], offset: number) {
     this.#offset = offset;
     for (const [key, value] of records) {
       // A later record replaces an earlier one; an empty one takes it back.
@@ -83,10 +76,11 @@ class Pax {
   }
 }
 
-/** Builds the draft of an entry from its header block and what stood before that. */
-export const draftEntry = (header: RawHeader, context: HeaderContext): EntryDraft => {
-  const pax = new Pax(context);
-  const path = context.longPath ?? pax.name("GNU.sparse.name") ?? pax.name("path") ?? header.path;
+/** Builds the draft of the entry whose header block lies at `offset`, with what headers before it said. */
+export const draftEntry = (header: RawHeader, announced: Announced, offset: number): EntryDraft => {
+  const { records, longPath, longLink } = announced;
+  const pax = new Pax(records, offset);
+  const path = longPath ?? pax.name("GNU.sparse.name") ?? pax.name("path") ?? header.path;
   // Archives from before POSIX have no type for directories, only the slash.
   const isOldDirectory = header.typeflag === "\0" && path.at(-1) === 0x2f;
   const type = isOldDirectory ? "directory" : types[header.typeflag];
@@ -112,13 +106,13 @@ export const draftEntry = (header: RawHeader, context: HeaderContext): EntryDraf
       minor,
       uid: pax.owner("uid") ?? header.uid,
       gid: pax.owner("gid") ?? header.gid,
-      link: isLink ? (context.longLink ?? pax.name("linkpath") ?? header.link) : NOTHING,
-      xattrs: xattrsOf(context.records),
+      link: isLink ? (longLink ?? pax.name("linkpath") ?? header.link) : NOTHING,
+      xattrs: xattrsOf(records),
     },
     // As in Go's archive/tar, so Docker: what is no file has no content, whatever its size field says.
     stored: type === "file" ? size : 0,
     realSize: pax.size("GNU.sparse.realsize") ?? pax.size("GNU.sparse.size"),
-    sparse: type === "file" ? sparseOf(header, pax, context.records) : "none",
+    sparse: type === "file" ? sparseOf(header, pax, records) : "none",
   };
 };
 

@@ -4,7 +4,7 @@ import { fields, hasChecksum, parseHeader, type RawHeader } from "./header.ts";
 import { defaultTarLimits, type TarLimits } from "./limits.ts";
 import { draftEntry, type EntryDraft } from "./meta.ts";
 import { BLOCK, isZeroBlock, padded, parseNumeric } from "./numbers.ts";
-import { type PaxRecord, parsePax } from "./pax.ts";
+import { isSpecial, PendingHeaders } from "./pending.ts";
 import { parseOldGnuRuns, placeRuns, RunBlocks, type SparseRun } from "./sparse.ts";
 
 /** Who listens to a `TarParser`; both are called while `push` runs, so what they throw comes out of `push`. */
@@ -48,15 +48,12 @@ export class TarParser {
   /** The block that is being gathered: a copy, so that nothing keeps a pushed chunk alive or sees it reused. */
   readonly #block = new Uint8Array(BLOCK);
   #gathered = 0;
-  #globals: readonly PaxRecord[] = [];
-  #locals: readonly PaxRecord[] = [];
-  #longPath: Uint8Array | undefined;
-  #longLink: Uint8Array | undefined;
-  #headerBytes = 0;
+  readonly #pending: PendingHeaders;
 
   constructor(sink: TarSink, limits: TarLimits = defaultTarLimits) {
     this.#sink = sink;
     this.#limits = limits;
+    this.#pending = new PendingHeaders(limits);
   }
 
   /** Bytes pushed so far. */
@@ -73,14 +70,10 @@ export class TarParser {
   end(): void {
     const { kind } = this.#state;
     const isBetween = kind === "header" || kind === "zero";
-    if (kind === "end" || (isBetween && this.#gathered === 0 && !this.#hasPending())) return;
+    if (kind === "end" || (isBetween && this.#gathered === 0 && !this.#pending.areWaiting)) return;
     throw formatError("tarTruncated", {
       where: kind === "content" || kind === "padding" ? "the content of an entry" : "a header",
     });
-  }
-
-  #hasPending(): boolean {
-    return this.#locals.length > 0 || this.#longPath !== undefined || this.#longLink !== undefined;
   }
 
   /** Consumes bytes of the chunk from `at`, at least one, and answers how many. */
@@ -144,7 +137,7 @@ export class TarParser {
   #header(block: Uint8Array): void {
     this.#headerAt = this.#offset - BLOCK;
     if (isZeroBlock(block)) {
-      if (this.#hasPending()) throw this.#invalid("a PAX or GNU header without its entry");
+      if (this.#pending.areWaiting) throw this.#invalid("a PAX or GNU header without its entry");
       this.#state = { kind: this.#state.kind === "zero" ? "end" : "zero" };
       return;
     }
@@ -152,58 +145,27 @@ export class TarParser {
     if (!hasChecksum(block)) throw this.#invalid("the checksum is wrong");
     const header = parseHeader(block);
     if (typeof header === "string") throw this.#invalid(`the field ${header} is no number`);
-    if ("gxXLK".includes(header.typeflag)) this.#beginSpecial(header);
+    if (isSpecial(header.typeflag)) this.#beginSpecial(header);
     else this.#beginEntry(header, block);
   }
 
   #beginSpecial(header: RawHeader): void {
     const { size } = header;
     if (size < 0) throw this.#invalid("the field size is negative");
-    this.#chargeHeader(size);
+    this.#pending.charge(size);
     if (size === 0) this.#special(header.typeflag, new Uint8Array());
     else this.#state = { kind: "special", typeflag: header.typeflag, body: new Uint8Array(size), filled: 0 };
   }
 
   #special(typeflag: string, body: Uint8Array): void {
-    if (typeflag === "L" || typeflag === "K") {
-      const nul = body.indexOf(0);
-      const name = nul === -1 ? body : body.slice(0, nul);
-      if (typeflag === "L") this.#longPath = name;
-      else this.#longLink = name;
-      return;
-    }
-    const records = parsePax(body);
-    if (records === undefined) throw this.#invalid("the PAX records are malformed");
-    if (typeflag === "g") this.#setGlobals(records);
-    else this.#locals = records;
-  }
-
-  #setGlobals(records: readonly PaxRecord[]): void {
-    const merged = new Map<string, PaxRecord>();
-    for (const record of [...this.#globals, ...records]) merged.set(record[0], record);
-    this.#globals = [...merged.values()].filter(([, value]) => value.length > 0);
-    const bytes = this.#globals.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-    if (bytes > this.#limits.headerBytes) {
-      throw formatError("tarLimit", { what: "more bytes of global headers", limit: this.#limits.headerBytes });
-    }
-    this.#headerBytes = 0;
+    if (!this.#pending.add(typeflag, body)) throw this.#invalid("the PAX records are malformed");
   }
 
   #beginEntry(header: RawHeader, block: Uint8Array): void {
     if (++this.#entries > this.#limits.entries) {
       throw formatError("tarLimit", { what: "more entries", limit: this.#limits.entries });
     }
-    const records = this.#globals.length === 0 ? this.#locals : [...this.#globals, ...this.#locals];
-    const draft = draftEntry(header, {
-      records,
-      longPath: this.#longPath,
-      longLink: this.#longLink,
-      offset: this.#headerAt,
-    });
-    this.#locals = [];
-    this.#longPath = undefined;
-    this.#longLink = undefined;
-    this.#headerBytes = 0;
+    const draft = draftEntry(header, this.#pending.take(), this.#headerAt);
     const { path, link } = draft.entry;
     if (path.length > this.#limits.pathBytes || link.length > this.#limits.pathBytes) {
       throw formatError("tarLimit", { what: "a file name too long", limit: this.#limits.pathBytes });
@@ -227,14 +189,14 @@ export class TarParser {
     const runs = parseOldGnuRuns(block, start, count);
     if (runs === undefined) throw this.#invalid("the sparse map is malformed");
     state.runs.push(...runs);
-    this.#chargeHeader(BLOCK);
+    this.#pending.charge(BLOCK);
     this.#state = state;
     if (!hasMore) this.#emitSparse({ ...state.draft, realSize: state.size }, state.runs, state.draft.stored);
   }
 
   #runBlock(block: Uint8Array, state: Extract<State, { kind: "run-blocks" }>): void {
     state.used += BLOCK;
-    this.#chargeHeader(BLOCK);
+    this.#pending.charge(BLOCK);
     const runs = state.map.push(block);
     if (runs === "malformed" || state.used > state.draft.stored) throw this.#invalid("the sparse map is malformed");
     if (runs !== undefined) this.#emitSparse(state.draft, runs, state.draft.stored - state.used);
@@ -254,7 +216,7 @@ export class TarParser {
   }
 
   #emit(draft: EntryDraft, size: number, extents: readonly TarExtent[], stored: number): void {
-    this.#headerBytes = 0;
+    this.#pending.settle();
     const padding = padded(stored) - stored;
     this.#state = stored === 0 ? HEADER : { kind: "content", left: stored, padding };
     this.#sink.entry({ ...draft.entry, size, extents });
@@ -262,13 +224,6 @@ export class TarParser {
 
   #skip(length: number): void {
     this.#state = length === 0 ? HEADER : { kind: "padding", left: length };
-  }
-
-  #chargeHeader(bytes: number): void {
-    this.#headerBytes += bytes;
-    if (this.#headerBytes > this.#limits.headerBytes) {
-      throw formatError("tarLimit", { what: "more bytes of headers for one entry", limit: this.#limits.headerBytes });
-    }
   }
 
   #invalid(reason: string): Error {
