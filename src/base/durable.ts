@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { renameSync } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf } from "./errors.ts";
 
@@ -17,6 +17,13 @@ export const syncDirectory = async (path: string): Promise<void> => {
   } finally {
     await directory.close();
   }
+};
+
+/** Holds afterwards: the directory, ours alone, exists and is found again after a power cut, and so are those above it that were missing. */
+export const createDirectory = async (path: string): Promise<void> => {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
 };
 
 /** A file or directory that has its name only once it is complete and on disk: `commit` gives it, disposal takes it away. */

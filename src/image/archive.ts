@@ -3,34 +3,29 @@
  * under a temporary name at once, what looks like a document is kept in memory, and what they are to each other is
  * found out afterwards.
  */
-import { createHash } from "node:crypto";
 import { PierError } from "../base/errors.ts";
-import { type Digest, digestFromHex, hexOf } from "../base/ids.ts";
+import type { Digest } from "../base/ids.ts";
 import { compressionOf, decompress } from "../format/compression.ts";
 import { storedSize, type TarEntry } from "../format/tar/entry.ts";
 import { hasChecksum } from "../format/tar/header.ts";
 import { readTar } from "../format/tar/read.ts";
 import { maxDocumentSize } from "./document.ts";
 import { imageError } from "./errors.ts";
-import { Gauge, type LayerFacts } from "./layer-writer.ts";
-import type { Layers, StagedLayer, StoredLayer } from "./layers.ts";
+import { Gauge } from "./layer-writer.ts";
+import type { Layers, StoredLayer } from "./layers.ts";
+import {
+  type ArchivedLayer,
+  checkName,
+  digestInPath,
+  digestOfBytes,
+  type Member,
+  memberPath,
+  unusable,
+} from "./members.ts";
+import { inOnePiece, Watched } from "./streams.ts";
 
-/** A layer of the archive: new where `staged` is there, stored long since where it is not. */
-export interface ArchivedLayer extends LayerFacts {
-  readonly staged?: StagedLayer;
-}
-
-/** A member of the archive, by what it looks like from its first bytes. */
-type Member =
-  | { readonly kind: "document"; readonly bytes: Uint8Array }
-  /** A layer that is new. */
-  | { readonly kind: "layer"; readonly staged: StagedLayer }
-  /** A blob whose layer is stored already, its digest verified. */
-  | { readonly kind: "stored"; readonly layer: StoredLayer; readonly digest: Digest; readonly size: number }
-  /** What went wrong matters only if an image needs it. */
-  | { readonly kind: "broken"; readonly error: PierError }
-  | { readonly kind: "link"; readonly target: string }
-  | { readonly kind: "other"; readonly problem: string };
+/** Told of every piece of a layer: how many bytes it has, and how many the layer has in all. */
+export type Progress = (member: string, bytes: number, total: number) => void;
 
 interface Found {
   /** Where links have led. */
@@ -48,13 +43,13 @@ const maxLinks = 10;
 
 export class ImageArchive implements AsyncDisposable {
   readonly #layers: Layers;
-  readonly #progress: (member: string, bytes: number) => void;
+  readonly #progress: Progress;
   readonly #members = new Map<string, Member>();
   readonly #owned = new AsyncDisposableStack();
   #kept = 0;
   #staged = 0;
 
-  private constructor(layers: Layers, progress: (member: string, bytes: number) => void) {
+  private constructor(layers: Layers, progress: Progress) {
     this.#layers = layers;
     this.#progress = progress;
   }
@@ -63,7 +58,7 @@ export class ImageArchive implements AsyncDisposable {
   static async read(
     source: AsyncIterable<Uint8Array>,
     layers: Layers,
-    progress: (member: string, bytes: number) => void = () => {},
+    progress: Progress = () => {},
   ): Promise<ImageArchive> {
     const archive = new ImageArchive(layers, progress);
     try {
@@ -152,7 +147,7 @@ export class ImageArchive implements AsyncDisposable {
     if (storedSize(entry) !== entry.size) return { kind: "other", problem: "is a sparse file" };
     const watched = new Watched(content);
     try {
-      return await this.#takeFile(path, watched);
+      return await this.#takeFile(path, watched, entry.size);
     } catch (error) {
       // Only what is wrong with the layer itself may wait until somebody asks for it.
       const isOfLayer = error instanceof PierError && error.status === 400 && watched.error === undefined;
@@ -161,20 +156,20 @@ export class ImageArchive implements AsyncDisposable {
     }
   }
 
-  async #takeFile(path: string, content: Watched): Promise<Member> {
+  async #takeFile(path: string, content: Watched, size: number): Promise<Member> {
     const known = findKnown(path, this.#layers);
     if (known !== undefined) return this.#verify(known, content);
     const head = await content.peek(BLOCK);
     if (!isLayer(head)) return this.#keep(content);
-    const counted = this.#report(path, content);
+    const counted = this.#report(path, content, size);
     const staged = this.#owned.use(await this.#layers.stage(counted, maxArchiveSize - this.#staged));
     this.#staged += staged.tarSize;
     return { kind: "layer", staged };
   }
 
-  async *#report(path: string, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#report(path: string, content: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
     for await (const bytes of content) {
-      this.#progress(path, bytes.length);
+      this.#progress(path, bytes.length, size);
       yield bytes;
     }
   }
@@ -203,44 +198,6 @@ export class ImageArchive implements AsyncDisposable {
   }
 }
 
-/** Content that remembers whether it was what failed, and that can be looked into. */
-class Watched implements AsyncIterable<Uint8Array> {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  readonly #head: Uint8Array[] = [];
-  error: unknown;
-
-  constructor(content: AsyncIterable<Uint8Array>) {
-    this.#chunks = content[Symbol.asyncIterator]();
-  }
-
-  /** The first `length` bytes, or all if there are fewer; they are read again afterwards. */
-  async peek(length: number): Promise<Uint8Array> {
-    let size = 0;
-    while (size < length) {
-      const bytes = await this.#next();
-      if (bytes === undefined) break;
-      this.#head.push(bytes);
-      size += bytes.length;
-    }
-    return Buffer.concat(this.#head);
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    yield* this.#head.splice(0);
-    for (let bytes = await this.#next(); bytes !== undefined; bytes = await this.#next()) yield bytes;
-  }
-
-  async #next(): Promise<Uint8Array | undefined> {
-    try {
-      const { done, value } = await this.#chunks.next();
-      return done === true ? undefined : value;
-    } catch (error) {
-      this.error = error ?? new Error("the archive could not be read");
-      throw error;
-    }
-  }
-}
-
 const isLayer = (head: Uint8Array): boolean =>
   compressionOf(head) !== "none" || (head.length >= BLOCK && hasChecksum(head.subarray(0, BLOCK)));
 
@@ -250,54 +207,3 @@ const findKnown = (path: string, layers: Layers): { layer: StoredLayer; digest: 
   const layer = digest === undefined ? undefined : layers.findBlob(digest);
   return digest === undefined || layer === undefined ? undefined : { layer, digest };
 };
-
-/** A name as the archive knows it: no name leads above its root. */
-const memberPath = (name: string): string => {
-  const names: string[] = [];
-  for (const part of name.split("/")) {
-    if (part === "..") names.pop();
-    else if (part !== "" && part !== ".") names.push(part);
-  }
-  return names.join("/");
-};
-
-const unusable = (member: string, found: Member | undefined): Error =>
-  imageError("archiveMember", { member: member.slice(0, 200), problem: problemOf(found) }, errorOf(found));
-
-const errorOf = (member: Member | undefined): unknown => (member?.kind === "broken" ? member.error : undefined);
-
-const problemOf = (member: Member | undefined): string => {
-  switch (member?.kind) {
-    case undefined:
-      return "is missing";
-    case "other":
-      return member.problem;
-    case "broken":
-      return `cannot be used: ${member.error.message}`;
-    default:
-      return "is a layer, not a document";
-  }
-};
-
-/** Where a name says what the bytes are, they are that. */
-const checkName = (path: string, found: Digest): void => {
-  const expected = digestInPath(path);
-  if (expected !== undefined && expected !== found) {
-    throw imageError("digestMismatch", { what: path, expected, found });
-  }
-};
-
-/** The name of a blob in an archive. */
-export const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
-
-const digestInPath = (path: string): Digest | undefined => {
-  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1];
-  return hex === undefined ? undefined : digestFromHex(hex);
-};
-
-async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
-export const digestOfBytes = (bytes: Uint8Array): Digest =>
-  digestFromHex(createHash("sha256").update(bytes).digest("hex"));

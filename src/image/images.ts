@@ -2,14 +2,16 @@
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
-import { type DiffId, type Digest, type ImageId, isDigest } from "../base/ids.ts";
-import { type ArchivedLayer, digestOfBytes, ImageArchive } from "./archive.ts";
+import type { DiffId, Digest, ImageId } from "../base/ids.ts";
+import { ImageArchive } from "./archive.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
 import { chainIds, historyOf } from "./history.ts";
 import { type ImportOptions, planImport } from "./import.ts";
 import { Layers } from "./layers.ts";
 import { collectImages } from "./load.ts";
+import { findImage, isIdentifier, missingName, nameOf } from "./lookup.ts";
+import { type ArchivedLayer, digestOfBytes } from "./members.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
 import { familiarName, type ImageName, parseName, withDefaultTag } from "./reference.ts";
@@ -103,11 +105,9 @@ export class Images {
       const id = digestOfBytes(config) as Digest as ImageId;
       return { id, config, layers, names, description: parseConfig(config) };
     });
-    using _held = this.layers.hold(described.flatMap(({ description }) => description.layers));
     try {
-      for (const { staged } of described.flatMap(({ layers }) => layers)) {
-        if (staged !== undefined) await this.layers.commit(staged);
-      }
+      using _held = this.layers.hold(described.flatMap(({ description }) => description.layers));
+      await this.#commitLayers(described.flatMap(({ layers }) => layers));
       // A configuration may be taken away again, with an image that is removed at this moment.
       const missing = () => described.find(({ id }) => !this.#store.hasConfig(id));
       for (let one = missing(); one !== undefined; one = missing()) await this.#store.writeConfig(one.id, one.config);
@@ -122,7 +122,6 @@ export class Images {
       for (const { id } of described) this.#store.discardConfig(id);
       throw error;
     } finally {
-      _held[Symbol.dispose]();
       this.#collect();
     }
     for (const { id, names } of described) {
@@ -134,23 +133,22 @@ export class Images {
 
   /** By name, id, or an unambiguous beginning of the id; throws only when it is no reference at all. */
   find(reference: string): ImageRecord | undefined {
-    const image = this.#find(reference);
-    return image === undefined ? undefined : this.#record(image, this.#store.names().get(image.id));
+    const image = findImage(this.#store, reference);
+    return image === undefined ? undefined : this.#record(image, this.#store.namesOf(image.id));
   }
 
   /** As `find`; throws Docker's "No such image". */
   get(reference: string): ImageRecord {
     const image = this.find(reference);
-    if (image !== undefined) return image;
-    const name = isIdentifier(reference) ? identifierOf(reference) : familiarName(withDefaultTag(parseName(reference)));
-    throw imageError("noSuchImage", { name });
+    if (image === undefined) throw imageError("noSuchImage", { name: missingName(reference) });
+    return image;
   }
 
   /** Also an image that was removed while containers live on it. */
   withId(id: ImageId): ImageRecord {
     const image = this.#store.get(id);
     if (image === undefined) throw imageError("noSuchImage", { name: id });
-    return this.#record(image, this.#store.names().get(id));
+    return this.#record(image, this.#store.namesOf(id));
   }
 
   /** The youngest first. */
@@ -188,9 +186,8 @@ export class Images {
   remove(reference: string, options: RemoveOptions): readonly ImageDeleteItem[] {
     const { id } = this.get(reference);
     const users = options.usedBy(id);
-    const names = this.#store.names().get(id) ?? [];
-    const isId = id.startsWith(reference) || id.startsWith(`sha256:${reference}`);
-    const name = isId ? {} : { name: withoutTagOfDigest(withDefaultTag(parseName(reference))) };
+    const names = this.#store.namesOf(id);
+    const name = isIdentifier(reference, id) ? {} : { name: nameOf(reference) };
     const removal = planRemoval({ reference, ...name, id, names, users, force: options.force });
     const chains = chainIds(this.withId(id).layers);
     this.#store.transaction(() => {
@@ -227,16 +224,12 @@ export class Images {
     return () => this.#listeners.delete(listener);
   }
 
-  #find(reference: string): StoredImage | undefined {
-    const visible = (image: StoredImage | undefined) => (image?.isRemoved === false ? image : undefined);
-    if (isIdentifier(reference)) return visible(this.#store.get(identifierOf(reference) as ImageId));
-    const named = this.#store.withName(withoutTagOfDigest(withDefaultTag(parseName(reference))));
-    if (named !== undefined) return visible(named);
-    const prefix = /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(reference)?.[1];
-    if (prefix === undefined) return undefined;
-    const found = [...this.#store.all()].filter((image) => visible(image)?.id.startsWith(`sha256:${prefix}`));
-    if (found.length > 1) throw imageError("ambiguousId", { prefix });
-    return found[0];
+  /** All at once, so that the disk syncs them together; none is still under way when one has failed. */
+  async #commitLayers(layers: readonly ArchivedLayer[]): Promise<void> {
+    const staged = new Set(layers.flatMap((layer) => layer.staged ?? []));
+    const results = await Promise.allSettled([...staged].map((layer) => this.layers.commit(layer)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   #record({ id, description, lastTagged }: StoredImage, names: readonly ImageName[] = []): ImageRecord {
@@ -282,16 +275,3 @@ export class Images {
     return new Date(this.#clock.now()).toISOString();
   }
 }
-
-/** A whole id: a name can never be one. */
-const isIdentifier = (reference: string): boolean => isDigest(identifierOf(reference));
-
-const identifierOf = (reference: string): string =>
-  /^[0-9a-f]{64}$/.test(reference) ? `sha256:${reference}` : reference;
-
-/** What is named by its digest is that, whatever tag is written beside it. */
-const withoutTagOfDigest = (name: ImageName): ImageName => {
-  if (name.digest === undefined || name.tag === undefined) return name;
-  const { tag: _, ...rest } = name;
-  return rest;
-};

@@ -2,19 +2,12 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../base/database.ts";
-import { isPendingName, Pending, removeAside, removeDurably } from "../base/durable.ts";
+import { createDirectory, isPendingName, Pending, removeAside, removeDurably } from "../base/durable.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
 import { imageError } from "./errors.ts";
+import { checkLayer, type ExpectedLayer } from "./expected.ts";
 import { type LayerFacts, writeLayer } from "./layer-writer.ts";
-
-/** What a layer's bytes must turn out to be. */
-export interface ExpectedLayer {
-  /** Of the blob, as it came. */
-  readonly digest?: Digest;
-  readonly size?: number;
-  readonly diffId?: DiffId;
-}
 
 /** A layer as the kernel mounts it. */
 export interface StackLayer {
@@ -80,7 +73,7 @@ export class Layers {
   /** Holds afterwards: every row has its files and every file its row; what a crash left half done is gone. */
   static async open(root: string, database: Database): Promise<Layers> {
     const layers = new Layers(root, database);
-    await mkdir(layers.#directory, { recursive: true, mode: 0o700 });
+    await createDirectory(layers.#directory);
     database.exec(schema);
     await layers.#readRows();
     await layers.#clear();
@@ -122,7 +115,7 @@ export class Layers {
   }
 
   /**
-   * Holds afterwards: the layer is stored, also after a power cut if a later transaction was made durable.
+   * Holds afterwards: the layer is stored; after a power cut too, once a later transaction was made durable.
    * Whoever commits holds the layer: nothing else keeps it from being collected.
    */
   async commit(staged: StagedLayer): Promise<StoredLayer> {
@@ -157,7 +150,7 @@ export class Layers {
 
   /** Keeps these layers, stored or still to come, from being collected until the answer is disposed. */
   hold(diffIds: Iterable<DiffId>): Disposable {
-    const held = [...diffIds];
+    let held = [...diffIds];
     for (const diffId of held) this.#held.set(diffId, (this.#held.get(diffId) ?? 0) + 1);
     return {
       [Symbol.dispose]: () => {
@@ -166,6 +159,7 @@ export class Layers {
           if (count === 0) this.#held.delete(diffId);
           else this.#held.set(diffId, count);
         }
+        held = [];
       },
     };
   }
@@ -250,20 +244,5 @@ const sizeOrNone = async (path: string): Promise<number> => {
     return (await stat(path)).size;
   } catch {
     return -1;
-  }
-};
-
-/** Throws when the layer is not what was expected. */
-export const checkLayer = (layer: LayerFacts, expected: ExpectedLayer, position = 0): void => {
-  const what = `layer ${position}`;
-  const { digest, size, diffId } = expected;
-  if (size !== undefined && size !== layer.blob.size) {
-    throw imageError("sizeMismatch", { what, expected: size, found: layer.blob.size });
-  }
-  if (digest !== undefined && digest !== layer.blob.digest) {
-    throw imageError("digestMismatch", { what, expected: digest, found: layer.blob.digest });
-  }
-  if (diffId !== undefined && diffId !== layer.diffId) {
-    throw imageError("diffIdMismatch", { position, expected: diffId, found: layer.diffId });
   }
 };

@@ -1,9 +1,9 @@
 /** What an archive's documents say: which images there are, of which layers, under which names. */
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
-import { type ArchivedLayer, blobPath, digestOfBytes, type ImageArchive } from "./archive.ts";
+import type { ImageArchive } from "./archive.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
-import { checkLayer, type ExpectedLayer } from "./layers.ts";
+import { checkLayer, type ExpectedLayer } from "./expected.ts";
 import {
   checkLayout,
   choosePlatform,
@@ -16,6 +16,7 @@ import {
   parseIndex,
   parseManifest,
 } from "./manifest.ts";
+import { type ArchivedLayer, blobPath, digestOfBytes } from "./members.ts";
 import { type ImageName, parseName, withDefaultTag } from "./reference.ts";
 
 /** An image whose every byte is verified and on disk, and that nobody can see yet. */

@@ -1,23 +1,21 @@
 import type { ProgressLine } from "../api/answers.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Progress } from "./archive.ts";
 
 const intervalMs = 100;
 
 /** Turns the bytes of an archive's layers, as they are read, into lines as Docker's clients show them; not more than they can show. */
-export const progressReporter = (
-  report: (line: ProgressLine) => void,
-  clock: Clock,
-): ((member: string, bytes: number) => void) => {
+export const progressReporter = (report: (line: ProgressLine) => void, clock: Clock): Progress => {
   let member = "";
   let current = 0;
   let next = 0;
-  return (name, bytes) => {
+  return (name, bytes, total) => {
     current = name === member ? current + bytes : bytes;
     const now = clock.monotonic();
     if (name === member && now < next) return;
     member = name;
     next = now + intervalMs;
-    report({ id: labelOf(name), status: "Loading layer", progressDetail: { current } });
+    report({ id: labelOf(name), status: "Loading layer", progressDetail: { current, total } });
   };
 };
 

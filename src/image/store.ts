@@ -1,12 +1,12 @@
 /** Which images there are and what they are called: in memory for reading, in the database and its blobs for good. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../base/database.ts";
-import { removeAside, removeDurably, writeDurably } from "../base/durable.ts";
+import { createDirectory, removeAside, removeDurably, writeDurably } from "../base/durable.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf, type ImageId } from "../base/ids.ts";
-import { digestOfBytes } from "./archive.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
+import { digestOfBytes } from "./members.ts";
 import { canonicalName, type ImageName, parseName } from "./reference.ts";
 
 export interface StoredImage {
@@ -17,6 +17,11 @@ export interface StoredImage {
   /** Nobody sees it any more, and a container still lives on it. */
   readonly isRemoved: boolean;
   readonly lastTagged: string;
+}
+
+interface NamedImage {
+  readonly name: ImageName;
+  readonly id: ImageId;
 }
 
 interface ImageRow {
@@ -41,7 +46,7 @@ export class ImageStore {
   readonly #directory: string;
   readonly #images = new Map<ImageId, StoredImage>();
   /** Names in full to images. */
-  readonly #names = new Map<string, ImageId>();
+  readonly #names = new Map<string, NamedImage>();
 
   private constructor(root: string, database: Database) {
     this.#directory = join(root, "blobs", "sha256");
@@ -51,7 +56,7 @@ export class ImageStore {
   /** Holds afterwards: every image has its configuration and its layers; what has lost one of them is gone. */
   static async open(root: string, database: Database, hasLayer: (diffId: DiffId) => boolean): Promise<ImageStore> {
     const store = new ImageStore(root, database);
-    await mkdir(store.#directory, { recursive: true, mode: 0o700 });
+    await createDirectory(store.#directory);
     database.exec(schema);
     await store.#read(hasLayer);
     await store.#clear();
@@ -68,20 +73,20 @@ export class ImageStore {
   }
 
   withName(name: ImageName): StoredImage | undefined {
-    const id = this.#names.get(canonicalName(name));
-    return id === undefined ? undefined : this.#images.get(id);
+    const named = this.#names.get(canonicalName(name));
+    return named === undefined ? undefined : this.#images.get(named.id);
   }
 
-  /** The names of every image that has some; sorted, so that the same image is always shown alike. */
+  /** Sorted, so that the same image is always shown alike. */
+  namesOf(id: ImageId): readonly ImageName[] {
+    const own = [...this.#names].filter(([, named]) => named.id === id);
+    return own.sort(byName).map(([, { name }]) => name);
+  }
+
+  /** The names of every image that has some. */
   names(): ReadonlyMap<ImageId, readonly ImageName[]> {
-    const names = new Map<ImageId, ImageName[]>();
-    for (const text of [...this.#names.keys()].sort()) {
-      const id = this.#names.get(text)!;
-      const own = names.get(id);
-      if (own === undefined) names.set(id, [parseName(text)]);
-      else own.push(parseName(text));
-    }
-    return names;
+    const sorted = [...this.#names].sort(byName).map(([, named]) => named);
+    return new Map([...Map.groupBy(sorted, ({ id }) => id)].map(([id, own]) => [id, own.map(({ name }) => name)]));
   }
 
   /** The bytes that the image's id is the digest of. */
@@ -116,7 +121,7 @@ export class ImageStore {
   /** To be called in a transaction. The name is the image's, whoever had it before. */
   name(name: ImageName, id: ImageId, now: string): void {
     this.#database.run("INSERT OR REPLACE INTO image_names VALUES (?, ?)", canonicalName(name), id);
-    this.#names.set(canonicalName(name), id);
+    this.#names.set(canonicalName(name), { name, id });
     this.#update({ ...this.#images.get(id)!, lastTagged: now });
   }
 
@@ -169,7 +174,8 @@ export class ImageStore {
       } else this.#database.run("DELETE FROM images WHERE id = ?", id);
     }
     for (const { name, image } of this.#database.all<{ name: string; image: string }>("SELECT * FROM image_names")) {
-      if (this.#images.has(image as ImageId)) this.#names.set(name, image as ImageId);
+      const id = image as ImageId;
+      if (this.#images.has(id)) this.#names.set(name, { name: parseName(name), id });
       else this.#database.run("DELETE FROM image_names WHERE name = ?", name);
     }
   }
@@ -193,6 +199,8 @@ export class ImageStore {
     return join(this.#directory, hexOf(id));
   }
 }
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 const restore = <K, V>(target: Map<K, V>, from: ReadonlyMap<K, V>): void => {
   target.clear();

@@ -23,3 +23,46 @@ export async function* abortable(
     chunks.return?.()?.catch(() => {});
   }
 }
+
+/** Content that remembers whether it was what failed, and that can be looked into. */
+export class Watched implements AsyncIterable<Uint8Array> {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #head: Uint8Array[] = [];
+  error: unknown;
+
+  constructor(content: AsyncIterable<Uint8Array>) {
+    this.#chunks = content[Symbol.asyncIterator]();
+  }
+
+  /** The first `length` bytes, or all if there are fewer; they are read again afterwards. */
+  async peek(length: number): Promise<Uint8Array> {
+    let size = 0;
+    while (size < length) {
+      const bytes = await this.#next();
+      if (bytes === undefined) break;
+      this.#head.push(bytes);
+      size += bytes.length;
+    }
+    return Buffer.concat(this.#head);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    yield* this.#head.splice(0);
+    for (let bytes = await this.#next(); bytes !== undefined; bytes = await this.#next()) yield bytes;
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    try {
+      const { done, value } = await this.#chunks.next();
+      return done === true ? undefined : value;
+    } catch (error) {
+      this.error = error ?? new Error("the archive could not be read");
+      throw error;
+    }
+  }
+}
+
+/** Bytes at hand as a stream. */
+export async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
