@@ -1,6 +1,7 @@
 /* From the end of the outside lane until the keeper may leave: the child, the daemon's connections, the streams. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct connection {
 
 static struct connection *connections;
 
-static loop_callback on_connection;
+static loop_callback on_connection, on_sync;
 
 struct keeper *keeper_of(struct loop *loop) { return (struct keeper *)((char *)loop - offsetof(struct keeper, loop)); }
 
@@ -103,10 +104,17 @@ static void finish(struct keeper *k) {
   if (k->phase == PHASE_EXITED && !streams_busy()) loop_stop(&k->loop);
 }
 
+/* What the child said last is heard before its end is told, in whichever order the loop met the two. */
+static void hear_last_words(struct keeper *k) {
+  while (k->sync >= 0 && poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, 0) > 0)
+    on_sync(&k->loop, k->sync, POLLIN, k);
+}
+
 static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)events;
   struct keeper *k = data;
   int status = 0;
+  hear_last_words(k);
   if (waitpid(k->child, &status, 0) != k->child) return;
   loop_remove(loop, fd);
   k->child = 0;
