@@ -28,6 +28,7 @@ struct keeper {
   int pidfd;
   uint64_t child_start; /* clock ticks since boot */
   uint32_t phase;
+  bool released; /* the commit point is crossed: the daemon has said start */
 
   int stdio_kind;
   int stdin_kind;

@@ -187,7 +187,7 @@ static void attach(struct keeper *k, struct connection *c) {
 
 static void serve(struct keeper *k, struct connection *c) {
   if (c->request.type == ASK_START) {
-    if (k->phase == PHASE_CREATED && k->sync >= 0) (void)sync_release(k, POINT_START);
+    if (k->phase == PHASE_CREATED && k->sync >= 0 && !k->released) k->released = sync_release(k, POINT_START) == 0;
   } else if (c->request.type == ASK_ATTACH && c->request.size == 4) {
     attach(k, c);
   } else {
@@ -202,7 +202,7 @@ static void lost(struct keeper *k, struct connection *c) {
   int fd = c->fd;
   connection_free(k, c);
   close(fd);
-  if (owner && k->phase < PHASE_RUNNING && k->sync >= 0) undo(k);
+  if (owner && k->phase < PHASE_RUNNING && !k->released && k->sync >= 0) undo(k);
 }
 
 static void on_connection(struct loop *loop, int fd, uint32_t events, void *data) {
