@@ -90,6 +90,9 @@ void watch(struct keeper *k);
 /* Takes everything back: the child is dead and the after lane has run. */
 void undo(struct keeper *k);
 
+/* Leaves, if the container has ended and every client has what it wrote. */
+void finish(struct keeper *k);
+
 struct keeper *keeper_of(struct loop *loop);
 
 /* output.c: what the container writes and reads, and who listens. */

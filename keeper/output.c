@@ -88,6 +88,7 @@ static void close_client(struct keeper *k, struct client *c) {
   free(c->pending);
   free(c);
   if (!streams_busy()) watch_output(k, true);
+  finish(k);
 }
 
 /* Keeps what could not be sent; bounded, since reading stops while anything is kept. */

@@ -100,7 +100,7 @@ static void tell_exit(struct keeper *k, int status) {
   broadcast(SAY_EXITED, &payload, size);
 }
 
-static void finish(struct keeper *k) {
+void finish(struct keeper *k) {
   if (k->phase == PHASE_EXITED && !streams_busy()) loop_stop(&k->loop);
 }
 
