@@ -81,7 +81,7 @@ bool sync_absorb(struct keeper *k, const struct sync_message *message, const voi
 
 /* say.c: to the daemon that started the keeper, and to any connection. */
 void say(struct keeper *k, uint32_t type, const void *payload, size_t size);
-void say_to(int fd, uint32_t type, const void *payload, size_t size);
+void say_to(const struct keeper *k, int fd, uint32_t type, const void *payload, size_t size);
 void say_failed(struct keeper *k, uint32_t lane, uint32_t index, int error);
 void say_bytes(struct keeper *k, uint32_t index, const void *bytes, size_t size);
 

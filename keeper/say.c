@@ -19,8 +19,10 @@ int write_all(int fd, const void *bytes, size_t size) {
   return 0;
 }
 
-/* A daemon that does not read its few small messages is as good as gone: it is given a second, never the keeper's life. */
-void say_to(int fd, uint32_t type, const void *payload, size_t size) {
+/* The connection that the keeper inherited is waited for: whole files go over it, and a daemon that is busy for a while
+ * must not lose a part of one. Those that were accepted never are: who leaves that much unread is as good as gone, and a
+ * frame that was cut short must be the last. */
+void say_to(const struct keeper *k, int fd, uint32_t type, const void *payload, size_t size) {
   if (fd < 0) return;
   uint32_t header[2] = {type, (uint32_t)size};
   void *bytes;
@@ -31,11 +33,14 @@ void say_to(int fd, uint32_t type, const void *payload, size_t size) {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno == EAGAIN) {
-      struct pollfd room = {.fd = fd, .events = POLLOUT};
-      if (poll(&room, 1, 1000) == 1) continue;
+    if (sent < 0 && errno == EAGAIN && fd == k->daemon) {
+      poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+      continue;
     }
-    if (sent < 0) return;
+    if (sent < 0) {
+      shutdown(fd, SHUT_RDWR);
+      return;
+    }
     left -= (size_t)sent;
     for (int i = 0; i < 2; i++) {
       size_t taken = (size_t)sent < parts[i].iov_len ? (size_t)sent : parts[i].iov_len;
@@ -46,7 +51,9 @@ void say_to(int fd, uint32_t type, const void *payload, size_t size) {
   }
 }
 
-void say(struct keeper *k, uint32_t type, const void *payload, size_t size) { say_to(k->daemon, type, payload, size); }
+void say(struct keeper *k, uint32_t type, const void *payload, size_t size) {
+  say_to(k, k->daemon, type, payload, size);
+}
 
 void say_failed(struct keeper *k, uint32_t lane, uint32_t index, int error) {
   struct {

@@ -58,8 +58,8 @@ static void connection_free(struct keeper *k, struct connection *c) {
   free(c);
 }
 
-static void broadcast(uint32_t type, const void *payload, size_t size) {
-  for (struct connection *c = connections; c != NULL; c = c->next) say_to(c->fd, type, payload, size);
+static void broadcast(const struct keeper *k, uint32_t type, const void *payload, size_t size) {
+  for (struct connection *c = connections; c != NULL; c = c->next) say_to(k, c->fd, type, payload, size);
 }
 
 void undo(struct keeper *k) {
@@ -97,7 +97,7 @@ static void tell_exit(struct keeper *k, int status) {
   memcpy(payload.report, k->report, k->report_length);
   size_t size = offsetof(__typeof__(payload), report) + k->report_length;
   write_exit(k, &payload, size);
-  broadcast(SAY_EXITED, &payload, size);
+  broadcast(k, SAY_EXITED, &payload, size);
 }
 
 void finish(struct keeper *k) {
@@ -131,7 +131,7 @@ static void started(struct keeper *k) {
   k->sync = -1;
   if (k->phase != PHASE_CREATED) return;
   k->phase = PHASE_RUNNING;
-  broadcast(SAY_STARTED, NULL, 0);
+  broadcast(k, SAY_STARTED, NULL, 0);
 }
 
 static void reached_start(struct keeper *k) {
@@ -140,7 +140,7 @@ static void reached_start(struct keeper *k) {
     uint64_t start;
   } payload = {(uint32_t)k->child, 0, k->child_start};
   k->phase = PHASE_CREATED;
-  broadcast(SAY_CREATED, &payload, sizeof payload);
+  broadcast(k, SAY_CREATED, &payload, sizeof payload);
 }
 
 static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
@@ -181,7 +181,7 @@ static void attach(struct keeper *k, struct connection *c) {
   int fd = c->fd;
   uint32_t flags = c->request.payload[0];
   connection_free(k, c);
-  say_to(fd, SAY_ATTACHED, NULL, 0);
+  say_to(k, fd, SAY_ATTACHED, NULL, 0);
   stream_attach(k, fd, flags);
 }
 
@@ -192,7 +192,7 @@ static void serve(struct keeper *k, struct connection *c) {
     attach(k, c);
   } else {
     int32_t error = answer(k, c);
-    say_to(c->fd, SAY_ANSWER, &error, sizeof error);
+    say_to(k, c->fd, SAY_ANSWER, &error, sizeof error);
   }
 }
 
@@ -241,7 +241,7 @@ static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
     uint32_t version, phase, pid, zero;
     uint64_t start;
   } hello = {PROTOCOL_VERSION, k->phase, (uint32_t)k->child, 0, k->child_start};
-  say_to(accepted, SAY_HELLO, &hello, sizeof hello);
+  say_to(k, accepted, SAY_HELLO, &hello, sizeof hello);
 }
 
 void watch(struct keeper *k) {
