@@ -16,6 +16,7 @@
 #include "keeper.h"
 
 #define REQUEST_PAYLOAD 16U
+#define ACCEPT_PAUSE_MS 100
 
 /* A connection of a daemon: requests come in, answers and news go out. */
 struct connection {
@@ -188,7 +189,7 @@ static void attach(struct keeper *k, struct connection *c) {
 static void serve(struct keeper *k, struct connection *c) {
   if (c->request.type == ASK_START) {
     if (k->phase == PHASE_CREATED && k->sync >= 0 && !k->released) k->released = sync_release(k, POINT_START) == 0;
-  } else if (c->request.type == ASK_ATTACH && c->request.size == 4) {
+  } else if (c->request.type == ASK_ATTACH && c->request.size == 4 && c->fd != k->daemon) {
     attach(k, c);
   } else {
     int32_t error = answer(k, c);
@@ -228,11 +229,23 @@ static bool is_root(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
 }
 
+static void accept_again(struct loop *loop, void *data) {
+  const struct keeper *k = data;
+  loop_change(loop, k->control, EPOLLIN);
+}
+
 static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
-  (void)loop, (void)events;
+  (void)events;
   struct keeper *k = data;
   int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (accepted < 0) return;
+  if (accepted < 0) {
+    /* Out of descriptors: who waits to be accepted would wake the loop for ever. */
+    static struct loop_timer pause;
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+    loop_change(loop, fd, 0);
+    loop_timer_set(loop, &pause, ACCEPT_PAUSE_MS, accept_again, k);
+    return;
+  }
   if (!is_root(accepted) || !connection_open(k, accepted)) {
     close(accepted);
     return;
