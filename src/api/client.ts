@@ -100,7 +100,12 @@ export class Client {
     for (const { socket } of this.#idle.splice(0)) socket.destroy();
   }
 
-  async #exchange(name: RouteName, path: string, options: RequestOptions, upgrade: boolean) {
+  async #exchange(
+    name: RouteName,
+    path: string,
+    options: RequestOptions,
+    upgrade: boolean,
+  ): Promise<{ readonly connection: Connection; readonly head: Head }> {
     const kept = this.#idle.pop();
     const connection = kept ?? (await this.#open());
     const abort = () => connection.socket.destroy(new Error("aborted"));

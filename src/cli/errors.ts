@@ -1,0 +1,58 @@
+/** What the command line says about words that it cannot use. Docker's wording throughout: people and scripts know it. */
+import { errorsFrom } from "../base/errors.ts";
+
+export const cliErrors = {
+  // The parser of flags (pflag's wording).
+  unknownFlag: { status: 400, sentence: "unknown flag: --{name}" },
+  unknownShorthand: { status: 400, sentence: "unknown shorthand flag: '{letter}' in {word}" },
+  badFlagSyntax: { status: 400, sentence: "bad flag syntax: {word}" },
+  flagNeedsArgument: { status: 400, sentence: "flag needs an argument: {flag}" },
+  invalidArgument: { status: 400, sentence: "invalid argument {value} for {flag} flag: {reason}" },
+
+  // Values (Go's wording).
+  numberSyntax: { status: 400, sentence: "strconv.{reader}: parsing {text}: invalid syntax" },
+  numberRange: { status: 400, sentence: "strconv.{reader}: parsing {text}: value out of range" },
+  sizeInvalid: { status: 400, sentence: "invalid size: '{text}'" },
+  sizeSuffix: { status: 400, sentence: "invalid suffix: '{suffix}'" },
+  durationInvalid: { status: 400, sentence: "time: invalid duration {text}" },
+  durationUnitMissing: { status: 400, sentence: "time: missing unit in duration {text}" },
+  durationUnitUnknown: { status: 400, sentence: "time: unknown unit {unit} in duration {text}" },
+  timeInvalid: {
+    status: 400,
+    sentence: 'invalid value for "{name}": failed to parse value as time or duration: {text}',
+  },
+  csvEmpty: { status: 400, sentence: "EOF" },
+  csvBareQuote: { status: 400, sentence: 'parse error on line 1, column {column}: bare " in non-quoted-field' },
+  csvQuote: {
+    status: 400,
+    sentence: 'parse error on line 1, column {column}: extraneous or missing " in quoted-field',
+  },
+  filterFormat: { status: 400, sentence: "bad format of filter (expected name=value)" },
+  referenceInvalid: { status: 400, sentence: "invalid reference format" },
+  referenceUpperCase: {
+    status: 400,
+    sentence: "invalid reference format: repository name ({name}) must be lowercase",
+  },
+  platformInvalid: {
+    status: 400,
+    sentence: "error parsing specified platform: {text}: {reason}: invalid argument",
+  },
+  detachKeys: { status: 400, sentence: "invalid detach keys ({keys}): Unknown character: '{part}'" },
+
+  // Commands.
+  unknownCommand: { status: 400, sentence: "pier: unknown command: {path}" },
+  unknownHelpTopic: { status: 400, sentence: "unknown help topic: {topic}" },
+  wrongCount: { status: 400, sentence: "pier: '{path}' {wanted}" },
+  hostInvalid: {
+    status: 400,
+    sentence: "unable to use the host {host}: pier speaks over unix sockets alone",
+    hint: "-H unix:///run/pier/pier.sock",
+  },
+  notATerminal: { status: 400, sentence: "the input device is not a TTY" },
+  outputIsTerminal: {
+    status: 400,
+    sentence: "requested load from stdin, but stdin is empty",
+  },
+} as const;
+
+export const cliError = errorsFrom(cliErrors);
