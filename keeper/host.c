@@ -131,6 +131,9 @@ static _Noreturn void run_child(struct keeper *k, int sync) {
   close(k->sync);
   k->sync = sync;
   k->daemon = -1;
+  /* A session and a process group of its own: kill(0, …) reaches the whole group, whatever pid namespace it is called
+   * from, and the keeper was in it. */
+  setsid();
   for (int stream = 0; stream < STREAM_COUNT; stream++)
     if (k->given[stream] >= 0) dup2(k->given[stream], stream);
   uint32_t at;

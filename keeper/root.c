@@ -343,7 +343,6 @@ int step_terminal(struct keeper *k, const struct argument *a) {
     close(target);
     close(tree);
   }
-  if (error == 0) error = error_of(setsid() < 0 && errno != EPERM ? -1 : 0);
   if (error == 0) error = error_of(ioctl(slave, TIOCSCTTY, 0));
   for (int stream = 0; error == 0 && stream < STREAM_COUNT; stream++) error = error_of(dup2(slave, stream));
   if (error == 0) error = sync_send(k->sync, (struct sync_message){.kind = SYNC_TERMINAL}, NULL, 0, master);
