@@ -174,8 +174,11 @@ int step_clone(struct keeper *k, const struct argument *a) {
 int step_mount(struct keeper *k, const struct argument *a) {
   (void)k;
   if (a[MOUNT_AT].length > 0 && chdir(a[MOUNT_AT].bytes) != 0) return errno;
-  return error_of(mount(a[MOUNT_SOURCE].bytes, a[MOUNT_TARGET].bytes, a[MOUNT_TYPE].bytes, a[MOUNT_FLAGS].number,
-                        a[MOUNT_DATA].bytes));
+  int error = error_of(mount(a[MOUNT_SOURCE].bytes, a[MOUNT_TARGET].bytes, a[MOUNT_TYPE].bytes, a[MOUNT_FLAGS].number,
+                             a[MOUNT_DATA].bytes));
+  /* Whoever works in a directory keeps its file system busy. */
+  if (a[MOUNT_AT].length > 0 && chdir("/") != 0 && error == 0) error = errno;
+  return error;
 }
 
 int step_unmount(struct keeper *k, const struct argument *a) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -257,7 +258,19 @@ static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
   say_to(k, accepted, SAY_HELLO, &hello, sizeof hello);
 }
 
+/* What the lanes worked with is not kept for the container's life: an open directory or mount keeps a disk from being
+ * unmounted. Sockets stay, they are the published ports. */
+static void close_slots(struct keeper *k) {
+  for (size_t slot = 0; slot < SLOT_LIMIT; slot++) {
+    struct stat status;
+    if (k->slots[slot] < 0 || (fstat(k->slots[slot], &status) == 0 && S_ISSOCK(status.st_mode))) continue;
+    close(k->slots[slot]);
+    k->slots[slot] = -1;
+  }
+}
+
 void watch(struct keeper *k) {
+  close_slots(k);
   if (k->daemon >= 0 && !connection_open(k, k->daemon)) undo(k);
   if (k->control >= 0) loop_add(&k->loop, k->control, EPOLLIN, on_control, k);
   if (k->child == 0) {
