@@ -367,22 +367,44 @@ int step_sysctl(struct keeper *k, const struct argument *a) {
   return error;
 }
 
+/* A FIFO would block, and opening a device can do things: what the path leads to is looked at before it is opened, and
+ * then opened itself, through a proc of our own. */
+static int open_regular(const struct keeper *k, const char *path, size_t limit, int *fd) {
+  int found = open_in_root(k, path, O_PATH);
+  if (found < 0) return errno;
+  struct stat status;
+  int error = error_of(fstat(found, &status));
+  if (error == 0 && !S_ISREG(status.st_mode)) error = EINVAL;
+  if (error == 0 && (size_t)status.st_size > limit) error = EFBIG;
+  int proc = -1;
+  if (error == 0) error = new_file_system("proc", "proc", "", 0, &proc);
+  if (error == 0) {
+    char self[32];
+    snprintf(self, sizeof self, "self/fd/%d", found);
+    *fd = openat(proc, self, O_RDONLY | O_CLOEXEC);
+    error = error_of(*fd);
+    close(proc);
+  }
+  close(found);
+  return error;
+}
+
 int step_read_file(struct keeper *k, const struct argument *a) {
   static char bytes[READ_CHUNK];
   uint32_t index = (uint32_t)a[READ_FILE_INDEX].number;
-  size_t limit = a[READ_FILE_LIMIT].number;
-  /* A FIFO would block and a device has side effects: the kind is looked at before the file is really opened. */
-  int fd = open_in_root(k, a[READ_FILE_PATH].bytes, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return errno;
-  struct stat status;
-  int error = error_of(fstat(fd, &status));
-  if (error == 0 && !S_ISREG(status.st_mode)) error = EINVAL;
-  if (error == 0 && (size_t)status.st_size > limit) error = EFBIG;
-  while (error == 0) {
+  size_t left = a[READ_FILE_LIMIT].number;
+  int fd;
+  int error = open_regular(k, a[READ_FILE_PATH].bytes, left, &fd);
+  if (error != 0) return error;
+  for (;;) {
     ssize_t size = read(fd, bytes, sizeof bytes);
     error = error_of(size);
     if (size <= 0) break;
-    error = sync_send(k->sync, (struct sync_message){.kind = SYNC_BYTES, .index = index}, bytes, (size_t)size, -1);
+    /* It has grown, or its size is not told. */
+    if ((size_t)size > left) error = EFBIG;
+    else error = sync_send(k->sync, (struct sync_message){.kind = SYNC_BYTES, .index = index}, bytes, (size_t)size, -1);
+    if (error != 0) break;
+    left -= (size_t)size;
   }
   close(fd);
   return error;
