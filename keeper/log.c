@@ -15,6 +15,7 @@
 static char buffer[BUFFER_SIZE];
 static size_t buffered;
 
+/* Without a descriptor afterwards when it fails; the next record tries again. */
 static int open_file(struct log *log) {
   log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (log->fd < 0) return errno;
@@ -43,23 +44,29 @@ static void rotate(struct log *log) {
     if (numbered(from, log, number - 1) && numbered(to, log, number)) rename(from, to);
   if (log->max_files <= 1) unlink(log->path);
   close(log->fd);
-  if (open_file(log) != 0) log->fd = -1;
+  (void)open_file(log);
+}
+
+/* The beginning of a record that found no room would spoil the next one, which stands on the same line. */
+static void cut_record(struct log *log, size_t done) {
+  const char *newline = memrchr(buffer, '\n', done);
+  size_t whole = newline == NULL ? 0 : (size_t)(newline + 1 - buffer);
+  if (whole < done && ftruncate(log->fd, (off_t)(log->size - (done - whole))) == 0) log->size -= done - whole;
 }
 
 static void flush(struct log *log) {
-  if (log->fd < 0) log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-  const char *at = buffer;
-  size_t left = buffered;
-  buffered = 0;
-  while (left > 0 && log->fd >= 0) {
-    ssize_t wrote = write(log->fd, at, left);
+  if (log->fd < 0) (void)open_file(log);
+  size_t done = 0;
+  while (done < buffered && log->fd >= 0) {
+    ssize_t wrote = write(log->fd, buffer + done, buffered - done);
     if (wrote < 0 && errno == EINTR) continue;
     /* A full disk must stop neither the container nor those who are attached: what cannot be written is lost. */
     if (wrote <= 0) break;
-    at += wrote;
-    left -= (size_t)wrote;
-    log->size += (uint64_t)wrote;
+    done += (size_t)wrote;
   }
+  log->size += done;
+  if (done > 0 && done < buffered) cut_record(log, done);
+  buffered = 0;
 }
 
 /* The bytes of a valid UTF-8 sequence at the start, or 0. */
