@@ -220,7 +220,7 @@ export class Containers {
     const { readExit, cleanAfter } = await import("./recover.ts");
     const report = await readExit(live.paths);
     if (report === undefined) await cleanAfter(this.#rooms.holder, live.paths);
-    const killed = { status: signals.SIGKILL!, time: BigInt(this.#rooms.clock.now()) * 1_000_000n, report: "" };
+    const killed = { status: signals.KILL, time: BigInt(this.#rooms.clock.now()) * 1_000_000n, report: "" };
     await this.#ended(id, report ?? killed);
   }
 
@@ -229,7 +229,7 @@ export class Containers {
     const number = parseSignal(signal || "SIGKILL");
     const live = this.#live.get(record.id);
     if (live === undefined) throw containerError("cannotKill", { name: reference, id: record.id });
-    const ended = number === signals.SIGKILL ? this.#exit(record.id) : undefined;
+    const ended = number === signals.KILL ? this.#exit(record.id) : undefined;
     await live.keeper.signal(number);
     this.events.emit("kill", record, { signal: String(number) });
     await ended;
@@ -256,8 +256,8 @@ export class Containers {
     const first = await Promise.race([ended, late]);
     clearTimeout(timer);
     if (first !== "late") return;
-    await live.keeper.signal(signals.SIGKILL!);
-    this.events.emit("kill", record, { signal: String(signals.SIGKILL) });
+    await live.keeper.signal(signals.KILL);
+    this.events.emit("kill", record, { signal: String(signals.KILL) });
   }
 
   async restart(reference: string, options: { signal?: string; timeout?: number } = {}): Promise<void> {
@@ -285,7 +285,7 @@ export class Containers {
     if (live !== undefined) {
       if (!options.force) throw containerError("removeRunning", { name: reference });
       const ended = this.#exit(id);
-      await live.keeper.signal(signals.SIGKILL!);
+      await live.keeper.signal(signals.KILL);
       await ended;
     }
     await this.#locks.run(id, async () => {
