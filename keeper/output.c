@@ -12,6 +12,8 @@
 
 #define CHUNK 65536U
 #define FRAME_HEADER 8U
+/* More than the kernel keeps of what a terminal says. */
+#define TERMINAL_ROOM (256U << 10)
 
 struct client {
   struct client *next;
@@ -30,7 +32,7 @@ static char chunk[FRAME_HEADER + CHUNK];
 /* Standard input on its way into the container. */
 static char input[CHUNK];
 static size_t input_start, input_length;
-static bool input_closing;
+static bool input_closing, room_awaited;
 
 static loop_callback on_output, on_input_room, on_client;
 
@@ -42,18 +44,30 @@ bool streams_busy(void) {
 
 static bool is_open(const struct keeper *k) { return k->own[STREAM_OUT] >= 0 || k->own[STREAM_ERR] >= 0; }
 
+static bool is_terminal(const struct keeper *k) { return k->stdio_kind == STDIO_TERMINAL; }
+
+/* A hang-up is reported whether it was asked for or not, and for ever: what cannot be dealt with now is watched by its
+ * edges. So is a terminal at all times: one that nobody has open any more is hung up until somebody opens it again. */
 static void watch_output(struct keeper *k, bool on) {
+  uint32_t events = (on ? EPOLLIN : 0U) | (!on || is_terminal(k) ? EPOLLET : 0U);
   for (int stream = STREAM_OUT; stream < STREAM_COUNT; stream++)
-    if (k->own[stream] >= 0) loop_change(&k->loop, k->own[stream], on ? EPOLLIN : 0);
+    if (k->own[stream] >= 0) loop_change(&k->loop, k->own[stream], events);
 }
 
 static void watch_client(struct keeper *k, struct client *c) {
   bool reads = !c->input_ended && input_length == 0;
-  loop_change(&k->loop, c->fd, (reads ? EPOLLIN : 0U) | (c->length > 0 ? EPOLLOUT : 0U));
+  loop_change(&k->loop, c->fd, (reads ? EPOLLIN : EPOLLET) | (c->length > 0 ? EPOLLOUT : 0U));
 }
 
 static void watch_clients(struct keeper *k) {
   for (struct client *c = clients; c != NULL; c = c->next) watch_client(k, c);
+}
+
+/* Asked for when there is none, and not again while it is awaited: asking repeats a hang-up. */
+static void watch_room(struct keeper *k, bool awaited) {
+  if (awaited == room_awaited) return;
+  room_awaited = awaited;
+  loop_change(&k->loop, k->own[STREAM_IN], (awaited ? EPOLLOUT : 0U) | EPOLLET);
 }
 
 static void close_input(struct keeper *k) {
@@ -68,7 +82,7 @@ static void close_input(struct keeper *k) {
 static void end_input(struct keeper *k, struct client *c) {
   bool ends = !c->input_ended && (c->flags & ATTACH_STDIN) != 0;
   c->input_ended = true;
-  if (!ends || k->stdin_kind != STDIN_ONCE || k->stdio_kind == STDIO_TERMINAL) return;
+  if (!ends || k->stdin_kind != STDIN_ONCE || is_terminal(k)) return;
   if (input_length == 0) close_input(k);
   else input_closing = true;
 }
@@ -82,7 +96,9 @@ static void close_client(struct keeper *k, struct client *c) {
     }
   loop_remove(&k->loop, c->fd);
   /* Closing over unread input would reset the connection, and what was sent last could be lost. */
-  while (recv(c->fd, input + input_start + input_length, CHUNK - input_start - input_length, MSG_DONTWAIT) > 0) {
+  char unread[1024];
+  shutdown(c->fd, SHUT_RD);
+  while (recv(c->fd, unread, sizeof unread, MSG_DONTWAIT) > 0) {
   }
   close(c->fd);
   free(c->pending);
@@ -94,10 +110,10 @@ static void close_client(struct keeper *k, struct client *c) {
 /* Keeps what could not be sent; bounded, since reading stops while anything is kept. */
 static bool keep(struct client *c, const char *bytes, size_t size) {
   if (c->start + c->length + size > c->capacity) {
-    size_t capacity = c->length + size + CHUNK;
+    size_t capacity = c->length + size;
     char *larger = malloc(capacity);
     if (larger == NULL) return false;
-    memcpy(larger, c->pending + c->start, c->length);
+    if (c->length > 0) memcpy(larger, c->pending + c->start, c->length);
     free(c->pending);
     c->pending = larger;
     c->capacity = capacity;
@@ -125,7 +141,7 @@ static void frame(int stream, size_t size) {
 }
 
 static void send_all(struct keeper *k, int stream, size_t size) {
-  bool raw = k->stdio_kind == STDIO_TERMINAL;
+  bool raw = is_terminal(k);
   uint32_t wanted = stream == STREAM_OUT ? ATTACH_STDOUT : ATTACH_STDERR;
   frame(stream, size);
   struct client *next;
@@ -144,17 +160,19 @@ static void close_stream(struct keeper *k, int stream) {
   k->own[stream] = -1;
 }
 
-/* One read's worth of output; false when there is none now. A terminal without a reader answers EIO. */
-static bool pass_output(struct keeper *k, int stream) {
-  ssize_t size = read(k->own[stream], chunk + FRAME_HEADER, CHUNK);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+/* One read's worth of output: its size, 0 when there is none now. A terminal that nobody has open answers EIO. */
+static size_t pass_output(struct keeper *k, int stream) {
+  ssize_t size;
+  do size = read(k->own[stream], chunk + FRAME_HEADER, CHUNK);
+  while (size < 0 && errno == EINTR);
+  if (size < 0 && (errno == EAGAIN || (errno == EIO && is_terminal(k)))) return 0;
   if (size <= 0) {
     close_stream(k, stream);
-    return false;
+    return 0;
   }
   log_bytes(&k->log, &lines[stream], names[stream], chunk + FRAME_HEADER, (size_t)size);
   send_all(k, stream, (size_t)size);
-  return true;
+  return (size_t)size;
 }
 
 static void on_output(struct loop *loop, int fd, uint32_t events, void *data) {
@@ -162,19 +180,21 @@ static void on_output(struct loop *loop, int fd, uint32_t events, void *data) {
   struct keeper *k = data;
   int stream = fd == k->own[STREAM_OUT] ? STREAM_OUT : STREAM_ERR;
   if (streams_busy()) return;
-  pass_output(k, stream);
+  size_t passed = pass_output(k, stream);
   if (streams_busy()) watch_output(k, false);
+  else if (passed > 0 && is_terminal(k)) watch_output(k, true);
 }
 
 static void watch_stream(struct keeper *k, int stream) {
-  if (k->own[stream] >= 0) loop_add(&k->loop, k->own[stream], EPOLLIN, on_output, k);
+  if (k->own[stream] >= 0)
+    loop_add(&k->loop, k->own[stream], EPOLLIN | (is_terminal(k) ? EPOLLET : 0U), on_output, k);
 }
 
 void streams_open(struct keeper *k) {
-  if (k->stdio_kind == STDIO_TERMINAL) return;
+  if (is_terminal(k)) return;
   watch_stream(k, STREAM_OUT);
   watch_stream(k, STREAM_ERR);
-  if (k->own[STREAM_IN] >= 0) loop_add(&k->loop, k->own[STREAM_IN], 0, on_input_room, k);
+  if (k->own[STREAM_IN] >= 0) loop_add(&k->loop, k->own[STREAM_IN], EPOLLET, on_input_room, k);
 }
 
 /* The terminal is watched twice, by two descriptors: for what it says and for its room. */
@@ -183,16 +203,25 @@ void stream_terminal(struct keeper *k, int fd) {
   k->own[STREAM_IN] = fd;
   k->own[STREAM_OUT] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   watch_stream(k, STREAM_OUT);
-  loop_add(&k->loop, fd, 0, on_input_room, k);
+  loop_add(&k->loop, fd, EPOLLET, on_input_room, k);
+}
+
+/* As much as was in it when the container ended: a process that outlived the container may go on writing. */
+static void drain(struct keeper *k, int stream) {
+  int room = fcntl(k->own[stream], F_GETPIPE_SZ);
+  size_t left = room > 0 ? (size_t)room : TERMINAL_ROOM;
+  while (left > 0 && k->own[stream] >= 0) {
+    size_t passed = pass_output(k, stream);
+    if (passed == 0) break;
+    left -= passed < left ? passed : left;
+  }
+  if (k->own[stream] >= 0) close_stream(k, stream);
 }
 
 /* The container has ended: what is left in its pipes goes to the log and to the clients, who take it when they can. */
 void streams_drain(struct keeper *k) {
-  for (int stream = STREAM_OUT; stream < STREAM_COUNT; stream++) {
-    while (k->own[stream] >= 0 && pass_output(k, stream)) {
-    }
-    if (k->own[stream] >= 0) close_stream(k, stream);
-  }
+  for (int stream = STREAM_OUT; stream < STREAM_COUNT; stream++)
+    if (k->own[stream] >= 0) drain(k, stream);
   close_input(k);
   struct client *next;
   for (struct client *c = clients; c != NULL; c = next) {
@@ -215,16 +244,15 @@ static void give_input(struct keeper *k) {
   }
   if (k->own[STREAM_IN] < 0) return;
   if (input_length == 0 && input_closing) close_input(k);
-  else loop_change(&k->loop, k->own[STREAM_IN], input_length > 0 ? EPOLLOUT : 0);
+  else watch_room(k, input_length > 0);
 }
 
 static void on_input_room(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)loop, (void)fd;
   struct keeper *k = data;
+  if (input_length > 0) give_input(k);
   /* The container has closed its standard input: what comes for it is thrown away from now on. */
-  if (input_length == 0 && k->stdio_kind != STDIO_TERMINAL && (events & (EPOLLERR | EPOLLHUP)) != 0) close_input(k);
-  else if (input_length == 0 && (events & (EPOLLERR | EPOLLHUP)) != 0) loop_remove(&k->loop, k->own[STREAM_IN]);
-  else give_input(k);
+  else if (!is_terminal(k) && (events & (EPOLLERR | EPOLLHUP)) != 0) close_input(k);
   if (input_length == 0) watch_clients(k);
 }
 
@@ -269,8 +297,13 @@ static void on_client(struct loop *loop, int fd, uint32_t events, void *data) {
     flush_client(k, c);
     return;
   }
-  if ((events & EPOLLIN) != 0) take_input(k, c);
-  else if ((events & (EPOLLHUP | EPOLLERR)) != 0) close_client(k, c);
+  if ((events & EPOLLIN) != 0) {
+    take_input(k, c);
+    return;
+  }
+  /* It has gone, and what it sent before is taken when the container takes input again. */
+  bool unread = (c->flags & ATTACH_STDIN) != 0 && !c->input_ended && input_length > 0;
+  if (!unread && (events & (EPOLLHUP | EPOLLERR)) != 0) close_client(k, c);
 }
 
 void stream_attach(struct keeper *k, int fd, uint32_t flags) {
