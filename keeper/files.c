@@ -2,8 +2,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "keeper.h"
@@ -15,20 +17,33 @@ static unsigned moved;
 
 static int empty_directory(int directory, int top, int depth);
 
+/* Never into what is mounted in the tree: that is somebody else's. */
+static int open_inner(int directory, const char *name) {
+  struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                         .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+  return (int)syscall(SYS_openat2, directory, name, &how, sizeof how);
+}
+
+/* Under a name that is free: the tree may have such names of its own. */
+static int move_to_top(int directory, const char *name, int top) {
+  for (;;) {
+    char place[32];
+    snprintf(place, sizeof place, ".pier-deep-%u", moved++);
+    if (renameat2(directory, name, top, place, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EEXIST) return errno;
+  }
+}
+
 static int remove_entry(int directory, const char *name, int top, int depth) {
   if (unlinkat(directory, name, 0) == 0) return 0;
   if (errno != EISDIR && errno != EPERM) return errno;
-  int inner = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int inner = open_inner(directory, name);
   if (inner < 0) return errno == ENOTDIR ? EPERM : errno;
-  int error;
   if (depth == DEPTH_LIMIT) {
-    char place[32];
-    snprintf(place, sizeof place, ".pier-deep-%u", moved++);
-    error = renameat(directory, name, top, place) != 0 ? errno : 0;
     close(inner);
-    return error;
+    return move_to_top(directory, name, top);
   }
-  error = empty_directory(inner, top, depth + 1);
+  int error = empty_directory(inner, top, depth + 1);
   if (error == 0) error = unlinkat(directory, name, AT_REMOVEDIR) != 0 ? errno : 0;
   return error;
 }
