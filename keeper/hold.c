@@ -15,6 +15,14 @@
 
 #include "keeper.h"
 
+/* Younger than the C library may be (linux/memfd.h, linux/fcntl.h). */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
+
 static int copy_program(int to) {
   int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (from < 0) return errno;
@@ -26,14 +34,26 @@ static int copy_program(int to) {
   return error;
 }
 
+/* To be run, whatever vm.memfd_noexec says; kernels before 6.3 do not know the word and need none. */
+static int create_memory_file(void) {
+  int fd = memfd_create("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  return fd < 0 && errno == EINVAL ? memfd_create("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
+}
+
+/* F_SEAL_EXEC, where there is one (Linux 6.3), so that a container's root cannot take away the permission to run it. */
+static int seal(int fd) {
+  int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) return 0;
+  return fcntl(fd, F_ADD_SEALS, seals) != 0 ? errno : 0;
+}
+
 /* A descriptor that can be read and run only, of a file that can never be changed. */
 static int sealed_program(void) {
-  int writable = memfd_create("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int writable = create_memory_file();
   if (writable < 0) return -1;
   int error = copy_program(writable);
   if (error == 0 && fchmod(writable, 0555) != 0) error = errno;
-  if (error == 0 && fcntl(writable, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
-    error = errno;
+  if (error == 0) error = seal(writable);
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", writable);
   /* While a descriptor for writing is open, the file cannot be run (ETXTBSY). */
