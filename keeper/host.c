@@ -24,6 +24,8 @@
 /* Kernel groups that are being emptied answer EBUSY for a moment; this is how long that may last. */
 #define BUSY_TRIES 2000
 #define BUSY_WAIT_NS 500000
+/* A killed process can take its time in the kernel (a slow disk). */
+#define KILL_SECONDS 10
 
 static int error_of(long result) { return result < 0 ? errno : 0; }
 
@@ -230,16 +232,19 @@ int step_kill_cgroup(struct keeper *k, const struct argument *a) {
   int events = error == 0 ? openat(directory, "cgroup.events", O_RDONLY | O_CLOEXEC) : -1;
   close(directory);
   if (events < 0) return error != 0 ? error : errno;
-  for (int tries = 0; tries < 10; tries++) {
+  error = EBUSY;
+  for (int tries = 0; tries < KILL_SECONDS; tries++) {
     char text[256];
     ssize_t size = pread(events, text, sizeof text - 1, 0);
     text[size > 0 ? size : 0] = 0;
-    if (strstr(text, "populated 0") != NULL) break;
-    struct pollfd change = {.fd = events, .events = POLLPRI};
-    poll(&change, 1, 1000);
+    if (strstr(text, "populated 0") != NULL) {
+      error = 0;
+      break;
+    }
+    poll(&(struct pollfd){.fd = events, .events = POLLPRI}, 1, 1000);
   }
   close(events);
-  return 0;
+  return error;
 }
 
 int step_report_file(struct keeper *k, const struct argument *a) {

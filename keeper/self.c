@@ -95,8 +95,9 @@ int step_change_directory(struct keeper *k, const struct argument *a) {
 
 int step_drop_bounding(struct keeper *k, const struct argument *a) {
   (void)k;
-  for (unsigned capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
-    if (((a[DROP_BOUNDING_KEEP].number >> capability) & 1U) != 0) continue;
+  int had;
+  for (unsigned capability = 0; (had = prctl(PR_CAPBSET_READ, capability)) >= 0; capability++) {
+    if (had == 0 || ((a[DROP_BOUNDING_KEEP].number >> capability) & 1U) != 0) continue;
     if (prctl(PR_CAPBSET_DROP, capability) != 0) return errno;
   }
   return 0;
@@ -173,6 +174,12 @@ int step_start(struct keeper *k, const struct argument *a) {
   return error;
 }
 
+/* A seccomp profile that is older than the call refuses it. Ours are few and low: the keeper began with four. */
+static void close_between(unsigned first, unsigned last) {
+  if (syscall(SYS_close_range, first, last, 0U) == 0) return;
+  for (unsigned fd = first; fd <= last && fd < 2U * SLOT_LIMIT; fd++) close((int)fd);
+}
+
 int step_close_descriptors(struct keeper *k, const struct argument *a) {
   (void)a;
   unsigned sync = (unsigned)k->sync;
@@ -185,8 +192,9 @@ int step_close_descriptors(struct keeper *k, const struct argument *a) {
     close(own);
   }
   /* The one that is left, to tell a failing exec, closes itself in a successful one. */
-  if (sync > 3 && syscall(SYS_close_range, 3U, sync - 1, 0U) != 0) return errno;
-  return error_of(syscall(SYS_close_range, sync + 1, ~0U, 0U));
+  if (sync > 3) close_between(3, sync - 1);
+  close_between(sync + 1, ~0U);
+  return 0;
 }
 
 int step_exec(struct keeper *k, const struct argument *a) {
