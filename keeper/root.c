@@ -63,6 +63,13 @@ static int make_directory(const struct keeper *k, const char *path, mode_t mode,
   return error;
 }
 
+/* False with the reason in errno. */
+static bool is_directory(const struct keeper *k, const char *path) {
+  int found = open_in_root(k, path, O_PATH | O_DIRECTORY);
+  if (found >= 0) close(found);
+  return found >= 0;
+}
+
 /* Every missing directory on the way, from the top. A dangling link on the way is an error: making its target could
  * make directories that the image's author never had. */
 static int make_directories(const struct keeper *k, const char *path, mode_t mode, uid_t uid, gid_t gid) {
@@ -73,13 +80,11 @@ static int make_directories(const struct keeper *k, const char *path, mode_t mod
     if (at < size && path[at] != '/') continue;
     memcpy(prefix, path, at);
     prefix[at] = 0;
-    int found = open_in_root(k, prefix, O_PATH | O_DIRECTORY);
-    if (found >= 0) {
-      close(found);
-      continue;
-    }
+    if (is_directory(k, prefix)) continue;
     if (errno != ENOENT) return errno;
     int error = make_directory(k, prefix, mode, uid, gid);
+    /* Another container, which shares the volume, may have made it meanwhile. */
+    if (error == EEXIST && is_directory(k, prefix)) continue;
     if (error != 0) return error;
   }
   return 0;
@@ -111,7 +116,8 @@ static int open_target(const struct keeper *k, const char *path, bool directory)
   int fd = open_in_root(k, path, flags);
   if (fd >= 0 || errno != ENOENT) return fd;
   int error = directory ? make_directories(k, path, 0755, 0, 0) : make_file(k, path);
-  if (error != 0) {
+  /* Made meanwhile by another container that shares the volume; or a link that leads nowhere, which fails again. */
+  if (error != 0 && error != EEXIST) {
     errno = error;
     return -1;
   }
@@ -181,7 +187,10 @@ int step_root_attach(struct keeper *k, const struct argument *a) {
   int tree = k->slots[a[ROOT_ATTACH_SLOT].number];
   struct stat status;
   if (fstat(tree, &status) != 0) return errno;
-  int error = set_attributes(tree, a[ROOT_ATTACH_ATTRIBUTES].number, 0, 0, a[ROOT_ATTACH_RECURSIVE].number != 0);
+  uint64_t attributes = a[ROOT_ATTACH_ATTRIBUTES].number;
+  /* Of the ways to keep access times one holds: the kernel wants the others cleared by name. */
+  uint64_t clear = (attributes & MOUNT_ATTR__ATIME) != 0 ? MOUNT_ATTR__ATIME : 0;
+  int error = set_attributes(tree, attributes, clear, 0, a[ROOT_ATTACH_RECURSIVE].number != 0);
   if (error == 0)
     error = set_attributes(tree, 0, 0, a[ROOT_ATTACH_PROPAGATION].number,
                            a[ROOT_ATTACH_PROPAGATION_RECURSIVE].number != 0);
