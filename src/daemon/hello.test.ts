@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -23,7 +23,7 @@ const pageOf = async (env: readonly string[]): Promise<string[]> => {
 describe("the image hello", { skip: missing }, () => {
   test("its root is one executable program", async () => {
     const seen: string[] = [];
-    for await (const { entry } of readTar(helloRoot(`${build}pier`))) {
+    for await (const { entry } of readTar(helloRoot(readFileSync(program)))) {
       seen.push(`${Buffer.from(entry.path).toString()} ${entry.mode.toString(8)} ${entry.type}`);
     }
     assert.deepEqual(seen, ["hello 755 file"]);

@@ -1,19 +1,41 @@
 /** The image `hello`: built in, so that the first container needs no network; and what it is told of the machine. */
+import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism, hostname, networkInterfaces, release, totalmem } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import type { ImageId } from "../base/ids.ts";
 import { writeTar } from "../format/tar/write.ts";
+import type { ImageService } from "./services.ts";
 
 export const helloName = "hello:latest";
 
-/** What `import` is to change in the image's configuration. */
-export const helloChanges: readonly string[] = ['ENTRYPOINT ["/hello"]', "LABEL io.pier.hello=true"];
+const label = "io.pier.hello";
+
+/** What `import` is to change in the image's configuration; the label tells the program of one build from another's. */
+export const helloChanges = (program: Uint8Array): readonly string[] => [
+  'ENTRYPOINT ["/hello"]',
+  `LABEL ${label}=${digestOf(program)}`,
+];
+
+const digestOf = (program: Uint8Array): string => createHash("sha256").update(program).digest("hex");
+
+/**
+ * Holds afterwards: there is an image of that name: ours, with the program of this build, unless somebody has given the
+ * name to another. Answers the id of ours.
+ */
+export const openHello = async (images: ImageService, directory: string): Promise<ImageId | undefined> => {
+  const program = await readFile(join(directory, "hello"));
+  const known = images.find(helloName);
+  const made = known?.config.Labels?.[label];
+  if (known !== undefined && made === digestOf(program)) return known.id;
+  if (known !== undefined && made === undefined) return undefined;
+  return images.importRoot(helloRoot(program), { name: helloName, changes: helloChanges(program) });
+};
 
 const none = new Uint8Array();
 
 /** The image's root file system as a tar archive: one static program, which lies beside the running executable. */
-export async function* helloRoot(executable: string = process.execPath): AsyncGenerator<Uint8Array> {
-  const program = await readFile(join(dirname(executable), "hello"));
+export async function* helloRoot(program: Uint8Array): AsyncGenerator<Uint8Array> {
   yield* writeTar([
     {
       header: {

@@ -13,6 +13,7 @@ import { findHostFacts } from "../kernel/facts.ts";
 import { openHolder } from "../kernel/holder.ts";
 import { Networks } from "../network/networks.ts";
 import { EventLog } from "./events.ts";
+import { hostFacts, openHello } from "./hello.ts";
 import { Log } from "./log.ts";
 import { type DaemonOptions, parseOptions, usage } from "./options.ts";
 import { Server } from "./server.ts";
@@ -51,15 +52,20 @@ const serve = async (options: DaemonOptions): Promise<void> => {
 
 const openRooms = async (options: DaemonOptions, database: Database, log: Log): Promise<Services> => {
   const { root, run } = options;
+  const programs = findPrograms();
   const [holder, facts, images] = await Promise.all([
-    openHolder(findKeeper(), join(run, "holder")),
+    openHolder(join(programs, "keeper"), join(run, "holder")),
     findHostFacts(),
     Images.open(root, database),
   ]);
   const host = { ...facts, layerFormat: "file" } as const;
   const networks = Networks.open(database, networkPrefix(run));
   await runErrand(holder, run, networks.prepare());
-  const containers = await Containers.open({ database, images, networks, host, holder, clock: systemClock, root, run });
+  const hello = await openHello(images, programs);
+  const containers = await Containers.open({
+    ...{ database, images, networks, host, holder, clock: systemClock, root, run },
+    imageEnv: async (image) => (image === hello ? hostFacts() : []),
+  });
   const events = new EventLog();
   containers.onEvent((event) => {
     events.add({ ...event, type: "container" });
@@ -71,10 +77,10 @@ const openRooms = async (options: DaemonOptions, database: Database, log: Log): 
   return { containers, images, networks, host, events, log, root, run, id: identityOf(database) };
 };
 
-/** The keeper lies beside the executable; a daemon that runs from its sources has it in their build directory. */
-const findKeeper = (): string => {
-  const beside = join(dirname(process.execPath), "keeper");
-  return existsSync(beside) ? beside : fileURLToPath(new URL("../../build/keeper", import.meta.url));
+/** The keeper and hello lie beside the executable; a daemon that runs from its sources has them in their build directory. */
+const findPrograms = (): string => {
+  const beside = dirname(process.execPath);
+  return existsSync(join(beside, "keeper")) ? beside : fileURLToPath(new URL("../../build", import.meta.url));
 };
 
 /** What the names of interfaces and of the firewall's table begin with: other daemons of the host need others. */
