@@ -32,7 +32,7 @@ static void begin(void) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
-  umask(022);
+  umask(0); /* modes are the plan's */
 }
 
 static void clear(struct keeper *k, char **argv, int argc) {
