@@ -60,6 +60,7 @@ export class Images {
     const store = await ImageStore.open(root, database, (diffId) => layers.get(diffId) !== undefined);
     const images = new Images(layers, store, clock);
     images.#collect();
+    await layers.settled();
     return images;
   }
 

@@ -84,6 +84,10 @@ export class Layers {
     return this.#stored.get(diffId);
   }
 
+  all(): readonly StoredLayer[] {
+    return [...this.#stored.values()];
+  }
+
   /** The stored layer that a blob, plain or compressed, is known to hold. */
   findBlob(digest: Digest): StoredLayer | undefined {
     return this.#stored.get(this.#blobs.get(digest) ?? (digest as DiffId));

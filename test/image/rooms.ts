@@ -50,7 +50,7 @@ const bytesOf = (content: string | Uint8Array): Uint8Array =>
 export const digestOf = (content: string | Uint8Array): string =>
   `sha256:${createHash("sha256").update(content).digest("hex")}`;
 
-const header = (path: string, size: number, more: Partial<TarHeader> = {}): TarHeader => ({
+export const fileHeader = (path: string, size: number, more: Partial<TarHeader> = {}): TarHeader => ({
   path: bytesOf(path),
   type: "file",
   mode: 0o644,
@@ -68,12 +68,12 @@ const header = (path: string, size: number, more: Partial<TarHeader> = {}): TarH
 /** A tar of these files; a name that ends in a slash is a directory, `-> x` in the place of content a symbolic link. */
 export const tarOf = async (files: Readonly<Record<string, string | Uint8Array>>): Promise<Uint8Array> => {
   const items = Object.entries(files).map(([path, content]) => {
-    if (path.endsWith("/")) return { header: header(path, 0, { type: "directory", mode: 0o755 }), content: [] };
+    if (path.endsWith("/")) return { header: fileHeader(path, 0, { type: "directory", mode: 0o755 }), content: [] };
     if (typeof content === "string" && content.startsWith("-> ")) {
-      return { header: header(path, 0, { type: "symlink", link: bytesOf(content.slice(3)) }), content: [] };
+      return { header: fileHeader(path, 0, { type: "symlink", link: bytesOf(content.slice(3)) }), content: [] };
     }
     const bytes = bytesOf(content);
-    return { header: header(path, bytes.length), content: [bytes] };
+    return { header: fileHeader(path, bytes.length), content: [bytes] };
   });
   return Buffer.concat(await Array.fromAsync(writeTar(items)));
 };
