@@ -37,23 +37,33 @@ static uint64_t u64_at(const unsigned char *at) {
 
 static size_t padded(size_t size) { return (size + 7) & ~(size_t)7; }
 
+static bool is_zero(const unsigned char *at, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (at[i] != 0) return false;
+  return true;
+}
+
 /* A block is a count, a length, that many bytes and a NUL; a list of texts holds exactly `count` NUL-terminated ones. */
 static bool is_block(const unsigned char *at, size_t room, char kind, size_t *used) {
   if (room < 9) return false;
   size_t length = u32_at(at + 4);
   if (length > room - 9) return false;
   const unsigned char *bytes = at + 8;
-  if (bytes[length] != 0) return false;
-  if (kind == 't' && (memchr(bytes, 0, length) != NULL || u32_at(at) != length)) return false;
+  *used = padded(8 + length + 1);
+  if (*used > room || !is_zero(bytes + length, *used - 8 - length)) return false;
+  if (kind != 'T' && u32_at(at) != length) return false;
+  if (kind == 't' && memchr(bytes, 0, length) != NULL) return false;
   if (kind == 'T') {
     uint32_t found = 0;
     for (size_t i = 0; i < length; i++)
       if (bytes[i] == 0) found++;
     if (found != u32_at(at) || (length > 0 && bytes[length - 1] != 0)) return false;
   }
-  *used = padded(8 + length + 1);
-  return *used <= room;
+  return true;
 }
+
+/* Only where a step can do without one may there be none. */
+static bool is_slot(uint64_t number, char kind) { return number < SLOT_LIMIT || (kind == 'o' && number == UINT64_MAX); }
 
 static bool is_numbers(const unsigned char *at, size_t room, size_t *used) {
   if (room < 8) return false;
@@ -66,6 +76,7 @@ static bool is_numbers(const unsigned char *at, size_t room, size_t *used) {
 static bool is_step(const unsigned char *at, size_t size, unsigned lane) {
   uint16_t code;
   memcpy(&code, at, sizeof code);
+  if (!is_zero(at + 2, 2)) return false;
   if (code >= STEP_LIMIT || shapes[code].kinds == NULL || (shapes[code].lanes & (1U << lane)) == 0) return false;
   size_t offset = STEP_HEADER_SIZE;
   for (const char *kind = shapes[code].kinds; *kind != 0; kind++) {
@@ -73,7 +84,7 @@ static bool is_step(const unsigned char *at, size_t size, unsigned lane) {
     size_t room = size - offset;
     bool fits;
     if (*kind == 'n') fits = room >= 8;
-    else if (*kind == 's') fits = room >= 8 && (u64_at(at + offset) < SLOT_LIMIT || u64_at(at + offset) == UINT64_MAX);
+    else if (*kind == 's' || *kind == 'o') fits = room >= 8 && is_slot(u64_at(at + offset), *kind);
     else if (*kind == 'N') fits = is_numbers(at + offset, room, &used);
     else fits = is_block(at + offset, room, *kind, &used);
     if (!fits) return false;
@@ -103,7 +114,7 @@ static int read_lane(struct plan *plan, unsigned lane, uint32_t count, const uns
 static int read_plan(struct plan *plan, const unsigned char *bytes, size_t size) {
   if (size < HEADER_SIZE || memcmp(bytes, PLAN_MAGIC, 8) != 0) return EBADMSG;
   if (u32_at(bytes + 8) != PLAN_VERSION) return EPROTONOSUPPORT;
-  if (u32_at(bytes + 12) != size) return EBADMSG;
+  if (u32_at(bytes + 12) != size || !is_zero(bytes + 28, HEADER_SIZE - 28)) return EBADMSG;
   const unsigned char *at = bytes + HEADER_SIZE;
   for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
     uint32_t count = u32_at(bytes + 16 + 4 * (size_t)lane);
@@ -139,7 +150,7 @@ void plan_arguments(const struct step *step, struct argument *arguments) {
   const unsigned char *at = step->arguments;
   for (const char *kind = shapes[step->code].kinds; *kind != 0; kind++, arguments++) {
     memset(arguments, 0, sizeof *arguments);
-    if (*kind == 'n' || *kind == 's') {
+    if (*kind == 'n' || *kind == 's' || *kind == 'o') {
       arguments->number = u64_at(at);
       at += 8;
     } else if (*kind == 'N') {

@@ -9,7 +9,7 @@
 #define LANE_COUNT 3
 
 struct argument {
-  uint64_t number;     /* number, slot; the count of a list */
+  uint64_t number;     /* number, slot (all ones: none); the count of a list */
   const char *bytes;   /* text, bytes, list of texts: NUL-terminated */
   size_t length;       /* of the bytes, without the last NUL */
   const char *numbers; /* list of numbers, unaligned */

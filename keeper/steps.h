@@ -7,7 +7,7 @@
 #define SLOT_LIMIT 512
 #define STEP_LIMIT 94
 
-/* code, name, kinds of the arguments (number, slot, text, bytes, list of Texts, list of Numbers), lanes as bits */
+/* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
 #define STEPS(X) \
   X(1, make_directory, "tn", 7) \
   X(2, create_file, "tnb", 5) \
@@ -18,7 +18,7 @@
   X(8, join_namespace, "tn", 3) \
   X(9, join_process, "sn", 3) \
   X(10, open_directory, "st", 1) \
-  X(11, clone, "ns", 1) \
+  X(11, clone, "no", 1) \
   X(12, mount, "ttttnt", 3) \
   X(13, unmount, "tn", 5) \
   X(14, netlink, "nbN", 7) \

@@ -69,7 +69,7 @@ class Slots {
   readonly #numbers = new Map<string, number>();
 
   number(name: string): bigint {
-    if (name === noSlot) return noSlotNumber;
+    if (name === noSlot) throw kernelError("slotMissing", {});
     const known = this.#numbers.get(name);
     if (known !== undefined) return BigInt(known);
     const number = this.#numbers.size;
@@ -84,6 +84,7 @@ const writers: {
 } = {
   number: (writer, value: number | bigint) => writer.u64(value),
   slot: (writer, value: string, slots) => writer.u64(slots.number(value)),
+  slotOrNone: (writer, value: string, slots) => writer.u64(value === noSlot ? noSlotNumber : slots.number(value)),
   text: (writer, value: string) => {
     const bytes = textBytes(value);
     writer.block(bytes.length, bytes);

@@ -2,6 +2,7 @@
 export const kernelErrors = {
   nulInText: { status: 400, sentence: "a text for the kernel holds a NUL byte: {text}" },
   tooManySlots: { status: 500, sentence: "a plan has more than {limit} open files at a time" },
+  slotMissing: { status: 500, sentence: "a step that works on an open file was given none" },
   toleratesTooMuch: { status: 500, sentence: "step {step} tolerates more than four error numbers" },
   wrongLane: { status: 500, sentence: "step {step} cannot stand in the {lane} lane" },
   keeperMissing: {

@@ -28,7 +28,8 @@ const show: Record<ArgumentKind, (value: never) => string> = {
   bytes: showBytes,
   texts: (value: readonly string[]) => cut(JSON.stringify(value)),
   numbers: (value: readonly (number | bigint)[]) => `[${value.join(" ")}]`,
-  slot: (value: string) => (value === noSlot ? "-" : `<${value}>`),
+  slot: (value: string) => `<${value}>`,
+  slotOrNone: (value: string) => (value === noSlot ? "-" : `<${value}>`),
 };
 
 const explainStep = (step: Step): string => {

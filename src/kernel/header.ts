@@ -14,6 +14,7 @@ import {
 const kindLetters: Record<ArgumentKind, string> = {
   number: "n",
   slot: "s",
+  slotOrNone: "o",
   text: "t",
   bytes: "b",
   texts: "T",
@@ -51,7 +52,7 @@ export const keeperHeader = (): string => {
 #define SLOT_LIMIT ${slotLimit}
 #define STEP_LIMIT ${Math.max(...steps.map(([, { code }]) => code)) + 1}
 
-/* code, name, kinds of the arguments (number, slot, text, bytes, list of Texts, list of Numbers), lanes as bits */
+/* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
 #define STEPS(X) \\
 ${rows.join(" \\\n")}
 

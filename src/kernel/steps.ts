@@ -6,9 +6,10 @@
 
 /**
  * The kinds of arguments: `number` (64 bits), `text` (NUL-terminated), `bytes`, `texts` (a list of texts), `numbers`
- * (a list of numbers), `slot` (the name of a value born at run time: filled by one step, read by later ones).
+ * (a list of numbers), `slot` (the name of a value born at run time: filled by one step, read by later ones),
+ * `slotOrNone` (the same, or `noSlot`).
  */
-export type ArgumentKind = "number" | "text" | "bytes" | "texts" | "numbers" | "slot";
+export type ArgumentKind = "number" | "text" | "bytes" | "texts" | "numbers" | "slot" | "slotOrNone";
 
 export interface StepDefinition {
   /** The number on the wire; never used again for another step. */
@@ -74,7 +75,7 @@ export const stepTable = {
     code: 11,
     lanes: outside,
     does: "a child runs the inside lane, in new namespaces and in the cgroup of the slot",
-    args: { namespaces: "number", cgroup: "slot" },
+    args: { namespaces: "number", cgroup: "slotOrNone" },
   },
   mount: {
     code: 12,
@@ -299,6 +300,7 @@ interface ValueOf {
   texts: readonly string[];
   numbers: readonly (number | bigint)[];
   slot: string;
+  slotOrNone: string;
 }
 
 type ArgsOf<Name extends StepName> = {
