@@ -3,18 +3,26 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { errorsFrom } from "../base/errors.ts";
 import { encodePlan } from "./encode.ts";
+import { kernelErrors } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import { Keeper } from "./keeper.ts";
 import type { Plan } from "./steps.ts";
 
-/** Runs the plan to its end; what its reading steps found is in the keeper. Rejects with a `StepFailure`. */
+const kernelError = errorsFrom(kernelErrors);
+
+/**
+ * Runs the plan to its end; what its reading steps found is in the keeper. Rejects with a `StepFailure`, or when the
+ * errand's process was killed (it ends with 0 when every step was done).
+ */
 export const runErrand = async (holder: Holder, directory: string, plan: Plan): Promise<Keeper> => {
   const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
   await writeFile(path, encodePlan(plan), { mode: 0o600 });
   try {
     const keeper = Keeper.launch(holder, path);
-    await keeper.exited;
+    const { status } = await keeper.exited;
+    if (status !== 0) throw kernelError("keeperLost", {});
     return keeper;
   } finally {
     await rm(path, { force: true });

@@ -43,11 +43,19 @@ const isHolder = (value: unknown): value is Holder =>
   "build" in value &&
   typeof value.build === "string";
 
+// A machine that went down while the file was written leaves anything there: then there is no holder either.
+const parseOrNothing = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
 /** The holder that an earlier daemon left, if it still lives. */
 const findHolder = async (file: string): Promise<Holder | undefined> => {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const value: unknown = JSON.parse(text);
+  const text = await readFile(file, "utf8").catch(() => "null");
+  const value = parseOrNothing(text);
   if (!isHolder(value)) return undefined;
   return (await startTimeOf(value.pid)) === value.startTime ? value : undefined;
 };

@@ -117,9 +117,10 @@ export class Keeper {
       detached: true,
       stdio: ["ignore", "ignore", "ignore", "pipe"],
     });
-    child.on("error", () => {});
     child.unref();
     const socket = child.stdio[3] as Socket | null | undefined;
+    // A holder that was killed: its program is no longer there, and nobody will ever speak on the socket.
+    child.on("error", () => socket?.destroy());
     if (socket === null || socket === undefined) throw kernelError("keeperMissing", { path: holder.program });
     return new Keeper(socket);
   }
