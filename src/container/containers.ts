@@ -73,6 +73,14 @@ export class Containers {
     return containers;
   }
 
+  /**
+   * The daemon leaves. Where nothing runs, the host is afterwards as it was before the first container: no mount, no
+   * group, no bridge, no process; what runs keeps what it needs.
+   */
+  async close(): Promise<void> {
+    if (this.#live.size === 0) await this.#launcher.close();
+  }
+
   get(reference: string): ContainerRecord {
     return this.#store.get(reference);
   }

@@ -1,9 +1,11 @@
 /** From a record to a plan: facts first, then pure planning. */
+import { existsSync, readdirSync } from "node:fs";
 import type { ImageRecord } from "../image/images.ts";
 import type { StackLayer } from "../image/layers.ts";
 import { Tree } from "../image/tree.ts";
 import { cgroupMounts } from "../kernel/cgroup/mounts.ts";
 import { findParentFacts, planCgroupParent } from "../kernel/cgroup/parent.ts";
+import { cgroupPaths } from "../kernel/cgroup/paths.ts";
 import { planCgroup } from "../kernel/cgroup/plan.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
@@ -114,6 +116,18 @@ export class Launcher {
     await runErrand(holder, run, { outside, inside: [], after: [] });
   }
 
+  /** Holds afterwards: nothing of what containers have in common is left on the host. */
+  async close(): Promise<void> {
+    const { holder, run, host, networks } = this.#rooms;
+    await runErrand(holder, run, networks.removal());
+    // Another daemon's containers may be in the same parent, and then it stays.
+    const directories = cgroupPaths(host.cgroup, cgroupParent).directories.filter(isLeaf);
+    const tolerate = [errnos.ENOENT, errnos.EBUSY].map(({ number }) => number);
+    const steps = directories.map((path): Step => ({ step: "removeDirectory", path, tolerate }));
+    await runErrand(holder, run, { outside: steps, inside: [], after: [] });
+    await this.#mounts.close();
+  }
+
   /** Holds afterwards: the layers that the plan names are mounted. */
   async mountLayers(image: ImageRecord): Promise<void> {
     await this.#mounts.mount(this.#rooms.images.layers.stack(image.layers));
@@ -163,6 +177,9 @@ export class Launcher {
     return request.network.mode === "none" ? planLoopback() : { outside: [], inside: [], after: [] };
   }
 }
+
+const isLeaf = (directory: string): boolean =>
+  existsSync(directory) && readdirSync(directory, { withFileTypes: true }).every((entry) => !entry.isDirectory());
 
 /** Nobody has run in it yet: the image alone says what is in it. */
 const isFresh = (record: ContainerRecord): boolean =>

@@ -1,10 +1,10 @@
 /** Layers as they are mounted in the store's namespace: each once, under its number, for all containers together. */
 import { mkdirSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StackLayer } from "../image/layers.ts";
 import { runErrand } from "../kernel/errand.ts";
-import type { Holder } from "../kernel/holder.ts";
+import { closeHolder, type Holder, holderFile } from "../kernel/holder.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { mountFlags, unmountFlags } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
@@ -83,6 +83,12 @@ export class LayerMounts {
         { step: "removeDirectory", path },
       ]),
     );
+  }
+
+  /** Holds afterwards: the namespace is gone with everything that is mounted in it. */
+  async close(): Promise<void> {
+    await closeHolder(this.#holder, holderFile(this.#errands));
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   #mount(layer: StackLayer): Promise<void> {

@@ -10,7 +10,7 @@ import { Containers } from "../container/containers.ts";
 import { Images } from "../image/images.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { findHostFacts } from "../kernel/facts.ts";
-import { openHolder } from "../kernel/holder.ts";
+import { holderFile, openHolder } from "../kernel/holder.ts";
 import { Networks } from "../network/networks.ts";
 import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
@@ -42,19 +42,25 @@ const serve = async (options: DaemonOptions): Promise<void> => {
   mkdirSync(options.run, { recursive: true, mode: 0o711 });
   // Its lock, held until the process ends, keeps a second daemon away from the root.
   using database = new Database(join(options.root, "pier.db"));
-  const server = new Server(await openRooms(options, database, log));
+  const services = await openRooms(options, database, log);
+  const server = new Server(services);
   await server.listen(options.socket);
   log.info(`listening on ${options.socket}`);
   tellReady();
   log.info(`${await stopSignal()}: containers are left as they are`);
   await server.close();
+  await services.close();
 };
 
-const openRooms = async (options: DaemonOptions, database: Database, log: Log): Promise<Services> => {
+const openRooms = async (
+  options: DaemonOptions,
+  database: Database,
+  log: Log,
+): Promise<Services & { close(): Promise<void> }> => {
   const { root, run } = options;
   const programs = findPrograms();
   const [holder, facts, images] = await Promise.all([
-    openHolder(join(programs, "keeper"), join(run, "holder")),
+    openHolder(join(programs, "keeper"), holderFile(run)),
     findHostFacts(),
     Images.open(root, database),
   ]);
@@ -74,7 +80,8 @@ const openRooms = async (options: DaemonOptions, database: Database, log: Log): 
   });
   images.collect(imageUsers(containers));
   images.onEvent(({ action, id, name }) => events.tell({ type: "image", action, id, attributes: { name } }));
-  return { containers, images, networks, host, events, log, root, run, id: identityOf(database) };
+  const close = () => containers.close();
+  return { containers, images, networks, host, events, log, root, run, id: identityOf(database), close };
 };
 
 /** The keeper and hello lie beside the executable; a daemon that runs from its sources has them in their build directory. */

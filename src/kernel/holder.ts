@@ -4,7 +4,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { errorsFrom } from "../base/errors.ts";
 import { kernelErrors } from "./errors.ts";
@@ -113,4 +114,13 @@ export const openHolder = async (keeperPath: string, file: string): Promise<Hold
   await rename(`${file}.new`, file);
   if (earlier !== undefined) process.kill(earlier.pid, "SIGKILL");
   return holder;
+};
+
+/** Where a daemon's holder is named. */
+export const holderFile = (run: string): string => join(run, "holder");
+
+/** Holds afterwards: the holder is gone, and with it the namespace, as soon as nobody else is in it. */
+export const closeHolder = async (holder: Holder, file: string): Promise<void> => {
+  await rm(file, { force: true });
+  process.kill(holder.pid, "SIGKILL");
 };

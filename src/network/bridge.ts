@@ -1,5 +1,5 @@
 /** What must be there before any container is connected: the bridge, the firewall's table, forwarding. */
-import { addElements } from "../kernel/netlink/nftables.ts";
+import { addElements, deleteTable } from "../kernel/netlink/nftables.ts";
 import { addAddress, addBridge, deleteLink, setHairpin, setMaster, setUp } from "../kernel/netlink/rtnetlink.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { macOf, parseAddress, type Subnet } from "./addresses.ts";
@@ -14,6 +14,16 @@ export interface Bridge {
   readonly gateway: number;
   readonly mtu: number;
 }
+
+/** Holds afterwards: neither the bridge nor the table is there. Forwarding stays on: others may have come to need it. */
+export const planRemoval = (bridge: string, host: NetworkHost): Plan => ({
+  outside: [
+    routeStep(`the bridge ${bridge} is gone`, [deleteLink(bridge)], "ENODEV"),
+    { ...firewallStep("the firewall's table is gone", [deleteTable(host.name)]), tolerate: tolerated(["ENOENT"]) },
+  ],
+  inside: [],
+  after: [],
+});
 
 /**
  * Holds afterwards: the bridge is up with its address, the table is as it shall be, with the ports of `endpoints` in

@@ -14,7 +14,7 @@ import {
   parseAddress,
   type Subnet,
 } from "./addresses.ts";
-import { type Bridge, planBridge } from "./bridge.ts";
+import { type Bridge, planBridge, planRemoval } from "./bridge.ts";
 import type { ConnectRequest, Endpoint, PublishedPort } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
 import { keepApart } from "./forwarding.ts";
@@ -102,6 +102,11 @@ export class Networks {
     };
     const endpoints = Array.from(this.#held.values(), ({ endpoint }) => endpoint);
     return planBridge(bridge, endpoints, this.host, findInterfaceIndex(bridge.name));
+  }
+
+  /** What to run when the daemon leaves for good and nobody is connected: afterwards the host is as it was. */
+  removal(): Plan {
+    return planRemoval(this.get(defaultNetwork).bridge, this.host);
   }
 
   /** Holds afterwards: the container has an address and its ports, also for a daemon that comes after a crash. */

@@ -24,6 +24,7 @@ const batchEnd = 17;
 const types = {
   newTable: 0,
   getTable: 1,
+  deleteTable: 2,
   newChain: 3,
   newRule: 6,
   deleteRule: 8,
@@ -85,6 +86,9 @@ export const encodeBatch = (changes: readonly Message[]): EncodedMessages =>
 
 /** The table exists; what was in it stays. */
 export const addTable = (table: string): Message => change(types.newTable, flags.create, [[1, text(table)]]);
+
+/** With everything that is in it. */
+export const deleteTable = (table: string): Message => change(types.deleteTable, 0, [[1, text(table)]]);
 
 /** Changes nothing; an error (ENOENT) where there is no such table. */
 export const encodeIsTable = (table: string): EncodedMessages =>
