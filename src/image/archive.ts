@@ -33,11 +33,11 @@ interface Found {
   readonly member: Member;
 }
 
-/** Names are kept in memory; archives of real images have some hundred members. */
+/** Each is kept in memory or on disk until the end; archives of real images have some hundred members. */
 const maxMembers = 20_000;
 const maxKeptBytes = 64 * 1024 * 1024;
 /** Of the tars of all layers together. */
-const maxArchiveSize = 1024 ** 4;
+const maxStagedBytes = 1024 ** 4;
 const BLOCK = 512;
 const maxLinks = 10;
 
@@ -130,10 +130,10 @@ export class ImageArchive implements AsyncDisposable {
   }
 
   async #read(source: AsyncIterable<Uint8Array>): Promise<void> {
+    let count = 0;
     for await (const { entry, content } of readTar(decompress(source))) {
       const path = memberPath(Buffer.from(entry.path).toString("utf8"));
-      if (this.#members.size >= maxMembers)
-        throw imageError("archiveLimit", { what: "more members", limit: maxMembers });
+      if (++count > maxMembers) throw imageError("archiveLimit", { what: "more members", limit: maxMembers });
       this.#members.set(path, await this.#take(path, entry, content));
     }
   }
@@ -162,8 +162,11 @@ export class ImageArchive implements AsyncDisposable {
     const head = await content.peek(BLOCK);
     if (!isLayer(head)) return this.#keep(content);
     const counted = this.#report(path, content, size);
-    const staged = this.#owned.use(await this.#layers.stage(counted, maxArchiveSize - this.#staged));
+    const staged = this.#owned.use(await this.#layers.stage(counted));
     this.#staged += staged.tarSize;
+    if (this.#staged > maxStagedBytes) {
+      throw imageError("archiveLimit", { what: "more bytes in its layers, unpacked", limit: maxStagedBytes });
+    }
     return { kind: "layer", staged };
   }
 

@@ -56,12 +56,10 @@ export const imageErrors = {
   noPlatform: { status: 400, sentence: "no image for linux/{architecture} in the archive" },
   tooManyLayers: { status: 400, sentence: "max depth exceeded: the image has {count} layers, the limit is {limit}" },
   layerLimit: { status: 400, sentence: "the layer has more than {limit} bytes, unpacked" },
-  imageLimit: { status: 400, sentence: "the layers of the image have more than {limit} bytes, unpacked" },
   noSpace: {
     status: 500,
     sentence: "no space left on device: storing the layer would leave less than {reserve} bytes free in {path}",
   },
-  damagedLayer: { status: 500, sentence: "the stored layer {diffId} is damaged: {reason}" },
   missingLayer: { status: 500, sentence: "the layer {diffId} is not stored" },
 
   // Import, and the changes that it and commit apply.

@@ -188,8 +188,8 @@ export class Images {
     const { id } = this.get(reference);
     const users = options.usedBy(id);
     const names = this.#store.namesOf(id);
-    const name = isIdentifier(reference, id) ? {} : { name: nameOf(reference) };
-    const removal = planRemoval({ reference, ...name, id, names, users, force: options.force });
+    const asked = isIdentifier(reference, id) ? {} : { name: nameOf(reference) };
+    const removal = planRemoval({ reference, ...asked, id, names, users, force: options.force });
     const chains = chainIds(this.withId(id).layers);
     this.#store.transaction(() => {
       for (const name of removal.untag) this.#store.unname(name);

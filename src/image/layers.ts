@@ -3,6 +3,7 @@ import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../base/database.ts";
 import { createDirectory, isPendingName, Pending, removeAside, removeDurably } from "../base/durable.ts";
+import { errnoOf } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
 import { imageError } from "./errors.ts";
@@ -127,15 +128,7 @@ export class Layers {
     return this.#locks.run(diffId, async () => {
       if (!this.#stored.has(diffId)) {
         await staged.pending.commit(this.#pathOf(diffId));
-        const { lastId } = this.#database.run(
-          "INSERT INTO layers (diff_id, tar_size, size, is_empty) VALUES (?, ?, ?, ?)",
-          diffId,
-          staged.tarSize,
-          staged.size,
-          staged.isEmpty ? 1 : 0,
-        );
-        const { tarSize, size, isEmpty } = staged;
-        this.#stored.set(diffId, { diffId, number: lastId, tarSize, size, isEmpty });
+        this.#insertRow(staged);
       }
       if (blob.digest !== diffId && !this.#blobs.has(blob.digest)) {
         this.#database.run("INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)", blob.digest, diffId);
@@ -223,6 +216,19 @@ export class Layers {
     }
   }
 
+  #insertRow({ diffId, tarSize, size, isEmpty }: LayerFacts): void {
+    try {
+      const { lastId: number } = this.#database.run(
+        "INSERT INTO layers (diff_id, tar_size, size, is_empty) VALUES (?, ?, ?, ?)",
+        ...[diffId, tarSize, size, isEmpty ? 1 : 0],
+      );
+      this.#stored.set(diffId, { diffId, number, tarSize, size, isEmpty });
+    } catch (error) {
+      removeAside(this.#pathOf(diffId)).catch(() => {});
+      throw error;
+    }
+  }
+
   #deleteRow(diffId: DiffId): void {
     this.#database.run("DELETE FROM layers WHERE diff_id = ?", diffId);
     this.#database.run("DELETE FROM layer_blobs WHERE diff_id = ?", diffId);
@@ -243,10 +249,12 @@ export class Layers {
   }
 }
 
+/** The size of a file, or -1 when there is none. A disk that answers with another error is no reason to forget a layer. */
 const sizeOrNone = async (path: string): Promise<number> => {
   try {
     return (await stat(path)).size;
-  } catch {
-    return -1;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return -1;
+    throw error;
   }
 };

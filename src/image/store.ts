@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../base/database.ts";
 import { createDirectory, removeAside, removeDurably, writeDurably } from "../base/durable.ts";
+import { errnoOf } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf, type ImageId } from "../base/ids.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { digestOfBytes } from "./members.ts";
@@ -180,13 +181,16 @@ export class ImageStore {
     }
   }
 
+  /** Undefined when the configuration is not there, or is not what its name says any more. */
   async #describe(id: ImageId): Promise<ImageDescription | undefined> {
+    let bytes: Uint8Array;
     try {
-      const bytes = await this.readConfig(id);
-      return digestOfBytes(bytes) === id ? parseConfig(bytes) : undefined;
-    } catch {
-      return undefined;
+      bytes = await this.readConfig(id);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw error;
     }
+    return digestOfBytes(bytes) === id ? parseConfig(bytes) : undefined;
   }
 
   async #clear(): Promise<void> {

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { createDirectory, DurableFile, isPendingName, Pending, removeAside, writeDurably } from "./durable.ts";
+
+const within = async (work: (directory: string) => Promise<void>): Promise<void> => {
+  const directory = mkdtempSync(join(tmpdir(), "pier-durable-"));
+  try {
+    await work(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+};
+
+describe("what must survive", () => {
+  test("a file that is written in pieces has all of them, in order", () =>
+    within(async (directory) => {
+      const pieces = Array.from({ length: 3000 }, (_, index) => Buffer.alloc((index * 7919) % 20_000, index));
+      const file = await DurableFile.create(join(directory, "file"));
+      // Not waited for one by one, so that many are under way.
+      await Promise.all(pieces.map((piece) => file.write(piece)));
+      await file.finish();
+      assert.ok(readFileSync(join(directory, "file")).equals(Buffer.concat(pieces)));
+    }));
+
+  test("a file that is there already is not overwritten", () =>
+    within(async (directory) => {
+      await writeDurably(join(directory, "a"), "one");
+      await assert.rejects(DurableFile.create(join(directory, "a")), { code: "EEXIST" });
+    }));
+
+  test("contents are replaced whole, and what is pending is never seen", () =>
+    within(async (directory) => {
+      const path = join(directory, "a");
+      await writeDurably(path, "one");
+      await writeDurably(path, "two");
+      assert.deepEqual([readdirSync(directory), readFileSync(path, "utf8")], [["a"], "two"]);
+      const pending = new Pending(path);
+      assert.ok(isPendingName(pending.temporary.slice(directory.length + 1)));
+    }));
+
+  test("what is removed aside is gone at once, and its bytes soon", () =>
+    within(async (directory) => {
+      const path = join(directory, "tree");
+      await createDirectory(join(path, "a", "b"));
+      const removal = removeAside(path);
+      assert.equal(existsSync(path), false);
+      await removal;
+      assert.deepEqual(readdirSync(directory), []);
+      await removeAside(path);
+    }));
+});
