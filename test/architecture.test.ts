@@ -37,7 +37,7 @@ const textOf = (file: string): string => readFileSync(join(source, file), "utf8"
 
 // Comments and strings may speak of anything; what is imported stands in a string, and is looked for first.
 const imports = (text: string): string[] =>
-  [...text.matchAll(/(?<!")\b(?:from|import|import\()\s*"([^"\n]+)"/g)].flatMap(([, specifier]) => specifier ?? []);
+  [...text.matchAll(/(?<!["-])\b(?:from|import|import\()\s*"([^"\n]+)"/g)].flatMap(([, specifier]) => specifier ?? []);
 const codeOf = (text: string): string =>
   text.replace(/\/\*[\s\S]*?\*\/|(^|[^:])\/\/.*$|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/gm, "$1");
 
