@@ -193,7 +193,11 @@ int step_set_propagation(struct keeper *k, const struct argument *a) {
   return error_of(mount(NULL, a[SET_PROPAGATION_PATH].bytes, NULL, a[SET_PROPAGATION_FLAGS].number, NULL));
 }
 
-int step_release(struct keeper *k, const struct argument *a) { return sync_release(k, (uint32_t)a[RELEASE_POINT].number); }
+/* A child that is not there any more has said what it died of: that is the failure, not that it does not listen. */
+int step_release(struct keeper *k, const struct argument *a) {
+  int error = sync_release(k, (uint32_t)a[RELEASE_POINT].number);
+  return error == EPIPE ? sync_await(k, POINT_START) : error;
+}
 
 int step_await(struct keeper *k, const struct argument *a) { return sync_await(k, (uint32_t)a[AWAIT_POINT].number); }
 

@@ -15,7 +15,7 @@ import { containerError } from "./errors.ts";
 import { ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
-import { cgroupParent, Launcher } from "./launch.ts";
+import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Attachment, clearRun, type Live, prepareLive, readSpec, startFailure, writeSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
@@ -68,7 +68,7 @@ export class Containers {
       new Launcher(rooms, mounts),
       await findProcessors(),
     );
-    await containers.#launcher.openParent(cgroupParent);
+    await containers.#launcher.openParent();
     await containers.#recover();
     return containers;
   }

@@ -12,6 +12,7 @@ import { errnos } from "../kernel/numbers/errno.ts";
 import { compileSeccomp } from "../kernel/seccomp/compile.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import type { Endpoint } from "../network/endpoint.ts";
+import type { Networks } from "../network/networks.ts";
 import { planLoopback } from "../network/plan.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
@@ -27,8 +28,8 @@ import type { ContainerRooms } from "./rooms.ts";
 import { type ContainerFacts, planSpec } from "./spec.ts";
 import { userFileLimit } from "./users.ts";
 
-/** The group above those of all containers, unless one asks for another. */
-export const cgroupParent = "/pier";
+/** The group above those of all containers, unless one asks for another: each daemon of a host has its own. */
+export const cgroupParentOf = ({ host: { name } }: Networks): string => (name === "pier" ? "/pier" : `/pier-${name}`);
 
 /** Everything that a start needs, planned and not yet done. */
 export interface Prepared {
@@ -55,10 +56,12 @@ const ownNamespaces: CreateRequest["namespaces"] = {
 export class Launcher {
   readonly #rooms: ContainerRooms;
   readonly #mounts: LayerMounts;
+  readonly #parent: string;
 
   constructor(rooms: ContainerRooms, mounts: LayerMounts) {
     this.#rooms = rooms;
     this.#mounts = mounts;
+    this.#parent = cgroupParentOf(rooms.networks);
   }
 
   /** The plan of a container, made from values and read-only looks alone. */
@@ -72,7 +75,7 @@ export class Launcher {
     const facts = await collectFacts(record.request, {
       id: record.id,
       directory: paths.directory,
-      cgroupParent,
+      cgroupParent: this.#parent,
       tree,
       ...(input.joined === undefined ? {} : { joined: input.joined }),
     });
@@ -105,12 +108,12 @@ export class Launcher {
     // Who the user is, and whose namespaces are joined, is only known at the start.
     const request = { ...record.request, user: "", groups: [], namespaces: ownNamespaces };
     const tree: RootTree = { read: () => undefined };
-    const facts = await collectFacts(request, { id: record.id, directory, cgroupParent, tree });
+    const facts = await collectFacts(request, { id: record.id, directory, cgroupParent: this.#parent, tree });
     planSpec(request, { ...image.config, User: "" }, facts, this.#rooms.host);
   }
 
   /** Holds afterwards: containers' groups can be made beneath the parent. */
-  async openParent(parent: string): Promise<void> {
+  async openParent(parent = this.#parent): Promise<void> {
     const { holder, run, host } = this.#rooms;
     const outside = planCgroupParent(host.cgroup, parent, await findParentFacts(host.cgroup, parent));
     await runErrand(holder, run, { outside, inside: [], after: [] });
@@ -120,8 +123,8 @@ export class Launcher {
   async close(): Promise<void> {
     const { holder, run, host, networks } = this.#rooms;
     await runErrand(holder, run, networks.removal());
-    // Another daemon's containers may be in the same parent, and then it stays.
-    const directories = cgroupPaths(host.cgroup, cgroupParent).directories.filter(isLeaf);
+    // What an administrator has put in there stays, and the parent with it.
+    const directories = cgroupPaths(host.cgroup, this.#parent).directories.filter(isLeaf);
     const tolerate = [errnos.ENOENT, errnos.EBUSY].map(({ number }) => number);
     const steps = directories.map((path): Step => ({ step: "removeDirectory", path, tolerate }));
     await runErrand(holder, run, { outside: steps, inside: [], after: [] });
