@@ -14,7 +14,7 @@ const kindOf = (value: unknown): string => {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "an object";
   if (typeof value === "string") return "a string";
-  return String(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : typeof value;
 };
 
 const wrong = (path: string, wanted: string, value: unknown): Error =>

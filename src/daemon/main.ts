@@ -64,12 +64,20 @@ const openRooms = async (
     findHostFacts(),
     Images.open(root, database),
   ]);
+  // The one format that layers are mounted in so far; a host that cannot says so when the first container starts.
   const host = { ...facts, layerFormat: "file" } as const;
   const networks = Networks.open(database, networkPrefix(run));
   await runErrand(holder, run, networks.prepare());
   const hello = await openHello(images, programs);
   const containers = await Containers.open({
-    ...{ database, images, networks, host, holder, clock: systemClock, root, run },
+    database,
+    images,
+    networks,
+    host,
+    holder,
+    clock: systemClock,
+    root,
+    run,
     imageEnv: async (image) => (image === hello ? hostFacts() : []),
   });
   const events = new EventLog();

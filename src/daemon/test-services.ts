@@ -18,7 +18,7 @@ import { Log } from "./log.ts";
 import { Server } from "./server.ts";
 import type { ContainerService, ExecView, ImageService, Services } from "./services.ts";
 
-export const imageId = `sha256:${"1".repeat(64)}` as string as ImageId;
+export const imageId = `sha256:${"1".repeat(64)}` as ImageId;
 
 export const makeImage = (more: Partial<ImageRecord> = {}): ImageRecord => ({
   id: imageId,

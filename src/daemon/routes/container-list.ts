@@ -12,10 +12,8 @@ import { Filters } from "../filters.ts";
 import type { Services } from "../services.ts";
 import { json } from "../wire.ts";
 
-const allowed = [
-  ...["ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network"],
-  ...["publish", "since", "status", "volume"],
-] as const;
+const allowed =
+  "ancestor before exited expose health id is-task isolation label name network publish since status volume".split(" ");
 
 export const list: Handler = ({ services, query }) => {
   if (query.flag("size")) throw daemonError("noSizes", {});
@@ -64,9 +62,15 @@ const testsOf = (filters: Filters, services: Services): readonly Test[] => {
   ];
 };
 
-const statuses: ReadonlySet<string> = new Set<ContainerStatus>([
-  ...(["created", "running", "paused", "restarting", "removing", "exited", "dead"] as const),
-]);
+const statuses: readonly ContainerStatus[] = [
+  "created",
+  "running",
+  "paused",
+  "restarting",
+  "removing",
+  "exited",
+  "dead",
+];
 
 const checked = (name: string, value: string, isValid: boolean): string => {
   if (!isValid) throw daemonError("invalidFilterValue", { name, value: value.slice(0, 100) });
@@ -80,7 +84,12 @@ const truth = (value: string): boolean =>
   ["1", "true"].includes(checked("is-task", value, ["0", "1", "true", "false"].includes(value)));
 
 const statusTest = (filters: Filters): Test => {
-  for (const value of filters.get("status")) checked("status", value, statuses.has(value));
+  for (const value of filters.get("status"))
+    checked(
+      "status",
+      value,
+      statuses.some((status) => status === value),
+    );
   return ({ state }) => filters.some("status", (value) => state.status === value);
 };
 

@@ -1,6 +1,7 @@
 /** Images: in, out, and what is there. */
 import { PassThrough } from "node:stream";
 import type { ProgressLine } from "../../api/answers.ts";
+import { familiarName, parseName, withDefaultTag } from "../../image/reference.ts";
 import { imageAnswer } from "../answers/image.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
@@ -71,10 +72,11 @@ const importRoot = (call: Call): Answer => {
 
 const pull = (call: Call, image: string, version: string): Answer => {
   const separator = version.includes(":") ? "@" : ":";
-  const asked = version === "" ? image : `${image}${separator}${version}`;
-  if (call.services.images.find(asked) === undefined) throw daemonError("noPull", { name: asked });
+  const asked = parseName(version === "" ? image : `${image}${separator}${version}`);
+  const name = familiarName(withDefaultTag(asked));
+  if (call.services.images.find(name) === undefined) throw daemonError("noPull", { name });
   return progress(call, async (report) => {
-    report({ status: `${asked} is here already, and pier does not ask registries yet` });
+    report({ status: `${name} is here already, and pier does not ask registries yet` });
   });
 };
 

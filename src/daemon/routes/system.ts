@@ -19,10 +19,8 @@ export const events: Handler = (call) => {
   return stream(jsonType, eventLines(call, span, filters));
 };
 
-const eventFilters = [
-  ...["config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret"],
-  ...["service", "type", "volume"],
-] as const;
+const eventFilters =
+  "config container daemon event image label network node plugin scope secret service type volume".split(" ");
 
 async function* eventLines(
   call: Call,
