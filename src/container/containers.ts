@@ -62,6 +62,7 @@ export class Containers {
   /** Finds what runs, finishes what an earlier daemon left half done. */
   static async open(rooms: ContainerRooms): Promise<Containers> {
     const mounts = await LayerMounts.open(rooms.run, rooms.holder);
+    rooms.images.layers.onRemove((layer) => void mounts.unmount(layer.number));
     const containers = new Containers(
       rooms,
       new ContainerStore(rooms.database),
@@ -149,7 +150,7 @@ export class Containers {
 
   async #start(record: ContainerRecord): Promise<"started" | "already"> {
     if (record.state.status === "running") return "already";
-    const image = this.#rooms.images.get(record.image.id);
+    const image = this.#rooms.images.withId(record.image.id);
     const paths = containerPaths(this.#rooms, record.id);
     const attachments = this.#attachments.get(record.id) ?? [];
     let plan: Plan = { outside: [], inside: [], after: [] };
