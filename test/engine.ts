@@ -71,6 +71,8 @@ export class Engine {
   readonly log = join(this.directory, "daemon.log");
   readonly #options: EngineOptions;
   #daemon: ChildProcess | undefined;
+  /** Before the daemon was there, and before it had containers. */
+  readonly #machine = leakSet();
   #before: LeakSet = {};
 
   private constructor(options: EngineOptions) {
@@ -186,6 +188,7 @@ export class Engine {
       await assertNoLeaks(this.#before, this.#scope());
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
+      await assertNoLeaks(this.#machine);
     } catch (error) {
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     } finally {
@@ -213,7 +216,9 @@ export class Engine {
   }
 
   #scope(): LeakScope {
-    return { directories: [join(this.root, "containers"), join(this.root, "volumes"), this.run], daemon: this.pid };
+    // Not all of <run>: a layer stays mounted while its image is there.
+    const directories = [join(this.root, "containers"), join(this.root, "volumes"), join(this.run, "c")];
+    return { directories, daemon: this.pid };
   }
 
   #said(): string {

@@ -144,11 +144,14 @@ const keepers = (all: readonly Process[]): Map<string, string> => {
   return found;
 };
 
+const parentOf = (pid: string): string => /^PPid:\s*(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? "";
+
+/** Ended processes that nobody has asked about; those of init are its own to take away, and some take their time. */
 const zombies = (all: readonly Process[]): Map<string, string> =>
   new Map(
     all
-      .filter(({ state }) => state === "Z")
-      .map(({ pid, name }) => [pid, `${name}, child of ${/^PPid:\s*(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1]}`]),
+      .filter(({ pid, state }) => state === "Z" && parentOf(pid) !== "1")
+      .map(({ pid, name }) => [pid, `${name}, child of ${parentOf(pid)}`]),
   );
 
 /** Keys per user, each with its ordinal, so that a further key is a new name. */

@@ -1,0 +1,121 @@
+/** `npm run bench`: every installed engine, measured in turns, as a table on the screen and in bench/results/. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { ask } from "./commands.ts";
+import { createDisk, type Disk } from "./disk.ts";
+import { type Engine, installed, launchEngine } from "./engines.ts";
+import { machine } from "./machine.ts";
+import { type Bench, type Measure, measures, type Row } from "./measures.ts";
+import { page, table } from "./report.ts";
+
+const checkout = fileURLToPath(new URL("..", import.meta.url));
+
+const parse = (): { only: string[]; engines: string[]; quick: boolean } => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", multiple: true, default: [] },
+      engines: { type: "string" },
+      quick: { type: "boolean", default: false },
+    },
+  });
+  const names = measures.map(({ name }) => name);
+  const unknown = values.only.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`no measure is called ${unknown}; there are ${names.join(", ")}`);
+  return { only: values.only, engines: values.engines?.split(",") ?? installed(), quick: values.quick };
+};
+
+const fixture = (name: string): string => {
+  const path = join(checkout, "../shared/fixtures", name);
+  if (!existsSync(path)) throw new Error(`${path} is missing: the images to measure with lie beside the checkout`);
+  return path;
+};
+
+/** Every control group there is, so that those which engines leave can be told from the machine's. */
+const controlGroups = (): string[] =>
+  readdirSync("/sys/fs/cgroup", { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+const removeNewControlGroups = (before: ReadonlySet<string>): void => {
+  const added = controlGroups().filter((path) => !before.has(path) && /\/(docker|libpod\w*|pier)(\/|$)/.test(path));
+  // The deepest first.
+  for (const path of added.sort((a, b) => b.length - a.length)) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // In use: somebody else's container began meanwhile.
+    }
+  }
+};
+
+const measure = async (bench: Bench, chosen: readonly Measure[]): Promise<Row[]> => {
+  const rows: Row[] = [];
+  for (const { name, run } of chosen) {
+    console.error(`bench: ${name}`);
+    rows.push(...(await run(bench)));
+  }
+  return rows;
+};
+
+/** Every row that was asked for, in the order of the table of measures. */
+const measureAll = async (bench: Bench, only: readonly string[]): Promise<Row[]> => {
+  const chosen = measures.filter(({ name }) => only.length === 0 || only.includes(name));
+  const first = await measure(
+    bench,
+    chosen.filter((each) => each.first === true),
+  );
+  for (const { clients } of bench.engines)
+    for (const client of clients.slice(0, 1)) ask(client, "load", "-i", fixture("busybox.docker-archive.tar"));
+  return [
+    ...first,
+    ...(await measure(
+      bench,
+      chosen.filter((each) => each.first !== true),
+    )),
+  ];
+};
+
+const main = async (): Promise<void> => {
+  const { only, engines: names, quick } = parse();
+  const before = new Set(controlGroups());
+  // On the disk, for /tmp may be memory.
+  const directory = mkdtempSync(join(checkout, "build/bench-"));
+  const disks: Disk[] = [];
+  const engines: Engine[] = [];
+  try {
+    for (const name of names) {
+      console.error(`bench: starting ${name}`);
+      const disk = createDisk(join(directory, name), "16G");
+      disks.push(disk);
+      // Short: the path of a unix socket has at most 107 bytes. /run is the bench's own.
+      const engine = await launchEngine(name, disk.path, join("/run/bench", name));
+      engines.push(engine);
+    }
+    const bench: Bench = { engines, clients: engines.flatMap(({ clients }) => clients), quick, fixture };
+    const lines = table(await measureAll(bench, only), bench.clients);
+    console.log(lines);
+    if (only.length === 0 && !quick) write(engines, lines);
+  } finally {
+    for (const engine of engines) await engine.stop();
+    for (const disk of disks) disk.remove();
+    rmSync(directory, { recursive: true, force: true });
+    removeNewControlGroups(before);
+  }
+};
+
+const write = (engines: readonly Engine[], lines: string): void => {
+  const date = new Date().toISOString().slice(0, 10);
+  const results = join(checkout, "bench/results");
+  mkdirSync(results, { recursive: true });
+  const path = join(results, `${date}-linux-${release().split("-")[0]}.md`);
+  writeFileSync(path, page(date, machine(), engines, lines));
+  console.error(`bench: written to ${path}`);
+};
+
+main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});
