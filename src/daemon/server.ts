@@ -91,6 +91,7 @@ export class Server {
     const result = await hijacker(call);
     if (!isHijack(result)) return sendAnswer(response, result);
     if (result.input) throw daemonError("noUpgrade", {});
+    if (call.signal.aborted) return;
     response.writeHead(200, { "Content-Type": result.type });
     response.flushHeaders();
     const client = new ResponseStream(response);
@@ -118,6 +119,8 @@ export class Server {
       answerUpgrade(socket, 200, result.kind === "json" ? encodeJson(result.body) : "");
       return;
     }
+    // Who went while the body was read must not be attached: nothing would ever take it off again.
+    if (socket.destroyed) return;
     // From here on the bytes are the container's: what fails can only be logged.
     await runUpgraded(socket, result).catch((error: unknown) => failureOf(error, this.#services.log, what));
   }
