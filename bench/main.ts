@@ -53,9 +53,9 @@ const removeNewControlGroups = (before: ReadonlySet<string>): void => {
 
 const measure = async (bench: Bench, chosen: readonly Measure[]): Promise<Row[]> => {
   const rows: Row[] = [];
-  for (const { name, run } of chosen) {
-    console.error(`bench: ${name}`);
-    rows.push(...(await run(bench)));
+  for (const each of chosen) {
+    console.error(`bench: ${each.name}`);
+    rows.push(...(await each.run(bench)));
   }
   return rows;
 };
