@@ -64,13 +64,15 @@ export class DetachKeys extends Transform {
 
 /**
  * Joins the two until the container's output ends, the client goes, or it detaches (which answers true). The streams
- * slow each other down; neither is ever read faster than the other takes.
+ * slow each other down; neither is ever read faster than the other takes. `exited` settles when the end of the process
+ * is on record.
  */
 export const joinStreams = async (
   client: Duplex,
   controlPath: string,
   request: AttachRequest,
   tty: boolean,
+  exited: Promise<unknown>,
 ): Promise<{ readonly over: Promise<boolean> }> => {
   const stream = await attachTo(controlPath, {
     stdin: request.stdin,
@@ -80,11 +82,15 @@ export const joinStreams = async (
   const over = new Promise<boolean>((resolve) => {
     let detached = false;
     const finish = (): void => resolve(detached);
+    const end = (): void => {
+      client.end();
+    };
     stream.on("close", finish);
     stream.on("error", () => stream.destroy());
     client.on("error", () => client.destroy());
     client.on("close", () => stream.destroy());
-    stream.on("end", () => client.end());
+    // A client that has seen the end asks for the exit code at once: it is known before.
+    stream.on("end", () => exited.then(end, end));
     stream.pipe(client, { end: false });
     if (!request.stdin) {
       client.resume();

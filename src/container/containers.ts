@@ -8,9 +8,9 @@ import type { ExitReport } from "../kernel/keeper.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { parseSignal, signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
-import type { Endpoint } from "../network/endpoint.ts";
 import type { AttachRequest } from "./attach.ts";
 import { joinStreams } from "./attach.ts";
+import { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import { ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs } from "./execs.ts";
@@ -21,10 +21,10 @@ import { type Attachment, clearRun, type Live, prepareLive, readSpec, startFailu
 import { type LogOptions, readLogs } from "./logs.ts";
 import { shmOf } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
-import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
 import { findProcesses, type ProcessTable } from "./processes.ts";
 import type { ContainerRecord } from "./record.ts";
+import { cleanAfter, readExit, recover } from "./recover.ts";
 import type { CreateRequest, ExecRequest } from "./request.ts";
 import { fitToHost, type Processors } from "./request-host.ts";
 import { mergeImage } from "./request-image.ts";
@@ -44,6 +44,7 @@ export class Containers {
   readonly #rooms: ContainerRooms;
   readonly #store: ContainerStore;
   readonly #launcher: Launcher;
+  readonly #connections: Connections;
   readonly #locks = new Locks();
   readonly #waiters = new Waiters();
   readonly #live = new Map<ContainerId, Live>();
@@ -56,6 +57,7 @@ export class Containers {
     this.#rooms = rooms;
     this.#store = store;
     this.#launcher = launcher;
+    this.#connections = new Connections(rooms);
     this.#execs = new Execs(rooms, this.events);
   }
 
@@ -71,6 +73,7 @@ export class Containers {
     );
     await containers.#launcher.openParent();
     await containers.#recover();
+    await containers.#connections.repair();
     return containers;
   }
 
@@ -135,7 +138,7 @@ export class Containers {
       state: { status: "created" },
       restarts: 0,
     };
-    const endpoint = this.#connect(record);
+    const endpoint = await this.#connections.connect(record);
     try {
       return (await this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) })).plan;
     } finally {
@@ -157,14 +160,18 @@ export class Containers {
     const { cgroupParent: ownParent } = record.request.resources;
     try {
       if (ownParent !== "") await this.#launcher.openParent(ownParent);
-      const endpoint = this.#connect(record);
-      const [prepared] = await Promise.all([
-        this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) }),
-        this.#launcher.mountLayers(image),
-      ]);
-      plan = prepared.plan;
-      await writeSpec(paths, prepared.spec);
-      const live = await prepareLive(this.#rooms.holder, paths, plan, attachments);
+      const { endpoint, live } = await this.#connections.start(record, {
+        plan: () => plan,
+        run: async (endpoint) => {
+          const [prepared] = await Promise.all([
+            this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) }),
+            this.#launcher.mountLayers(image),
+          ]);
+          plan = prepared.plan;
+          await writeSpec(paths, prepared.spec);
+          return { endpoint, live: await prepareLive(this.#rooms.holder, paths, plan, attachments) };
+        },
+      });
       await live.keeper.start();
       this.#attachments.delete(record.id);
       this.#running({ ...record, ...(endpoint === undefined ? {} : { endpoint }) }, live);
@@ -208,25 +215,30 @@ export class Containers {
     const record = this.#store.get(id);
     const exitCode = exitCodeOf(report.status);
     const startedAt = record.state.status === "running" ? record.state.startedAt : record.created;
+    // The keeper's clock may have been read before ours was for the start.
+    const finishedAt = Math.max(startedAt, Number(report.time / 1_000_000n));
     const oomKilled = /^oom_kill [1-9]/m.test(report.report);
-    this.#live.delete(id);
-    this.#rooms.networks.release(id);
+    await this.#connections.disconnect(id);
     await clearRun(containerPaths(this.#rooms, id));
+    // Until now it could not be removed or started again.
+    this.#live.delete(id);
     const { endpoint: _released, ...rest } = record;
     const ended: ContainerRecord = {
       ...rest,
-      state: { status: "exited", exitCode, oomKilled, startedAt, finishedAt: Number(report.time / 1_000_000n) },
+      state: { status: "exited", exitCode, oomKilled, startedAt, finishedAt },
     };
     if (!record.request.autoRemove) this.#store.put(ended);
     if (oomKilled) this.events.emit("oom", ended);
     this.events.emit("die", ended, { exitCode: String(exitCode) });
     this.#waiters.ended(id, { exitCode });
-    if (record.request.autoRemove) await this.#locks.run(id, () => this.#destroy(ended, { exitCode }));
+    if (!record.request.autoRemove) return;
+    await this.#locks.run(id, async () => {
+      if (this.#store.has(id)) await this.#destroy(ended, { exitCode });
+    });
   }
 
   /** A keeper was killed: its container must not survive it, and its after lane is run from the copy of the plan. */
   async #keeperLost(id: ContainerId, live: Live): Promise<void> {
-    const { readExit, cleanAfter } = await import("./recover.ts");
     const report = await readExit(live.paths);
     if (report === undefined) await cleanAfter(this.#rooms.holder, live.paths);
     const killed = { status: signals.KILL, time: BigInt(this.#rooms.clock.now()) * 1_000_000n, report: "" };
@@ -337,7 +349,7 @@ export class Containers {
     const over =
       live === undefined
         ? await this.#attachLater(record, wanted, client)
-        : (await joinStreams(client, live.paths.control, wanted, tty)).over;
+        : (await joinStreams(client, live.paths.control, wanted, tty, live.keeper.exited)).over;
     this.events.emit((await over) ? "detach" : "attach", record);
   }
 
@@ -444,12 +456,6 @@ export class Containers {
     if (owner !== undefined && owner !== id) throw containerError("nameTaken", { name, id: owner });
   }
 
-  #connect(record: ContainerRecord): Endpoint | undefined {
-    const { network } = record.request;
-    if (network.mode !== "bridge") return undefined;
-    return this.#rooms.networks.connect(record.id, connectRequest(network));
-  }
-
   /** The processes whose namespaces the container asks to share. */
   #joined({ request }: ContainerRecord) {
     const { pid, ipc } = request.namespaces;
@@ -469,10 +475,11 @@ export class Containers {
   }
 
   async #recover(): Promise<void> {
-    const { recover } = await import("./recover.ts");
     await recover(this.#rooms, this.#store, {
       running: (record, live) => {
-        this.#store.put({ ...record, state: runningState(record, live, this.#rooms.clock.now()) });
+        const endpoint = this.#rooms.networks.endpoint(record.id);
+        const state = runningState(record, live, this.#rooms.clock.now());
+        this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), state });
         this.#watch(record.id, live);
       },
       ended: (id, report) => this.#ended(id, report),
@@ -483,6 +490,10 @@ export class Containers {
       rubbish: (path) => this.#removeTree(path),
       forgotten: (record) => this.#destroy(record, { exitCode: 0 }),
     });
+    // What was about to start, and what an earlier daemon had no time to take back.
+    for (const id of this.#rooms.networks.containers()) {
+      if (!this.#live.has(id)) await this.#connections.disconnect(id);
+    }
   }
 }
 

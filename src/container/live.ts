@@ -56,7 +56,7 @@ export const prepareLive = async (
   const keeper = Keeper.launch(holder, paths.plan);
   const process = await keeper.created;
   for (const { client, request, tty, joined } of attachments) {
-    joined((await joinStreams(client, paths.control, request, tty)).over);
+    joined((await joinStreams(client, paths.control, request, tty, keeper.exited)).over);
   }
   return { keeper, process, paths };
 };
