@@ -140,11 +140,6 @@ export const requestErrors = {
     sentence: "failed to start container: {what}: {reason}",
     hint: "pier run --explain shows every step",
   },
-  portFailed: {
-    status: 500,
-    sentence:
-      "failed to set up container networking: driver failed programming external connectivity on endpoint {name}: failed to bind host port {address}:{port}/{protocol}: address already in use",
-  },
   noSuchExec: { status: 404, sentence: "No such exec instance: {id}" },
   execStarted: { status: 409, sentence: "exec command {id} has already run" },
   execNotRunning: { status: 409, sentence: "container {id} is not running: it cannot run another command" },

@@ -90,7 +90,11 @@ export class Launcher {
       log: logPlace(record, paths),
       stdin: stdinOf(record),
       directories: directoriesOf(record, paths, facts),
-      files: networkFiles(record, spec, paths, endpoint, host),
+      files: networkFiles(record, spec, paths, endpoint, {
+        hostname: host.hostname,
+        hostGateway: this.#rooms.networks.hostGateway(),
+        ipv6: this.#rooms.networks.host.ipv6,
+      }),
       cgroup,
       cgroupSlot: cgroup.slot,
       cgroupMounts: cgroupMounts(host.cgroup),

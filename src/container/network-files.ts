@@ -23,7 +23,7 @@ export const networkFiles = (
   spec: OciSpec,
   paths: ContainerPaths,
   endpoint: Endpoint | undefined,
-  host: { readonly hostname: string },
+  host: { readonly hostname: string; readonly hostGateway: string; readonly ipv6: boolean },
 ): readonly { readonly path: string; readonly content: string }[] => {
   const { network, domainname } = record.request;
   const { mode, dns, dnsSearch, dnsOptions } = network;
@@ -37,9 +37,9 @@ export const networkFiles = (
       domainname,
       address: endpoint?.address ?? "",
       extraHosts: network.extraHosts,
-      hostGateway: endpoint?.gateway ?? "127.0.0.1",
+      hostGateway: host.hostGateway,
       hostFile: mode === "host" ? readOrEmpty("/etc/hosts") : "",
-      ipv6: mode !== "bridge",
+      ipv6: host.ipv6,
     }),
   };
   return networkFileNames

@@ -8,7 +8,6 @@ import { Database } from "../base/database.ts";
 import { errnoOf, PierError } from "../base/errors.ts";
 import { Containers } from "../container/containers.ts";
 import { Images } from "../image/images.ts";
-import { runErrand } from "../kernel/errand.ts";
 import { findHostFacts } from "../kernel/facts.ts";
 import { holderFile, openHolder } from "../kernel/holder.ts";
 import { Networks } from "../network/networks.ts";
@@ -67,7 +66,6 @@ const openRooms = async (
   // The one format that layers are mounted in so far; a host that cannot says so when the first container starts.
   const host = { ...facts, layerFormat: "file" } as const;
   const networks = Networks.open(database, networkPrefix(run));
-  await runErrand(holder, run, networks.prepare());
   const hello = await openHello(images, programs);
   const containers = await Containers.open({
     database,

@@ -5,10 +5,13 @@ import { errorsFrom } from "../base/errors.ts";
 import { kernelErrors } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import { attachFlags, daemonSays, keeperSays, phases } from "./messages.ts";
+import { errnos } from "./numbers/errno.ts";
 import { laneCodes } from "./steps.ts";
 
 const kernelError = errorsFrom(kernelErrors);
 const frameHeader = 8;
+/** The answer about a process that is no more, also when its keeper is not there to give it. */
+const gone = errnos.ESRCH.number;
 
 /** A process that cannot be mistaken for another: a pid and the clock ticks since boot at its birth. */
 export interface ProcessMark {
@@ -187,7 +190,7 @@ export class Keeper {
   }
 
   #ask(request: Buffer): Promise<number> {
-    if (this.#socket.destroyed) return Promise.reject(kernelError("keeperLost", {}));
+    if (this.#socket.destroyed) return Promise.resolve(gone);
     this.#socket.write(request);
     return new Promise((resolve) => this.#answers.push(resolve));
   }
@@ -234,7 +237,7 @@ export class Keeper {
   #close(): void {
     const error = this.#failure ?? kernelError("keeperLost", {});
     for (const waiting of [this.#hello, this.#created, this.#started, this.#exited]) waiting.reject(error);
-    for (const answer of this.#answers.splice(0)) answer(3 /* ESRCH: gone */);
+    for (const answer of this.#answers.splice(0)) answer(gone);
     this.#closed.resolve();
   }
 }

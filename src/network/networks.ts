@@ -141,6 +141,11 @@ export class Networks {
     return [...this.#held.keys()];
   }
 
+  /** The container's place in its network, as long as it has one. */
+  endpoint(container: ContainerId): Endpoint | undefined {
+    return this.#held.get(container)?.endpoint;
+  }
+
   find(name: string): NetworkRecord | undefined {
     return this.#networks.get(name === "default" ? defaultNetwork : name);
   }

@@ -1,0 +1,107 @@
+/** How a container comes into its network and leaves it, also when somebody has taken the network or a port away. */
+import type { ContainerId } from "../base/ids.ts";
+import { runErrand } from "../kernel/errand.ts";
+import type { Plan } from "../kernel/steps.ts";
+import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
+import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
+import { isStepFailure } from "./failure.ts";
+import { clearRun } from "./live.ts";
+import { connectRequest } from "./network-files.ts";
+import { containerPaths } from "./paths.ts";
+import type { ContainerRecord } from "./record.ts";
+import { cleanAfter } from "./recover.ts";
+import type { ContainerRooms } from "./rooms.ts";
+
+/** A start with the endpoint that it is given; says by `plan` what it tried. */
+export interface Attempt<T> {
+  run(endpoint: Endpoint | undefined): Promise<T>;
+  plan(): Plan;
+}
+
+export class Connections {
+  readonly #rooms: ContainerRooms;
+  #repair: Promise<void> | undefined;
+  /** Those whose ports a repair may have brought back when they were gone already. */
+  readonly #repaired = new Set<ContainerId>();
+
+  constructor(rooms: ContainerRooms) {
+    this.#rooms = rooms;
+  }
+
+  /** Holds afterwards: the bridge and the firewall's table are there, with everything that is connected now. */
+  repair(): Promise<void> {
+    const { holder, run, networks } = this.#rooms;
+    this.#repair ??= (async () => {
+      try {
+        for (const id of networks.containers()) this.#repaired.add(id);
+        await runErrand(holder, run, networks.prepare());
+      } finally {
+        this.#repair = undefined;
+      }
+    })();
+    return this.#repair;
+  }
+
+  /** Holds afterwards: the container has an address and its ports; undefined where its network is not ours. */
+  async connect({ id, request }: ContainerRecord): Promise<Endpoint | undefined> {
+    if (request.network.mode !== "bridge") return undefined;
+    // What is connected while a repair runs would not be in it.
+    await this.#repair?.catch(() => {});
+    return this.#rooms.networks.connect(id, connectRequest(request.network));
+  }
+
+  /**
+   * Connects the container and runs the attempt: again when the network had to be repaired, and with other ports as
+   * long as somebody else turns out to hold one and the request leaves a choice.
+   */
+  async start<T>(record: ContainerRecord, attempt: Attempt<T>): Promise<T> {
+    const avoid: PublishedPort[] = [];
+    let endpoint = await this.connect(record);
+    for (let repaired = false; ; ) {
+      try {
+        return await attempt.run(endpoint);
+      } catch (error) {
+        const failure = endpoint && explain(record, endpoint, error, attempt.plan());
+        if (failure === undefined || (failure.kind === "unprepared" && repaired)) throw error;
+        if (failure.kind === "final") throw failure.error;
+        await clearRun(containerPaths(this.#rooms, record.id));
+        if (failure.kind === "unprepared") {
+          repaired = true;
+          await this.repair();
+        } else {
+          avoid.push(failure.port);
+          endpoint = this.#connectAround(record.id, avoid, failure.error);
+        }
+      }
+    }
+  }
+
+  /** Holds afterwards: nothing leads to the container any more, and what it had can be given to others. */
+  async disconnect(id: ContainerId): Promise<void> {
+    if (this.#repaired.delete(id)) {
+      await this.#repair?.catch(() => {});
+      await cleanAfter(this.#rooms.holder, containerPaths(this.#rooms, id));
+    }
+    this.#rooms.networks.release(id);
+  }
+
+  /** That the port is taken is what a person is told; that no other is left is only why. */
+  #connectAround(id: ContainerId, avoid: readonly PublishedPort[], taken: Error): Endpoint {
+    try {
+      return this.#rooms.networks.connectAround(id, avoid);
+    } catch {
+      throw taken;
+    }
+  }
+}
+
+const explain = (
+  record: ContainerRecord,
+  endpoint: Endpoint,
+  error: unknown,
+  plan: Plan,
+): NetworkFailure | undefined => {
+  if (!isStepFailure(error) || error.lane !== "outside") return undefined;
+  const step = plan.outside[error.index];
+  return step && explainNetworkFailure(endpoint, record.name, step, error.errno, error);
+};
