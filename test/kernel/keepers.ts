@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -102,6 +101,31 @@ export class Client {
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+
+const statOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return "";
+  }
+};
+
+const zombies = (): number[] => childrenOf(process.pid).filter((pid) => /\) Z /.test(statOf(pid)));
+
+// The end of a process that is nobody's child here is told by nobody: it is looked for.
+const until = async (holds: () => boolean, complaint: () => string): Promise<void> => {
+  const end = performance.now() + 5_000;
+  while (!holds()) {
+    assert.ok(performance.now() < end, complaint());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+};
+
+const gone = (pid: number): Promise<void> =>
+  until(
+    () => /^$|\) [ZX] /.test(statOf(pid)),
+    () => `process ${pid} is still there`,
+  );
 
 /** What there is in /proc/<pid>/fd, by number. */
 export const descriptorsOf = (pid: number): Map<number, string> =>
@@ -246,9 +270,11 @@ export class Keepers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#containers.map((container) => this.#end(container)));
     process.kill(this.holder.pid, "SIGKILL");
-    await Promise.all(this.#ours().map((pid) => this.#gone(pid)));
-    const zombies = childrenOf(process.pid).filter((pid) => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1")));
-    assert.deepEqual(zombies, [], "zombies");
+    await Promise.all(this.#ours().map((pid) => gone(pid)));
+    await until(
+      () => zombies().length === 0,
+      () => `zombies are left: ${zombies()}`,
+    );
     assert.ok(!readFileSync("/proc/self/mountinfo", "utf8").includes(this.directory), "a mount was left on the host");
     rmSync(this.directory, { recursive: true });
   }
@@ -261,7 +287,7 @@ export class Keepers implements AsyncDisposable {
       keeper.leave();
       await alive.closed;
     }
-    await this.#gone(mark.pid);
+    await gone(mark.pid);
   }
 
   /** Keepers and containers of this directory: their plans are in it. */
@@ -276,17 +302,5 @@ export class Keepers implements AsyncDisposable {
           return false;
         }
       });
-  }
-
-  // The end of a process that is nobody's child here is told by nobody.
-  async #gone(pid: number): Promise<void> {
-    const end = performance.now() + 5_000;
-    while (
-      existsSync(`/proc/${pid}`) &&
-      !/\) [ZX] /.test(await readFile(`/proc/${pid}/stat`, "latin1").catch(() => ") X "))
-    ) {
-      assert.ok(performance.now() < end, `process ${pid} is still there`);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 }
