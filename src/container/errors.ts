@@ -148,6 +148,12 @@ export const requestErrors = {
   noTerminal: { status: 409, sentence: "container {id} has no terminal to resize" },
   noProcessList: { status: 500, sentence: "the processes of {name} could not be listed: {reason}" },
 
+  layersUnmountable: {
+    status: 500,
+    sentence: "this host cannot mount the layers of images: the kernel says {reason}",
+    hint: "Linux 6.12 or later with EROFS is needed",
+  },
+
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },
   unknownRuntime: { status: 400, sentence: "unknown or invalid runtime name: {name}" },

@@ -6,9 +6,10 @@ import type { StackLayer } from "../image/layers.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { closeHolder, type Holder, holderFile } from "../kernel/holder.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
-import { mountFlags, unmountFlags } from "../kernel/numbers/mount.ts";
+import { unmountFlags } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
 import { noSlot, type Plan, type Step } from "../kernel/steps.ts";
+import { mountLayer, probeLayers } from "./layer-probe.ts";
 
 /** The name of the directory that stands in for the layers of an image that has none. */
 export const emptyName = "empty";
@@ -23,15 +24,7 @@ const mountSteps = (directory: string, layer: StackLayer): readonly Step[] => {
   const target = join(directory, String(layer.number));
   return [
     { step: "makeDirectory", path: target, mode: 0o755, tolerate: [errnos.EEXIST.number] },
-    {
-      step: "mount",
-      at: "/",
-      source: layer.index,
-      target,
-      type: "erofs",
-      flags: mountFlags.MS_RDONLY | mountFlags.MS_NOSUID | mountFlags.MS_NODEV | mountFlags.MS_NOEXEC,
-      data: `device=${layer.tar}`,
-    },
+    mountLayer(layer, target),
   ];
 };
 
@@ -53,6 +46,7 @@ export class LayerMounts {
     const directory = join(run, "layers");
     mkdirSync(join(directory, emptyName), { recursive: true, mode: 0o755 });
     const mounts = new LayerMounts(directory, run, holder);
+    await probeLayers(run, holder);
     const table = await readFile(`/proc/${holder.pid}/mountinfo`, "utf8");
     for (const line of table.split("\n")) {
       const path = line.split(" ")[4] ?? "";
