@@ -159,7 +159,7 @@ export class Containers {
     let plan: Plan = { outside: [], inside: [], after: [] };
     const { cgroupParent: ownParent } = record.request.resources;
     try {
-      if (ownParent !== "") await this.#launcher.openParent(ownParent);
+      await this.#launcher.keepParent(ownParent || cgroupParent);
       const { endpoint, live } = await this.#connections.start(record, {
         plan: () => plan,
         run: async (endpoint) => {
@@ -440,6 +440,7 @@ export class Containers {
 
   rename(reference: string, name: string): void {
     const record = this.#store.get(reference);
+    if (record.name === name.replace(/^\//, "")) throw containerError("sameName", {});
     const renamed = { ...record, name: parseName(name) };
     this.#reserveName(renamed);
     this.#store.put(renamed, true);
@@ -459,16 +460,17 @@ export class Containers {
   /** The processes whose namespaces the container asks to share. */
   #joined({ request }: ContainerRecord) {
     const { pid, ipc } = request.namespaces;
-    const of = (reference: string): number => {
+    const of = (reference: string, kind: "pid" | "ipc"): number => {
       const other = this.#store.get(reference);
       if (other.state.status !== "running") throw containerError("joinStopped", { id: other.id });
+      if (kind === "ipc" && keepsToItself(other)) throw containerError("ipcNotShared", { id: other.id });
       return other.state.pid;
     };
     if (pid.kind !== "container" && ipc.kind !== "container") return {};
-    const ipcPid = ipc.kind === "container" ? of(ipc.ref) : undefined;
+    const ipcPid = ipc.kind === "container" ? of(ipc.ref, "ipc") : undefined;
     return {
       joined: {
-        ...(pid.kind === "container" ? { pid: of(pid.ref) } : {}),
+        ...(pid.kind === "container" ? { pid: of(pid.ref, "pid") } : {}),
         ...(ipcPid === undefined ? {} : { ipc: ipcPid, shm: shmOf(ipcPid) }),
       },
     };
@@ -496,6 +498,9 @@ export class Containers {
     }
   }
 }
+
+const keepsToItself = ({ request }: ContainerRecord): boolean =>
+  request.namespaces.ipc.kind === "private" || request.namespaces.ipc.kind === "none";
 
 /** A container that the last daemon had started but not yet written down counts from now. */
 const runningState = (record: ContainerRecord, live: Live, now: number) =>

@@ -24,7 +24,6 @@ export const requestErrors = {
     status: 400,
     sentence: "invalid Annotations: the empty string is not permitted as an annotation key",
   },
-  invalidStopTimeout: { status: 400, sentence: "invalid stop timeout: {seconds}" },
   invalidOomScoreAdj: {
     status: 400,
     sentence: "Invalid value {value}, range for oom score adj is [-1000, 1000]",
@@ -145,6 +144,12 @@ export const requestErrors = {
   execNotRunning: { status: 409, sentence: "container {id} is not running: it cannot run another command" },
   joinStopped: { status: 409, sentence: "cannot join namespace of a non running container: {id}" },
   notAttachable: { status: 409, sentence: "cannot attach to a stopped container, start it first" },
+  ipcNotShared: {
+    status: 400,
+    sentence:
+      "can't join IPC of container {id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+  },
+  sameName: { status: 400, sentence: "Renaming a container with the same name as its current name" },
   noTerminal: { status: 409, sentence: "container {id} has no terminal to resize" },
   noProcessList: { status: 500, sentence: "the processes of {name} could not be listed: {reason}" },
 

@@ -8,6 +8,7 @@ import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
 import { planExec, planExecProcess, planUserFiles } from "./exec-plan.ts";
+import { startCodes } from "./failure.ts";
 import { compiledFilter } from "./launch.ts";
 import { type Attachment, clearRun, type Live, prepareLive, startFailure } from "./live.ts";
 import type { OciSpec } from "./oci/spec.ts";
@@ -90,7 +91,9 @@ export class Execs {
       this.#started(id, live, target.record);
     } catch (error) {
       const failure = startFailure(error, plan, request.args[0]!);
-      this.#records.set(id, { ...record, state: { status: "exited", exitCode: failure.exitCode } });
+      // 126 for whatever it was, as in Docker, but for a program that is not there.
+      const exitCode = failure.exitCode === startCodes.notFound ? startCodes.notFound : startCodes.notExecutable;
+      this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
       await clearRun(paths);
       throw failure.error;
     }

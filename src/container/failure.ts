@@ -34,6 +34,17 @@ const programFailure = (program: string, errno: number, cause: StepFailure): Sta
   };
 };
 
+/** What people run into, in Docker's words. */
+const sentenceOf = (step: Step, errno: number): string | undefined => {
+  const mismatch = errno === errnos.ENOTDIR.number || errno === errnos.EINVAL.number;
+  if (step.step === "rootAttach" && mismatch) {
+    return `unable to start container process: error mounting to rootfs at "${step.target}": not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`;
+  }
+  if (step.step === "rootMakeDirectory" && errno === errnos.ENOTDIR.number)
+    return `Cannot mkdir: ${step.path} is not a directory`;
+  return undefined;
+};
+
 /** The sentence and the exit code for whatever stopped a plan. */
 export const explainFailure = (failure: StepFailure, plan: Plan, program: string): StartFailure => {
   const step = plan[failure.lane][failure.index];
@@ -50,6 +61,9 @@ export const explainFailure = (failure: StepFailure, plan: Plan, program: string
     const sentence = `unable to start container process: chdir to cwd ("${step.path}") set in config.json failed: ${reason}`;
     return { error: containerError("cannotStart", { reason: sentence }, failure), exitCode: startCodes.notExecutable };
   }
+  const told = sentenceOf(step, errno);
+  if (told !== undefined)
+    return { error: containerError("cannotStart", { reason: told }, failure), exitCode: startCodes.failed };
   const what = `${step.step}${objectOf(step)}`;
   return { error: containerError("startFailed", { what, reason }, failure), exitCode: startCodes.failed };
 };

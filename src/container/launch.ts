@@ -101,7 +101,8 @@ export class Launcher {
       volumes: new Set(anonymousMounts(record.request).map(({ target }) => target)),
       network: this.#planNetwork(record, endpoint),
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
-      init: record.request.init,
+      // Only the first process of its own pid namespace can be an init.
+      init: record.request.init && record.request.namespaces.pid.kind === "private",
     });
     return { spec, plan: removesItself(record) ? withRemoval(plan, paths) : plan };
   }
@@ -121,6 +122,12 @@ export class Launcher {
     const { holder, run, host } = this.#rooms;
     const outside = planCgroupParent(host.cgroup, parent, await findParentFacts(host.cgroup, parent));
     await runErrand(holder, run, { outside, inside: [], after: [] });
+  }
+
+  /** As `openParent`, for a parent that is most likely there: another daemon that left may have taken it away. */
+  async keepParent(parent: string): Promise<void> {
+    const { directories } = cgroupPaths(this.#rooms.host.cgroup, parent);
+    if (!directories.every((path) => existsSync(path))) await this.openParent(parent);
   }
 
   /** Holds afterwards: nothing of what containers have in common is left on the host. */

@@ -21,6 +21,9 @@ export const readPids = async (paths: CgroupPaths): Promise<ReadonlySet<number>>
   return new Set(text.split("\n").filter(Boolean).map(Number));
 };
 
+/** The others are how to use ps(1). */
+const firstLine = (text: string): string => `ps: ${text.trim().split("\n")[0]}`;
+
 const words = (line: string): string[] => line.trim().split(/\s+/);
 
 /** The rows of ps's table whose process is one of these; the last column keeps its blanks. */
@@ -56,7 +59,7 @@ export const findProcesses = async (name: string, psArgs: string, paths: CgroupP
     ({ stdout }) => stdout,
     (cause: unknown) => {
       const reason =
-        cause instanceof Error && "stderr" in cause && cause.stderr ? String(cause.stderr).trim() : "ps failed";
+        cause instanceof Error && "stderr" in cause && cause.stderr ? firstLine(String(cause.stderr)) : "ps failed";
       throw containerError("noProcessList", { name, reason }, cause);
     },
   );

@@ -31,8 +31,7 @@ export const parseCreateRequest = (json: unknown): CreateRequest => {
     labels: { ...body.Labels },
     annotations: checkAnnotations(host.Annotations ?? {}),
     autoRemove: host.AutoRemove ?? false,
-    // Only the first process of its own pid namespace can be an init.
-    init: (host.Init ?? false) && namespaces.pid.kind === "private",
+    init: host.Init ?? false,
     mounts: parseMounts(body, host),
     readonlyRootfs: host.ReadonlyRootfs ?? false,
     shmSize: parseShmSize(host.ShmSize ?? 0),
@@ -104,8 +103,7 @@ const consoleSize = ([rows = 0, columns = 0]: readonly number[]) =>
 
 const stopTimeout = (seconds: number | null | undefined) => {
   if (seconds === null || seconds === undefined) return {};
-  if (seconds < -1) throw containerError("invalidStopTimeout", { seconds });
-  return { stopTimeout: seconds };
+  return { stopTimeout: Math.max(seconds, -1) };
 };
 
 const parseWorkingDirectory = (path: string): string => {

@@ -35,6 +35,7 @@ export const planCgroup = (layout: CgroupLayout, path: string, limits: CgroupLim
     ],
     inside: directories.filter((directory) => directory !== unified).map(joinGroup),
     after: [
+      ...reportOom(paths),
       ...(unified !== undefined && layout.v2?.kill === true ? [killGroup(unified)] : []),
       ...directories.toReversed().map(removeGroup),
     ],
@@ -72,6 +73,19 @@ const killGroup = (path: string): Step => ({
   tolerate: [errno("ENOENT")],
   why: "nothing of the container goes on running",
 });
+
+/** Both versions' files have a line `oom_kill` with a count (version 1's since Linux 4.13). */
+const reportOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
+  memory === undefined
+    ? []
+    : [
+        {
+          step: "reportFile",
+          path: `${memory.directory}/${memory.version === 1 ? "memory.oom_control" : "memory.events"}`,
+          tolerate: [errno("ENOENT")],
+          why: "whether memory ran out",
+        },
+      ];
 
 const removeGroup = (path: string): Step => ({ step: "removeDirectory", path, tolerate: [errno("ENOENT")] });
 
