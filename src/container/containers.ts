@@ -157,9 +157,8 @@ export class Containers {
     const paths = containerPaths(this.#rooms, record.id);
     const attachments = this.#attachments.get(record.id) ?? [];
     let plan: Plan = { outside: [], inside: [], after: [] };
-    const { cgroupParent: ownParent } = record.request.resources;
     try {
-      await this.#launcher.keepParent(ownParent || cgroupParent);
+      await this.#launcher.keepParent(record.request.resources.cgroupParent);
       const { endpoint, live } = await this.#connections.start(record, {
         plan: () => plan,
         run: async (endpoint) => {

@@ -124,8 +124,9 @@ export class Launcher {
     await runErrand(holder, run, { outside, inside: [], after: [] });
   }
 
-  /** As `openParent`, for a parent that is most likely there: another daemon that left may have taken it away. */
-  async keepParent(parent: string): Promise<void> {
+  /** As `openParent`, for a parent that is most likely there: anybody may take away one that is empty. */
+  async keepParent(asked: string): Promise<void> {
+    const parent = asked || this.#parent;
     const { directories } = cgroupPaths(this.#rooms.host.cgroup, parent);
     if (!directories.every((path) => existsSync(path))) await this.openParent(parent);
   }
