@@ -9,7 +9,7 @@ import { assertNoLeaks, type LeakScope, type LeakSet, leakSet } from "./kernel/l
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 export const executable = join(checkout, "build/pier");
-const tools = join(checkout, "build/tools/usr/bin");
+const tools = join(checkout, "build/tools/docker/usr/bin");
 
 /** The path of an image or archive among the fixtures, which lie beside the checkout. */
 export const fixture = (name: string): string => join(checkout, "../shared/fixtures", name);
