@@ -6,7 +6,7 @@ export const databaseErrors = {
   rootInUse: {
     status: 500,
     sentence: "another daemon is using {path}",
-    hint: "stop it first, or choose another --root",
+    hint: "stop it first, or choose another --root and another --run",
   },
 } as const;
 const databaseError = errorsFrom(databaseErrors);

@@ -158,6 +158,7 @@ export class Containers {
     const attachments = this.#attachments.get(record.id) ?? [];
     let plan: Plan = { outside: [], inside: [], after: [] };
     try {
+      await this.#rooms.holder.wake();
       await this.#launcher.keepParent(record.request.resources.cgroupParent);
       const { endpoint, live } = await this.#connections.start(record, {
         plan: () => plan,
@@ -239,6 +240,7 @@ export class Containers {
   /** A keeper was killed: its container must not survive it, and its after lane is run from the copy of the plan. */
   async #keeperLost(id: ContainerId, live: Live): Promise<void> {
     const report = await readExit(live.paths);
+    await this.#rooms.holder.wake();
     if (report === undefined) await cleanAfter(this.#rooms.holder, live.paths);
     const killed = { status: signals.KILL, time: BigInt(this.#rooms.clock.now()) * 1_000_000n, report: "" };
     await this.#ended(id, report ?? killed);
@@ -326,6 +328,7 @@ export class Containers {
   }
 
   async #removeTree(path: string): Promise<void> {
+    await this.#rooms.holder.wake();
     const steps = [{ step: "removeTree", path, tolerate: [errnos.ENOENT.number] } as const];
     await runErrand(this.#rooms.holder, this.#rooms.run, { outside: steps, inside: [], after: [] });
   }
@@ -414,6 +417,7 @@ export class Containers {
     const live = this.#live.get(record.id);
     if (live === undefined) throw containerError("execNotRunning", { id: record.id });
     const target = { record, process: live.process, spec: await readSpec(live.paths) };
+    await this.#rooms.holder.wake();
     await this.#execs.start(exec.id, options, target, client);
   }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { StackLayer } from "../image/layers.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { closeHolder, type Holder, holderFile } from "../kernel/holder.ts";
+import type { ProcessMark } from "../kernel/keeper.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { unmountFlags } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
@@ -20,6 +21,8 @@ const inStore = (holder: Holder, steps: readonly Step[]): Plan => ({
   after: [],
 });
 
+const markOf = ({ pid, startTime }: Holder): ProcessMark => ({ pid, startTime });
+
 const mountSteps = (directory: string, layer: StackLayer): readonly Step[] => {
   const target = join(directory, String(layer.number));
   return [
@@ -34,11 +37,14 @@ export class LayerMounts {
   readonly #errands: string;
   /** Settled when the layer is mounted; absent when it is not. */
   readonly #mounted = new Map<number, Promise<void>>();
+  /** In whose namespace that is: after a holder was killed, it is another one's. */
+  #mountedBy: ProcessMark;
 
   private constructor(directory: string, errands: string, holder: Holder) {
     this.directory = directory;
     this.#errands = errands;
     this.#holder = holder;
+    this.#mountedBy = markOf(holder);
   }
 
   /** Finds what earlier daemons mounted: the namespace's own table says it. */
@@ -86,6 +92,9 @@ export class LayerMounts {
   }
 
   #mount(layer: StackLayer): Promise<void> {
+    const mark = markOf(this.#holder);
+    if (mark.pid !== this.#mountedBy.pid || mark.startTime !== this.#mountedBy.startTime) this.#mounted.clear();
+    this.#mountedBy = mark;
     const known = this.#mounted.get(layer.number);
     if (known !== undefined) return known;
     const plan = inStore(this.#holder, mountSteps(this.directory, layer));

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
 import type { Images } from "../image/images.ts";
 import type { HostFacts } from "../kernel/facts.ts";
-import type { Holder } from "../kernel/holder.ts";
+import type { Holding } from "../kernel/holder.ts";
 import type { Networks } from "../network/networks.ts";
 
 export interface ContainerRooms {
@@ -11,7 +11,7 @@ export interface ContainerRooms {
   readonly images: Images;
   readonly networks: Networks;
   readonly host: HostFacts;
-  readonly holder: Holder;
+  readonly holder: Holding;
   readonly clock: Clock;
   /** What survives the machine: `/var/lib/pier`. */
   readonly root: string;

@@ -9,7 +9,7 @@ import { errnoOf, PierError } from "../base/errors.ts";
 import { Containers } from "../container/containers.ts";
 import { Images } from "../image/images.ts";
 import { findHostFacts } from "../kernel/facts.ts";
-import { holderFile, openHolder } from "../kernel/holder.ts";
+import { Holding, holderFile } from "../kernel/holder.ts";
 import { Networks } from "../network/networks.ts";
 import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
@@ -39,8 +39,9 @@ const serve = async (options: DaemonOptions): Promise<void> => {
   // Nothing beneath the root is for anybody else; beneath run there is the socket, for the socket's group.
   mkdirSync(options.root, { recursive: true, mode: 0o700 });
   mkdirSync(options.run, { recursive: true, mode: 0o711 });
-  // Its lock, held until the process ends, keeps a second daemon away from the root.
+  // Their locks, held until the process ends, keep a second daemon away: it would take what runs for rubbish.
   using database = new Database(join(options.root, "pier.db"));
+  using _lock = new Database(join(options.run, "lock"));
   const services = await openRooms(options, database, log);
   const server = new Server(services);
   await server.listen(options.socket);
@@ -59,7 +60,7 @@ const openRooms = async (
   const { root, run } = options;
   const programs = findPrograms();
   const [holder, facts, images] = await Promise.all([
-    openHolder(join(programs, "keeper"), holderFile(run)),
+    Holding.open(join(programs, "keeper"), holderFile(run)),
     findHostFacts(),
     Images.open(root, database),
   ]);

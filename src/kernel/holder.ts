@@ -124,3 +124,51 @@ export const closeHolder = async (holder: Holder, file: string): Promise<void> =
   await rm(file, { force: true });
   process.kill(holder.pid, "SIGKILL");
 };
+
+/** The holder of a daemon's life: whoever kills the process gets it a successor, which is found here from then on. */
+export class Holding implements Holder {
+  readonly #keeperPath: string;
+  readonly #file: string;
+  #current: Holder;
+  #waking: Promise<void> | undefined;
+
+  private constructor(keeperPath: string, file: string, current: Holder) {
+    this.#keeperPath = keeperPath;
+    this.#file = file;
+    this.#current = current;
+  }
+
+  static async open(keeperPath: string, file: string): Promise<Holding> {
+    return new Holding(keeperPath, file, await openHolder(keeperPath, file));
+  }
+
+  get pid(): number {
+    return this.#current.pid;
+  }
+  get startTime(): number {
+    return this.#current.startTime;
+  }
+  get program(): string {
+    return this.#current.program;
+  }
+  get namespace(): string {
+    return this.#current.namespace;
+  }
+  get build(): string {
+    return this.#current.build;
+  }
+
+  /** Holds afterwards: the holder lives. When it is another one, nothing is mounted in its namespace yet. */
+  wake(): Promise<void> {
+    this.#waking ??= this.#wake().finally(() => {
+      this.#waking = undefined;
+    });
+    return this.#waking;
+  }
+
+  async #wake(): Promise<void> {
+    const { pid, startTime } = this.#current;
+    if ((await startTimeOf(pid)) === startTime) return;
+    this.#current = await openHolder(this.#keeperPath, this.#file);
+  }
+}
