@@ -1,6 +1,6 @@
 /** The engines that can be measured, each with its data on a disk of its own. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, openSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pids } from "./memory.ts";
@@ -57,7 +57,8 @@ const launchDaemon = async (
   const child = spawn(command, args, { stdio: ["ignore", file, file] });
   const giveUp = performance.now() + 30_000;
   while (!isReady()) {
-    if (child.exitCode !== null || performance.now() > giveUp) throw new Error(`${command} does not start; see ${log}`);
+    if (child.exitCode !== null || performance.now() > giveUp)
+      throw new Error(`${command} does not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return { stop: () => end(child), daemons: pids().filter((pid) => !before.has(pid)) };

@@ -46,3 +46,14 @@ test("nothing is left of an engine that was stopped", { skip: cannotRun() }, asy
   assert.equal(existsSync(directory), false);
   assert.equal(existsSync(`/proc/${pid}`), false);
 });
+
+test("an engine whose run directory lies in memory runs containers too", { skip: cannotRun() }, async () => {
+  const engine = await Engine.launch({ runInMemory: true });
+  try {
+    await engine.load(await imageOf());
+    const ran = await engine.docker(["run", "--rm", "probe", "exit", "7"]);
+    assert.deepEqual([ran.code, ran.stderr], [7, ""]);
+  } finally {
+    await engine.stop();
+  }
+});

@@ -22,6 +22,7 @@ const isOnPath = (program: string): boolean =>
 export const cannotRun = (...fixtures: readonly string[]): string | false => {
   if (process.getuid?.() !== 0) return "needs root";
   if (!existsSync(executable)) return "build/pier is missing; type: npm run build";
+  if (!existsSync(join(checkout, "build/probe"))) return "build/probe is missing; type: sh scripts/setup probe";
   if (!isOnPath("docker")) return "needs the docker command; type: sh scripts/test-packages";
   const absent = ["busybox.docker-archive.tar", ...fixtures].find((name) => !existsSync(fixture(name)));
   return absent === undefined ? false : `${fixture(absent)} is missing`;
@@ -34,6 +35,8 @@ process.once("exit", () => {
 });
 
 export interface EngineOptions {
+  /** The run directory lies in memory, as /run does on most machines; otherwise beside the root. */
+  readonly runInMemory?: boolean;
   /** More words for `pier daemon`. */
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
@@ -66,28 +69,36 @@ export class Engine {
   /** Short, because the path of a unix socket has at most 107 bytes. */
   readonly directory = mkdtempSync("/tmp/p-");
   readonly root = join(this.directory, "root");
-  readonly run = join(this.directory, "run");
-  readonly socket = join(this.run, "pier.sock");
+  readonly run: string;
+  readonly socket: string;
   readonly log = join(this.directory, "daemon.log");
   readonly #options: EngineOptions;
   #daemon: ChildProcess | undefined;
   /** Before the daemon was there, and before it had containers. */
-  readonly #machine = leakSet();
+  readonly #machine: LeakSet;
   #before: LeakSet = {};
 
   private constructor(options: EngineOptions) {
     this.#options = options;
+    this.run = options.runInMemory === true ? mkdtempSync("/dev/shm/p-") : join(this.directory, "run");
+    this.socket = join(this.run, "pier.sock");
+    this.#machine = leakSet();
   }
 
   /** A daemon that answers. */
   static async launch(options: EngineOptions = {}): Promise<Engine> {
     const engine = new Engine(options);
-    await engine.restart();
-    // The first requests make the daemon open what it then keeps: they must not look like leaks.
-    await engine.docker(["ps", "--all"]);
-    await engine.docker(["images"]);
-    engine.#before = leakSet(engine.#scope());
-    return engine;
+    try {
+      await engine.restart();
+      // The first requests make the daemon open what it then keeps: they must not look like leaks.
+      await engine.docker(["ps", "--all"]);
+      await engine.docker(["images"]);
+      engine.#before = leakSet(engine.#scope());
+      return engine;
+    } catch (error) {
+      await engine.#remove();
+      throw error;
+    }
   }
 
   /** The daemon's process id. */
@@ -192,9 +203,13 @@ export class Engine {
     } catch (error) {
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     } finally {
-      await this.kill9();
-      rmSync(this.directory, { recursive: true, force: true });
+      await this.#remove();
     }
+  }
+
+  async #remove(): Promise<void> {
+    await this.kill9();
+    for (const directory of [this.run, this.directory]) rmSync(directory, { recursive: true, force: true });
   }
 
   async #removeContainers(): Promise<void> {
