@@ -113,7 +113,7 @@ const statOf = (pid: number): string => {
 const zombies = (): number[] => childrenOf(process.pid).filter((pid) => /\) Z /.test(statOf(pid)));
 
 // The end of a process that is nobody's child here is told by nobody: it is looked for.
-const until = async (holds: () => boolean, complaint: () => string): Promise<void> => {
+export const until = async (holds: () => boolean, complaint: () => string): Promise<void> => {
   const end = performance.now() + 5_000;
   while (!holds()) {
     assert.ok(performance.now() < end, complaint());
