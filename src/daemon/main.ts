@@ -43,13 +43,16 @@ const serve = async (options: DaemonOptions): Promise<void> => {
   using database = new Database(join(options.root, "pier.db"));
   using _lock = new Database(join(options.run, "lock"));
   const services = await openRooms(options, database, log);
-  const server = new Server(services);
-  await server.listen(options.socket);
-  log.info(`listening on ${options.socket}`);
-  tellReady();
-  log.info(`${await stopSignal()}: containers are left as they are`);
-  await server.close();
-  await services.close();
+  try {
+    const server = new Server(services);
+    await server.listen(options.socket);
+    log.info(`listening on ${options.socket}`);
+    tellReady();
+    log.info(`${await stopSignal()}: containers are left as they are`);
+    await server.close();
+  } finally {
+    await services.close();
+  }
 };
 
 const openRooms = async (
