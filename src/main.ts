@@ -1,8 +1,10 @@
-/** The executable: `pier daemon` serves, every other word is a client's. */
-const run = async (args: readonly string[]): Promise<number> => {
-  if (args[0] === "daemon") return (await import("./daemon/main.ts")).main(args.slice(1));
-  process.stderr.write("pier: only the daemon is in this build\n");
-  return 125;
+/** The executable `pier`: the daemon when asked for it, the command line otherwise. */
+
+const main = async (): Promise<number> => {
+  const [first, ...rest] = process.argv.slice(2);
+  if (first === "daemon") return await (await import("./daemon/main.ts")).main(rest);
+  return await (await import("./cli/main.ts")).cli(process.argv.slice(2));
 };
 
-void run(process.argv.slice(2)).then((code) => process.exit(code));
+// Connections that are kept, and a read of standard input that nobody waits for, would keep the process alive.
+void main().then((exitCode) => process.exit(exitCode));

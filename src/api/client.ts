@@ -6,10 +6,23 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { errnoOf } from "../base/errors.ts";
+import type {
+  ContainerCreateAnswer,
+  ContainerInspect,
+  ContainerSummary,
+  ContainerTopAnswer,
+  ContainerWaitAnswer,
+  ExecInspect,
+  ImageDeleteItem,
+  ImageHistoryItem,
+  ImageSummary,
+  InfoAnswer,
+  VersionAnswer,
+} from "./answers.ts";
 import { apiError } from "./errors.ts";
 import { type Head, ResponseReader } from "./response.ts";
 import { type PathValues, pathOf, type RouteName, routes } from "./routes.ts";
-import type { ErrorAnswer } from "./types.ts";
+import type { ErrorAnswer, IdAnswer } from "./types.ts";
 
 /** A query's value; several values repeat the name, and what is undefined, false or empty is left out, as Docker does. */
 export type QueryValue = string | number | boolean | readonly string[] | undefined;
@@ -46,6 +59,22 @@ export interface Hijacked {
   readonly first: Buffer;
 }
 
+/** What the daemon answers to the requests that are answered with one JSON text. */
+interface JsonAnswers {
+  readonly version: VersionAnswer;
+  readonly info: InfoAnswer;
+  readonly containerList: readonly ContainerSummary[];
+  readonly containerCreate: ContainerCreateAnswer;
+  readonly containerInspect: ContainerInspect;
+  readonly containerTop: ContainerTopAnswer;
+  readonly containerWait: ContainerWaitAnswer;
+  readonly execCreate: IdAnswer;
+  readonly execInspect: ExecInspect;
+  readonly imageList: readonly ImageSummary[];
+  readonly imageHistory: readonly ImageHistoryItem[];
+  readonly imageDelete: readonly ImageDeleteItem[];
+}
+
 interface Connection {
   readonly socket: Socket;
   readonly reader: ResponseReader;
@@ -64,15 +93,19 @@ export class Client {
     this.#unreachable = unreachable;
   }
 
-  /** Opens a connection ahead of its use; a failure shows at the first request. */
-  async prepare(count = 1): Promise<void> {
-    const opened = await Promise.allSettled(Array.from({ length: count }, () => this.#open()));
+  /** Opens connections ahead of their use; a failure shows at the request that finds none. */
+  async prepare(count: number): Promise<void> {
+    const opened = await Promise.allSettled(Array.from({ length: count }, () => this.#open(false)));
     for (const result of opened) if (result.status === "fulfilled") this.#idle.push(result.value);
   }
 
   /** The JSON answer to a request; throws AnswerError for statuses from 400. */
-  async get<T, R extends RouteName = RouteName>(name: R, values: PathValues<R>, options: RequestOptions = {}): Promise<T> {
-    return JSON.parse(await this.text(name, values, options)) as T;
+  async get<R extends keyof JsonAnswers>(
+    name: R,
+    values: PathValues<R>,
+    options: RequestOptions = {},
+  ): Promise<JsonAnswers[R]> {
+    return JSON.parse(await this.text(name, values, options)) as JsonAnswers[R];
   }
 
   /** The whole body of the answer. */
@@ -112,7 +145,12 @@ export class Client {
     options.signal?.addEventListener("abort", abort, { once: true });
     try {
       options.signal?.throwIfAborted();
-      await write(connection.socket, requestHead(routes[name].method, path, options, upgrade), options, connection.reader);
+      await write(
+        connection.socket,
+        requestHead(routes[name].method, path, options, upgrade),
+        options,
+        connection.reader,
+      );
       const head = await connection.reader.head();
       if (head.status >= 400) throw await this.#refusal(connection, head);
       return { connection, head };
@@ -169,7 +207,11 @@ export class Client {
 }
 
 const requestHead = (method: string, path: string, options: RequestOptions, upgrade: boolean): string => {
-  const lines = [`${method} ${path}${encodeQuery(options.query ?? {})} HTTP/1.1`, "Host: api.pier.localhost", "User-Agent: pier"];
+  const lines = [
+    `${method} ${path}${encodeQuery(options.query ?? {})} HTTP/1.1`,
+    "Host: api.pier.localhost",
+    "User-Agent: pier",
+  ];
   if (upgrade) lines.push("Connection: Upgrade", "Upgrade: tcp");
   if (options.stream !== undefined) lines.push(`Content-Type: ${options.stream.type}`, "Transfer-Encoding: chunked");
   const body = options.json === undefined ? "" : JSON.stringify(options.json);

@@ -186,7 +186,8 @@ const parseHead = (text: string): Head => {
     if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
   }
   const length = headers.get("content-length");
-  if (length !== undefined && !/^\d{1,15}$/.test(length)) throw apiError("answerMalformed", { what: "the length of an answer" });
+  if (length !== undefined && !/^\d{1,15}$/.test(length))
+    throw apiError("answerMalformed", { what: "the length of an answer" });
   const connection = headers.get("connection")?.toLowerCase();
   const chunked = headers.get("transfer-encoding")?.toLowerCase() === "chunked";
   return {

@@ -49,10 +49,20 @@ export const cliErrors = {
     hint: "-H unix:///run/pier/pier.sock",
   },
   notATerminal: { status: 400, sentence: "the input device is not a TTY" },
-  outputIsTerminal: {
-    status: 400,
-    sentence: "requested load from stdin, but stdin is empty",
-  },
+  inputIsTerminal: { status: 400, sentence: "requested load from stdin, but stdin is empty" },
+  emptyName: { status: 400, sentence: "container name cannot be empty" },
+  emptyNames: { status: 400, sentence: "Error: Neither old nor new names may be empty" },
+  notATag: { status: 400, sentence: "Error parsing reference: {name} is not a valid repository/tag: {reason}" },
+  tagWithDigest: { status: 400, sentence: "refusing to create a tag with a digest reference" },
+  typeEmpty: { status: 400, sentence: "type is empty: must be one of {names}" },
+  typeUnknown: { status: 400, sentence: "unknown type: {type}: must be one of {names}" },
+  explainFormat: { status: 400, sentence: "must be text or json" },
+  attachStopped: { status: 400, sentence: "You cannot attach to a stopped container, start it first" },
+  attachPaused: { status: 400, sentence: "You cannot attach to a paused container, unpause it first" },
+  attachRestarting: { status: 400, sentence: "You cannot attach to a restarting container, wait until it is running" },
+  daemonDirectory: { status: 500, sentence: "cannot start a daemon: {path} cannot be made: {reason}" },
+  daemonNotStarted: { status: 500, sentence: "the daemon that was started has ended; its log, {log}, ends with:" },
+  startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
 } as const;
 
 export const cliError = errorsFrom(cliErrors);

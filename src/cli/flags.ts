@@ -23,8 +23,6 @@ export interface Flag<T = unknown> {
   readonly short?: string;
   /** Further names, not shown in the help. */
   readonly aliases?: readonly string[];
-  /** A flag that only Docker on Windows knows; given, it is refused in Docker's words. */
-  readonly windows?: true;
 }
 
 export type FlagTable = Readonly<Record<string, Flag>>;

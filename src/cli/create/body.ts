@@ -11,8 +11,8 @@ import { parseExpose, parsePublish } from "./ports.ts";
 import { isInterfaceDevice, parseDevice } from "./resources.ts";
 import { checkNamespaces, normalCapabilities, planSecurity } from "./security.ts";
 
-type Given = Parsed<typeof containerFlags>;
-type Flags = Given["values"];
+type Flags = Parsed<typeof containerFlags>["values"];
+type Given = Pick<Parsed<typeof containerFlags>, "values" | "positional"> & { readonly given: ReadonlySet<string> };
 
 /** A list, or null where Go has none. */
 const orNull = <T>(values: readonly T[]): readonly T[] | null => (values.length === 0 ? null : values);

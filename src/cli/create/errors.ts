@@ -76,7 +76,10 @@ export const createErrors = {
   portMissing: { status: 400, sentence: "no port specified: {text}<empty>" },
   portContainer: { status: 400, sentence: "invalid containerPort: {text}" },
   portHost: { status: 400, sentence: "invalid hostPort: {text}" },
-  portRanges: { status: 400, sentence: "invalid ranges specified for container and host Ports: {container} and {host}" },
+  portRanges: {
+    status: 400,
+    sentence: "invalid ranges specified for container and host Ports: {container} and {host}",
+  },
   portProtocol: { status: 400, sentence: "invalid proto: {protocol}" },
   exposeFormat: { status: 400, sentence: "invalid port format for --expose: {text}" },
   exposeRange: { status: 400, sentence: "invalid range format for --expose: {text}, error: {reason}" },
@@ -126,7 +129,8 @@ export const createErrors = {
   },
   windowsOnly: {
     status: 400,
-    sentence: '"--{flag}" is only supported on a Docker daemon running on windows, but the Docker daemon is running on linux',
+    sentence:
+      '"--{flag}" is only supported on a Docker daemon running on windows, but the Docker daemon is running on linux',
   },
 } as const;
 

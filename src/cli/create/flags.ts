@@ -15,8 +15,8 @@ import {
 } from "../values/kinds.ts";
 import { checkLabel, checkVariable } from "./env-files.ts";
 import { createError } from "./errors.ts";
-import { checkLink, parseDnsSearch, parseDnsServer, parseExtraHost, parseNetwork } from "./networks.ts";
 import { parseMount } from "./mounts.ts";
+import { checkLink, parseDnsSearch, parseDnsServer, parseExtraHost, parseNetwork } from "./networks.ts";
 import {
   checkDeviceRule,
   cpus,
@@ -36,24 +36,22 @@ const checkStream = (name: string): string => {
   return stream;
 };
 
-const windows = { windows: true } as const;
-
 export const containerFlags = {
   "add-host": flag(list(parseExtraHost), "Add a custom host-to-IP mapping (host:ip)"),
   annotation: flag(pairs("map"), "Add an annotation to the container (passed through to the OCI runtime)"),
   attach: flag(distinct(checkStream), "Attach to STDIN, STDOUT or STDERR", { short: "a" }),
   "blkio-weight": flag(weight, "Block IO (relative weight), between 10 and 1000, or 0 to disable"),
-  "blkio-weight-device": flag(
-    list(parseWeightDevice, { shown: "[]" }),
-    "Block IO weight (relative device weight)",
-  ),
+  "blkio-weight-device": flag(list(parseWeightDevice, { shown: "[]" }), "Block IO weight (relative device weight)"),
   "cap-add": flag(texts, "Add Linux capabilities"),
   "cap-drop": flag(texts, "Drop Linux capabilities"),
   "cgroup-parent": flag(text(), "Optional parent cgroup for the container"),
-  cgroupns: flag(text(), "Cgroup namespace to use (host|private)\n'host':    the host's cgroup namespace\n'private': one of its own"),
+  cgroupns: flag(
+    text(),
+    "Cgroup namespace to use (host|private)\n'host':    the host's cgroup namespace\n'private': one of its own",
+  ),
   cidfile: flag(text(), "Write the container ID to the file"),
-  "cpu-count": flag(integer(), "CPU count (Windows only)", windows),
-  "cpu-percent": flag(integer(), "CPU percent (Windows only)", windows),
+  "cpu-count": flag(integer(), "CPU count (Windows only)"),
+  "cpu-percent": flag(integer(), "CPU percent (Windows only)"),
   "cpu-period": flag(integer(), "Limit CPU CFS (Completely Fair Scheduler) period"),
   "cpu-quota": flag(integer(), "Limit CPU CFS (Completely Fair Scheduler) quota"),
   "cpu-rt-period": flag(integer(), "Limit CPU real-time period in microseconds"),
@@ -95,8 +93,8 @@ export const containerFlags = {
   hostname: flag(text(), "Container host name", { short: "h" }),
   init: flag(boolean(), "Run an init inside the container that forwards signals and reaps processes"),
   interactive: flag(boolean(), "Keep STDIN open even if not attached", { short: "i" }),
-  "io-maxbandwidth": flag(bytes, "Maximum IO bandwidth limit for the system drive (Windows only)", windows),
-  "io-maxiops": flag(unsigned(64, "uint"), "Maximum IOps limit for the system drive (Windows only)", windows),
+  "io-maxbandwidth": flag(bytes, "Maximum IO bandwidth limit for the system drive (Windows only)"),
+  "io-maxiops": flag(unsigned(64, "uint"), "Maximum IOps limit for the system drive (Windows only)"),
   ip: flag(text(), "IPv4 address (e.g., 172.30.100.104)"),
   ip6: flag(text(), "IPv6 address (e.g., 2001:db8::33)"),
   ipc: flag(text(), "IPC mode to use"),
@@ -115,7 +113,9 @@ export const containerFlags = {
   "memory-swappiness": flag(integer(-1), "Tune container memory swappiness (0 to 100)"),
   mount: flag(list(parseMount, { placeholder: "mount" }), "Attach a filesystem mount to the container"),
   name: flag(text(), "Assign a name to the container"),
-  network: flag(list(parseNetwork, { placeholder: "network" }), "Connect a container to a network", { aliases: ["net"] }),
+  network: flag(list(parseNetwork, { placeholder: "network" }), "Connect a container to a network", {
+    aliases: ["net"],
+  }),
   "network-alias": flag(texts, "Add network-scoped alias for the container", { aliases: ["net-alias"] }),
   "no-healthcheck": flag(boolean(), "Disable any container-specified HEALTHCHECK"),
   "oom-kill-disable": flag(boolean(), "Disable OOM Killer"),

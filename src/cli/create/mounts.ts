@@ -58,7 +58,10 @@ const readOnly: Field = ({ mount }, value, key) => {
   mount.ReadOnly = truth(key, value);
 };
 
-const volumeDriver = (options: Options, change: (config: { Name?: string; Options?: Readonly<Record<string, string>> }) => void): void => {
+const volumeDriver = (
+  options: Options,
+  change: (config: { Name?: string; Options?: Readonly<Record<string, string>> }) => void,
+): void => {
   options.volume ??= {};
   const config: { Name?: string; Options?: Readonly<Record<string, string>> } = {};
   Object.assign(config, options.volume.DriverConfig);

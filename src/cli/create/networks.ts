@@ -176,10 +176,12 @@ export const planNetworks = (flags: NetworkFlags): PlannedNetworks => {
 export const parseExtraHost = (text: string): string => {
   const [key, value] = splitPair(text);
   const colon = text.indexOf(":");
-  const [name, written] = value !== undefined ? [key, value] : colon < 0 ? ["", ""] : [text.slice(0, colon), text.slice(colon + 1)];
+  const [name, written] =
+    value !== undefined ? [key, value] : colon < 0 ? ["", ""] : [text.slice(0, colon), text.slice(colon + 1)];
   if (name === "") throw createError("hostFormat", { text: quote(text) });
   const address = /^\[.+\]$/.test(written) ? written.slice(1, -1) : written;
-  if (address !== "host-gateway" && !isAddress(address.trim())) throw createError("hostAddress", { text: quote(address) });
+  if (address !== "host-gateway" && !isAddress(address.trim()))
+    throw createError("hostAddress", { text: quote(address) });
   return `${name}:${address}`;
 };
 
@@ -195,7 +197,8 @@ export const parseDnsSearch = (text: string): string => {
   const trimmed = text.trim();
   if (trimmed === ".") return trimmed;
   const name = domainName.exec(trimmed)?.[1];
-  if (name === undefined || !/[a-zA-Z]/.test(name) || name.length >= 255) throw createError("dnsDomain", { text: trimmed });
+  if (name === undefined || !/[a-zA-Z]/.test(name) || name.length >= 255)
+    throw createError("dnsDomain", { text: trimmed });
   return name;
 };
 

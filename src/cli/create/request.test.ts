@@ -12,7 +12,11 @@ import { planContainer, planRequest } from "./request.ts";
 type Change = readonly ["=", readonly string[], unknown] | readonly ["-", readonly string[]];
 interface Recorded {
   readonly base: object;
-  readonly requests: readonly { readonly args: readonly string[]; readonly query: string; readonly changes: readonly Change[] }[];
+  readonly requests: readonly {
+    readonly args: readonly string[];
+    readonly query: string;
+    readonly changes: readonly Change[];
+  }[];
   readonly refusals: readonly { readonly args: readonly string[]; readonly kind: string; readonly message: string }[];
 }
 
@@ -31,20 +35,22 @@ describe("the flags of create", () => {
   const parent = mkdtempSync(join(tmpdir(), "pier-create-"));
   const here = join(parent, "cwd");
   const recorded = JSON.parse(
-    readFileSync(new URL("docker-28.2.2.json", import.meta.url), "utf8").replaceAll("{cwd}", here).replaceAll("{parent}", parent),
+    readFileSync(new URL("docker-28.2.2.json", import.meta.url), "utf8")
+      .replaceAll("{cwd}", here)
+      .replaceAll("{parent}", parent),
   ) as Recorded;
 
   before(() => {
     mkdirSync(join(here, "dir.list"), { recursive: true });
     for (const [name, data] of Object.entries(files)) writeFileSync(join(here, name), data);
     process.chdir(here);
-    process.env["FROM_ENV"] = "env value";
-    process.env["EMPTY_ENV"] = "";
+    process.env.FROM_ENV = "env value";
+    process.env.EMPTY_ENV = "";
   });
   after(() => {
     process.chdir(home);
-    delete process.env["FROM_ENV"];
-    delete process.env["EMPTY_ENV"];
+    delete process.env.FROM_ENV;
+    delete process.env.EMPTY_ENV;
     rmSync(parent, { recursive: true });
   });
 

@@ -1,6 +1,7 @@
 /** The whole request that `run` and `create` send, with the checks that come before it. */
 import { existsSync } from "node:fs";
 import type { ContainerCreateBody } from "../../api/types.ts";
+import { Failure } from "../failure.ts";
 import type { Parsed } from "../flags.ts";
 import { formatPlatform, parsePlatform } from "../values/platform.ts";
 import { checkImage } from "../values/reference.ts";
@@ -14,8 +15,9 @@ export interface CreateRequest {
   readonly body: ContainerCreateBody;
 }
 
-type Given = Parsed<typeof containerFlags>;
+type Given = Pick<Parsed<typeof containerFlags>, "values" | "positional"> & { readonly given: ReadonlySet<string> };
 
+const windowsFlags = ["cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops"];
 const pulls = ["always", "missing", "never"];
 
 /** What is wrong with the words alone. In `run`, and in `create`, these are told with a hint at the help. */
@@ -33,9 +35,9 @@ export const planRequest = ({ values: flags }: Pick<Given, "values">, body: Cont
   return { name: flags.name, platform, body };
 };
 
-/** The flags that only Docker on Windows knows, where they were given, in its words. */
-export const refuseWindows = (table: typeof containerFlags, given: ReadonlySet<keyof typeof containerFlags>): void => {
-  const refused = [...given].filter((name) => "windows" in table[name]).sort();
-  if (refused.length === 0) return;
-  throw new Error(refused.map((flag) => createError("windowsOnly", { flag }).message).join("\n"));
+/** Throws for the flags that only Docker on Windows knows, where they were given, in its words. */
+export const refuseWindows = (given: ReadonlySet<string>): void => {
+  const refused = windowsFlags.filter((name) => given.has(name));
+  if (refused.length > 0)
+    throw new Failure(refused.map((flag) => createError("windowsOnly", { flag }).message).join("\n"));
 };

@@ -16,7 +16,9 @@ export const normalCapabilities = (names: readonly string[]): string[] | null =>
 };
 
 const namespacedControls = new Set(
-  "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni kernel.shm_rmid_forced".split(" "),
+  "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni kernel.shm_rmid_forced".split(
+    " ",
+  ),
 );
 
 export const checkSysctl = (text: string): string => {
@@ -76,6 +78,7 @@ const namespaceRules = {
 /** Throws unless each mode is one that Docker's command line lets through; `--ipc` is left to the daemon, as there. */
 export const checkNamespaces = (modes: Readonly<Record<keyof typeof namespaceRules, string>>): void => {
   for (const flag of ["pid", "uts", "userns", "cgroupns"] as const) {
-    if (!namespaceRules[flag].valid(modes[flag])) throw createError("namespaceMode", { flag, what: namespaceRules[flag].what });
+    if (!namespaceRules[flag].valid(modes[flag]))
+      throw createError("namespaceMode", { flag, what: namespaceRules[flag].what });
   }
 };

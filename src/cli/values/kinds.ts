@@ -65,7 +65,10 @@ export const distinct = (check: (given: string) => string, placeholder = "list")
 });
 
 /** `key=value` pairs; the last value of a key holds, and no `=` means an empty value. */
-export const pairs = (placeholder: string, check: (given: string) => string = anything): Kind<Readonly<Record<string, string>>> => ({
+export const pairs = (
+  placeholder: string,
+  check: (given: string) => string = anything,
+): Kind<Readonly<Record<string, string>>> => ({
   placeholder,
   initial: Object.freeze(Object.create(null) as Record<string, string>),
   ...(placeholder === "map" ? { shown: "map[]" } : {}),

@@ -38,7 +38,8 @@ export const parseInteger = (text: string): number => {
 export const parseUnsigned = (text: string, bits: 16 | 64 = 64): number => {
   const size = magnitude(text);
   if (size === undefined) throw cliError("numberSyntax", { reader: "ParseUint", text: quote(text) });
-  if (size > SAFE || (bits === 16 && size > 0xffffn)) throw cliError("numberRange", { reader: "ParseUint", text: quote(text) });
+  if (size > SAFE || (bits === 16 && size > 0xffffn))
+    throw cliError("numberRange", { reader: "ParseUint", text: quote(text) });
   return Number(size);
 };
 

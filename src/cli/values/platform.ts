@@ -10,10 +10,14 @@ export interface Platform {
 }
 
 const systems = new Set(
-  "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos".split(" "),
+  "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos".split(
+    " ",
+  ),
 );
 const architectures = new Set(
-  "386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm".split(" "),
+  "386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm".split(
+    " ",
+  ),
 );
 const otherNames: ReadonlyMap<string, readonly [architecture: string, variant?: string]> = new Map([
   ["i386", ["386"]],
@@ -39,7 +43,10 @@ export const parsePlatform = (text: string): Platform => {
   const fail = (reason: string) => cliError("platformInvalid", { text: quote(text), reason });
   const parts = text.split("/");
   for (const part of parts) {
-    if (!/^[A-Za-z0-9_.-]+$/.test(part)) throw fail(`${quote(part)} is an invalid component of ${quote(text)}: platform specifier component must match "^[A-Za-z0-9_.-]+$"`);
+    if (!/^[A-Za-z0-9_.-]+$/.test(part))
+      throw fail(
+        `${quote(part)} is an invalid component of ${quote(text)}: platform specifier component must match "^[A-Za-z0-9_.-]+$"`,
+      );
   }
   const [first = "", second, third] = parts.map((part) => part.toLowerCase());
   const os = first === "macos" ? "darwin" : first;

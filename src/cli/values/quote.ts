@@ -7,7 +7,9 @@ export const quote = (text: string): string => {
     else if (escapes.has(character)) quoted += escapes.get(character);
     else if (code < 0x20 || code === 0x7f) quoted += `\\x${code.toString(16).padStart(2, "0")}`;
     else if (printable.test(character)) quoted += character;
-    else quoted += code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
+    else
+      quoted +=
+        code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
   }
   return `${quoted}"`;
 };

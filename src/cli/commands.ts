@@ -1,0 +1,214 @@
+/** The table of commands: what each is called, in one line what it does, and the file that holds it, loaded when it is called. */
+import type { Command } from "./command.ts";
+
+export interface Entry {
+  /** The name at the top: `pier ps`. */
+  readonly top?: string;
+  /** The name in a group, and others there: `pier container ls`. */
+  readonly group?: { readonly name: GroupName; readonly command: string; readonly aliases?: readonly string[] };
+  readonly summary: string;
+  readonly common?: true;
+  load(): Promise<Command>;
+}
+
+export const groups = {
+  container: { summary: "Manage containers" },
+  image: { summary: "Manage images" },
+  system: { summary: "Manage pier" },
+} as const;
+export type GroupName = keyof typeof groups;
+
+const container = (command: string, ...aliases: string[]) => ({
+  group: { name: "container" as const, command, aliases },
+});
+const image = (command: string, ...aliases: string[]) => ({ group: { name: "image" as const, command, aliases } });
+const system = (command: string) => ({ group: { name: "system" as const, command } });
+
+export const entries: readonly Entry[] = [
+  {
+    top: "run",
+    ...container("run"),
+    common: true,
+    summary: "Create and run a new container from an image",
+    load: async () => (await import("./commands/run.ts")).run,
+  },
+  {
+    top: "exec",
+    ...container("exec"),
+    common: true,
+    summary: "Execute a command in a running container",
+    load: async () => (await import("./commands/exec.ts")).exec,
+  },
+  {
+    top: "ps",
+    ...container("ls", "list", "ps"),
+    common: true,
+    summary: "List containers",
+    load: async () => (await import("./commands/ps.ts")).ps,
+  },
+  {
+    top: "images",
+    ...image("ls", "list"),
+    common: true,
+    summary: "List images",
+    load: async () => (await import("./commands/images.ts")).images,
+  },
+  {
+    top: "version",
+    common: true,
+    summary: "Show the version information",
+    load: async () => (await import("./commands/version.ts")).version,
+  },
+  {
+    top: "info",
+    ...system("info"),
+    common: true,
+    summary: "Display system-wide information",
+    load: async () => (await import("./commands/info.ts")).info,
+  },
+  {
+    top: "attach",
+    ...container("attach"),
+    summary: "Attach local standard input, output, and error streams to a running container",
+    load: async () => (await import("./commands/attach.ts")).attach,
+  },
+  {
+    top: "create",
+    ...container("create"),
+    summary: "Create a new container",
+    load: async () => (await import("./commands/create.ts")).create,
+  },
+  {
+    top: "events",
+    ...system("events"),
+    summary: "Get real time events from the server",
+    load: async () => (await import("./commands/events.ts")).events,
+  },
+  {
+    top: "history",
+    ...image("history"),
+    summary: "Show the history of an image",
+    load: async () => (await import("./commands/history.ts")).history,
+  },
+  {
+    top: "import",
+    ...image("import"),
+    summary: "Import the contents from a tarball to create a filesystem image",
+    load: async () => (await import("./commands/import.ts")).importImage,
+  },
+  {
+    top: "inspect",
+    summary: "Return low-level information on pier objects",
+    load: async () => (await import("./commands/inspect.ts")).inspect,
+  },
+  {
+    ...container("inspect"),
+    summary: "Display detailed information on one or more containers",
+    load: async () => (await import("./commands/inspect.ts")).inspectContainers,
+  },
+  {
+    ...image("inspect"),
+    summary: "Display detailed information on one or more images",
+    load: async () => (await import("./commands/inspect.ts")).inspectImages,
+  },
+  {
+    top: "kill",
+    ...container("kill"),
+    summary: "Kill one or more running containers",
+    load: async () => (await import("./commands/stop.ts")).kill,
+  },
+  {
+    top: "load",
+    ...image("load"),
+    summary: "Load an image from a tar archive or STDIN",
+    load: async () => (await import("./commands/load.ts")).load,
+  },
+  {
+    top: "logs",
+    ...container("logs"),
+    summary: "Fetch the logs of a container",
+    load: async () => (await import("./commands/logs.ts")).logs,
+  },
+  {
+    top: "port",
+    ...container("port"),
+    summary: "List port mappings or a specific mapping for the container",
+    load: async () => (await import("./commands/port.ts")).port,
+  },
+  {
+    top: "rename",
+    ...container("rename"),
+    summary: "Rename a container",
+    load: async () => (await import("./commands/rename.ts")).rename,
+  },
+  {
+    top: "restart",
+    ...container("restart"),
+    summary: "Restart one or more containers",
+    load: async () => (await import("./commands/stop.ts")).restart,
+  },
+  {
+    top: "rm",
+    ...container("rm", "remove"),
+    summary: "Remove one or more containers",
+    load: async () => (await import("./commands/rm.ts")).rm,
+  },
+  {
+    top: "rmi",
+    ...image("rm", "remove"),
+    summary: "Remove one or more images",
+    load: async () => (await import("./commands/rmi.ts")).rmi,
+  },
+  {
+    top: "start",
+    ...container("start"),
+    summary: "Start one or more stopped containers",
+    load: async () => (await import("./commands/start.ts")).start,
+  },
+  {
+    top: "stop",
+    ...container("stop"),
+    summary: "Stop one or more running containers",
+    load: async () => (await import("./commands/stop.ts")).stop,
+  },
+  {
+    top: "tag",
+    ...image("tag"),
+    summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    load: async () => (await import("./commands/tag.ts")).tag,
+  },
+  {
+    top: "top",
+    ...container("top"),
+    summary: "Display the running processes of a container",
+    load: async () => (await import("./commands/top.ts")).top,
+  },
+  {
+    top: "wait",
+    ...container("wait"),
+    summary: "Block until one or more containers stop, then print their exit codes",
+    load: async () => (await import("./commands/wait.ts")).wait,
+  },
+];
+
+export type Found =
+  | { readonly kind: "command"; readonly entry: Entry; readonly path: string; readonly words: readonly string[] }
+  | { readonly kind: "group"; readonly group: GroupName; readonly words: readonly string[] }
+  | { readonly kind: "none"; readonly path: string; readonly group?: GroupName };
+
+/** Which command the words call; aliases answer with the name that help uses. */
+export const findCommand = ([first = "", second, ...more]: readonly string[]): Found => {
+  if (Object.hasOwn(groups, first)) {
+    const group = first as GroupName;
+    if (second === undefined || second.startsWith("-"))
+      return { kind: "group", group, words: second === undefined ? [] : [second, ...more] };
+    const entry = entries.find(
+      (one) => one.group?.name === group && [one.group.command, ...(one.group.aliases ?? [])].includes(second),
+    );
+    if (entry === undefined) return { kind: "none", path: `${group} ${second}`, group };
+    return { kind: "command", entry, path: `${group} ${entry.group!.command}`, words: more };
+  }
+  const entry = entries.find(({ top }) => top === first);
+  if (entry === undefined) return { kind: "none", path: first };
+  return { kind: "command", entry, path: first, words: second === undefined ? [] : [second, ...more] };
+};

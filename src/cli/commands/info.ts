@@ -1,0 +1,90 @@
+/** `pier info` */
+import type { InfoAnswer } from "../../api/answers.ts";
+import { pierVersion } from "../../api/versions.ts";
+import { command } from "../command.ts";
+import { Failure } from "../failure.ts";
+import { flag } from "../flags.ts";
+import { print, printError } from "../streams/output.ts";
+import { formatMemory } from "../values/bytes.ts";
+import { formatHelp } from "../values/format.ts";
+import { text } from "../values/kinds.ts";
+
+export const info = command({
+  usage: "[OPTIONS]",
+  flags: { format: flag(text(), formatHelp("plain"), { short: "f" }) },
+  least: 0,
+  most: 0,
+  run: async ({ values: { format }, client }) => {
+    const template =
+      format === "" || format === "json" ? undefined : (await import("../output/format.ts")).parseFormat(format);
+    const about = { ClientInfo: { Version: pierVersion } };
+    if (format === "") print(`Client: pier\n Version:    ${pierVersion}\n\nServer:\n`);
+    const answer = await client.text("info", {});
+    const server = JSON.parse(answer) as InfoAnswer;
+    if (template !== undefined) print(`${template.fillJson(JSON.stringify({ ...server, ...about }))}\n`);
+    else if (format === "json") print(`${JSON.stringify({ ...server, ...about })}\n`);
+    else print(describe(server));
+    for (const warning of format === "" ? (server.Warnings ?? []) : []) printError(`${warning}\n`);
+    if (server.ID === "") throw new Failure("the daemon says nothing of itself");
+  },
+});
+
+/** Docker's layout, for the facts that there are. */
+const describe = (server: InfoAnswer): string => {
+  const lines: string[] = [];
+  const add = (depth: number, name: string, value: string | number | boolean): void => {
+    lines.push(`${" ".repeat(depth)}${name}: ${value}`);
+  };
+  add(1, "Containers", server.Containers);
+  add(2, "Running", server.ContainersRunning);
+  add(2, "Paused", server.ContainersPaused);
+  add(2, "Stopped", server.ContainersStopped);
+  add(1, "Images", server.Images);
+  add(1, "Server Version", server.ServerVersion);
+  add(1, "Storage Driver", server.Driver);
+  for (const [name, value] of server.DriverStatus ?? []) add(2, name, value);
+  add(1, "Logging Driver", server.LoggingDriver);
+  add(1, "Cgroup Driver", server.CgroupDriver);
+  if (server.CgroupVersion) add(1, "Cgroup Version", server.CgroupVersion);
+  lines.push(" Plugins:");
+  add(2, "Volume", (server.Plugins.Volume ?? []).join(" "));
+  add(2, "Network", (server.Plugins.Network ?? []).join(" "));
+  add(2, "Log", (server.Plugins.Log ?? []).join(" "));
+  add(
+    1,
+    "Runtimes",
+    Object.keys(server.Runtimes ?? {})
+      .sort()
+      .join(" "),
+  );
+  add(1, "Default Runtime", server.DefaultRuntime);
+  if ((server.SecurityOptions ?? []).length > 0) {
+    lines.push(" Security Options:");
+    for (const option of server.SecurityOptions) lines.push(...describeOption(option));
+  }
+  add(1, "Kernel Version", server.KernelVersion);
+  add(1, "Operating System", server.OperatingSystem);
+  add(1, "OSType", server.OSType);
+  add(1, "Architecture", server.Architecture);
+  add(1, "CPUs", server.NCPU);
+  add(1, "Total Memory", formatMemory(server.MemTotal));
+  add(1, "Name", server.Name);
+  add(1, "ID", server.ID);
+  add(1, "Docker Root Dir", server.DockerRootDir);
+  add(1, "Debug Mode", server.Debug);
+  add(1, "Experimental", server.ExperimentalBuild);
+  add(1, "Live Restore Enabled", server.LiveRestoreEnabled);
+  return `${lines.join("\n")}\n`;
+};
+
+/** `name=seccomp,profile=builtin` as a name with its options beneath. */
+const describeOption = (option: string): string[] => {
+  const fields = option.split(",").map((field) => field.split("=") as [string, string]);
+  const name = fields.find(([key]) => key === "name")?.[1] ?? option;
+  return [
+    `  ${name}`,
+    ...fields
+      .filter(([key]) => key !== "name")
+      .map(([key, value]) => `   ${key[0]?.toUpperCase()}${key.slice(1)}: ${value}`),
+  ];
+};

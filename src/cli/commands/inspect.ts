@@ -1,0 +1,122 @@
+/** `pier inspect`, `pier container inspect`, `pier image inspect`. */
+import { AnswerError, type Client } from "../../api/client.ts";
+import type { RouteName } from "../../api/routes.ts";
+import { type Call, command } from "../command.ts";
+import { cliError } from "../errors.ts";
+import { Failure, messageOf } from "../failure.ts";
+import { flag } from "../flags.ts";
+import { print, printError } from "../streams/output.ts";
+import { formatHelp } from "../values/format.ts";
+import { compactJson, indentJson } from "../values/json.ts";
+import { boolean, text } from "../values/kinds.ts";
+import { quote } from "../values/quote.ts";
+
+/** An exit code of its own: Docker's for a template that cannot be read. */
+const BAD_TEMPLATE = 64;
+
+interface Kind {
+  readonly fetch: (client: Client, name: string, size: boolean) => Promise<string>;
+}
+
+const byName = (route: RouteName, key: "id" | "name"): Kind => ({
+  fetch: (client, name, size) => {
+    const values = { [key]: name } as { id: string; name: string };
+    return client.text(route as "containerInspect", values, { query: { size } });
+  },
+});
+
+/** What can be inspected, in the order in which a name is looked for. */
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  ["container", byName("containerInspect", "id")],
+  ["image", byName("imageInspect", "name")],
+  ["network", byName("networkInspect", "id")],
+  ["volume", byName("volumeInspect", "id")],
+]);
+
+const formatFlag = flag(text(), formatHelp("plain"), { short: "f" });
+const sizeFlag = flag(boolean(), "Display total file sizes if the type is container", { short: "s" });
+
+const most = Number.POSITIVE_INFINITY;
+
+export const inspect = command({
+  usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+  flags: {
+    format: formatFlag,
+    size: sizeFlag,
+    type: flag(text(), "Only inspect objects of the given type"),
+  },
+  least: 1,
+  most,
+  run: async (call) => {
+    const { type, format, size } = call.values;
+    if (call.given.has("type") && !kinds.has(type)) {
+      const names = [...kinds.keys()].map((name) => `"${name}"`).join(", ");
+      throw type === "" ? cliError("typeEmpty", { names }) : cliError("typeUnknown", { type: quote(type), names });
+    }
+    return await show(call, type === "" ? [...kinds.values()] : [kinds.get(type)!], format, size);
+  },
+});
+
+export const inspectContainers = command({
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: { format: formatFlag, size: { ...sizeFlag, usage: "Display total file sizes" } },
+  least: 1,
+  most,
+  run: (call) => show(call, [kinds.get("container")!], call.values.format, call.values.size),
+});
+
+export const inspectImages = command({
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  flags: { format: formatFlag },
+  least: 1,
+  most,
+  run: (call) => show(call, [kinds.get("image")!], call.values.format, false),
+});
+
+/** The first kind that has the name; throws the last refusal, or that no kind has it. */
+const find = async (client: Client, name: string, wanted: readonly Kind[], size: boolean): Promise<string> => {
+  for (const [at, { fetch }] of wanted.entries()) {
+    try {
+      return await fetch(client, name, size && at === 0);
+    } catch (error) {
+      const missing = error instanceof AnswerError && (error.status === 404 || error.status === 501);
+      if (!missing || wanted.length === 1) throw error;
+    }
+  }
+  throw new Failure(`Error: No such object: ${name}`);
+};
+
+const show = async (
+  { positional, client }: Pick<Call, "positional" | "client">,
+  wanted: readonly Kind[],
+  format: string,
+  size: boolean,
+): Promise<number> => {
+  const printer = await printerFor(format);
+  const failures: string[] = [];
+  const found: string[] = [];
+  for (const name of positional) {
+    try {
+      found.push(await find(client, name, wanted, size));
+    } catch (error) {
+      failures.push(messageOf(error));
+    }
+  }
+  print(printer(found));
+  if (failures.length > 0) printError(`${failures.join("\n")}\n`);
+  return failures.length > 0 ? 1 : 0;
+};
+
+/** How the objects found are written: as a JSON list, each as one line of JSON, or each through a template. */
+const printerFor = async (format: string): Promise<(found: readonly string[]) => string> => {
+  if (format === "") return (found) => `${indentJson(`[${found.join(",")}]`)}\n`;
+  if (format === "json")
+    return (found) => (found.length === 0 ? "\n" : found.map((one) => `${compactJson(one)}\n`).join(""));
+  const { parseFormat } = await import("../output/format.ts");
+  const template = parseFormat(format, {
+    unreadable: "template parsing error",
+    unfillable: "template parsing error",
+    exitCode: BAD_TEMPLATE,
+  });
+  return (found) => (found.length === 0 ? "\n" : found.map((one) => `${template.fillJson(one)}\n`).join(""));
+};

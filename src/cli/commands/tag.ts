@@ -1,0 +1,28 @@
+/** `pier tag` */
+import { command } from "../command.ts";
+import { cliError } from "../errors.ts";
+import { quote } from "../values/quote.ts";
+import { parseReference } from "../values/reference.ts";
+
+export const tag = command({
+  usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+  flags: {},
+  least: 2,
+  most: 2,
+  run: async ({ positional, client }) => {
+    const [source = "", target = ""] = positional;
+    readName(source);
+    const { name, tag: wanted = "latest", digest } = readName(target);
+    if (digest !== undefined) throw cliError("tagWithDigest", {});
+    await client.text("imageTag", { name: source }, { query: { repo: name, tag: wanted } });
+  },
+});
+
+const readName = (text: string): ReturnType<typeof parseReference> => {
+  if (/^(sha256:)?[0-9a-f]{64}$/.test(text)) return { name: text, tag: undefined, digest: undefined };
+  try {
+    return parseReference(text);
+  } catch (cause) {
+    throw cliError("notATag", { name: quote(text), reason: (cause as Error).message }, cause);
+  }
+};

@@ -1,0 +1,24 @@
+/** `pier top` */
+import { command } from "../command.ts";
+import { formatTable } from "../output/table.ts";
+import { print } from "../streams/output.ts";
+
+export const top = command({
+  usage: "CONTAINER [ps OPTIONS]",
+  flags: {},
+  least: 1,
+  most: Number.POSITIVE_INFINITY,
+  stopAtFirst: true,
+  run: async ({ positional, client }) => {
+    const [id = "", ...options] = positional;
+    const query = { ps_args: options.join(" ") };
+    const { Titles, Processes } = await client.get("containerTop", { id }, { query });
+    // Docker ends each cell with a tab: the last column is as wide as the others.
+    print(
+      formatTable(
+        [Titles, ...Processes].map((cells) => [...cells, ""]),
+        20,
+      ),
+    );
+  },
+});

@@ -1,0 +1,34 @@
+/** `--cidfile`: the file is ours from before the container is made, and goes again when none is. */
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { errnoOf } from "../../base/errors.ts";
+import { fileFailure } from "../failure.ts";
+import { createError } from "./errors.ts";
+
+export class IdFile implements Disposable {
+  readonly #path: string;
+  readonly #fd: number | undefined;
+  #written = false;
+
+  /** An empty path is no file; throws when something has that name already. */
+  constructor(path: string) {
+    this.#path = path;
+    if (path === "") return;
+    try {
+      this.#fd = openSync(path, "wx", 0o644);
+    } catch (cause) {
+      throw errnoOf(cause) === "EEXIST" ? createError("idFileExists", { path }, cause) : fileFailure(path, cause);
+    }
+  }
+
+  write(id: string): void {
+    if (this.#fd === undefined) return;
+    writeSync(this.#fd, id);
+    this.#written = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd === undefined) return;
+    closeSync(this.#fd);
+    if (!this.#written) rmSync(this.#path, { force: true });
+  }
+}
