@@ -51,18 +51,21 @@ const checkArguments = (name: string, args: readonly string[]): void => {
   }
 };
 
+const ps = async (args: readonly string[]): Promise<string> =>
+  (await run("ps", args, { maxBuffer: outputLimit })).stdout;
+
 export const findProcesses = async (name: string, psArgs: string, paths: CgroupPaths): Promise<ProcessTable> => {
   const args = words(psArgs || "-ef");
   checkArguments(name, args);
   const pids = await readPids(paths);
-  const output = await run("ps", args, { maxBuffer: outputLimit }).then(
-    ({ stdout }) => stdout,
-    (cause: unknown) => {
+  // Some options (f) cannot be used together with -q, which finds processes of every user and terminal.
+  const output = await ps([...args, `-q${[...pids].join(",")}`])
+    .catch(() => ps(args))
+    .catch((cause: unknown) => {
       const reason =
         cause instanceof Error && "stderr" in cause && cause.stderr ? firstLine(String(cause.stderr)) : "ps failed";
       throw containerError("noProcessList", { name, reason }, cause);
-    },
-  );
+    });
   const table = parseProcesses(output, pids);
   if (table === undefined)
     throw containerError("noProcessList", { name, reason: "couldn't find PID field in ps output" });
