@@ -145,13 +145,12 @@ export class Client {
     options.signal?.addEventListener("abort", abort, { once: true });
     try {
       options.signal?.throwIfAborted();
-      await write(
-        connection.socket,
-        requestHead(routes[name].method, path, options, upgrade),
-        options,
-        connection.reader,
-      );
-      const head = await connection.reader.head();
+      const sent = write(connection.socket, requestHead(routes[name].method, path, options, upgrade), options);
+      // The answer may begin, and go on, before the whole of an upload is there; or come instead of taking the rest of it.
+      const answer = connection.reader.head();
+      answer.catch(() => {});
+      const head = await Promise.race([answer, sent.then(() => answer)]);
+      sent.catch((error: Error) => connection.socket.destroy(error));
       if (head.status >= 400) throw await this.#refusal(connection, head);
       return { connection, head };
     } catch (error) {
@@ -239,17 +238,16 @@ const escapeQuery = (text: string): string =>
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll("%20", "+");
 
-/** Sends head and body. A daemon that refuses an upload may answer, and stop reading, before it has all of it. */
-const write = async (socket: Socket, head: string, options: RequestOptions, reader: ResponseReader): Promise<void> => {
+/** Sends head and body, as fast as the daemon takes it; a connection that was given up takes no more. */
+const write = async (socket: Socket, head: string, options: RequestOptions): Promise<void> => {
   socket.ref();
   socket.write(head);
   if (options.stream === undefined) return;
   for await (const chunk of options.stream.data) {
     if (chunk.length === 0) continue;
-    if (reader.started || socket.destroyed) return;
-    socket.write(`${chunk.length.toString(16)}\r\n`);
-    socket.write(chunk);
-    if (!socket.write("\r\n")) await Promise.race([once(socket, "drain"), reader.arrival()]);
+    if (socket.destroyed) return;
+    const piece = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from("\r\n")]);
+    await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
   }
   socket.write("0\r\n\r\n");
 };
