@@ -5,7 +5,7 @@ import { print } from "./streams/output.ts";
 /** Requests that are under way at the same time. */
 const MOST = 50;
 
-/** Holds afterwards: all names were tried, and those that went well are printed; throws what went wrong with the others. */
+/** Holds afterwards: all names were tried, and for those that went well what `action` answers, or the name, is printed; throws what went wrong with the others. */
 export const forEach = async (
   names: readonly string[],
   action: (name: string) => Promise<string | void>,
@@ -32,7 +32,7 @@ export const forEach = async (
     void result.then(() => running.delete(result));
     printed = printed.then(async () => {
       const line = await result;
-      if (line !== undefined) print(`${line}\n`);
+      if (line) print(`${line}\n`);
     });
   }
   await printed;

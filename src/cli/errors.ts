@@ -19,7 +19,7 @@ export const cliErrors = {
   durationUnitUnknown: { status: 400, sentence: "time: unknown unit {unit} in duration {text}" },
   timeInvalid: {
     status: 400,
-    sentence: 'invalid value for "{name}": failed to parse value as time or duration: {text}',
+    sentence: "failed to parse value as time or duration: {text}",
   },
   csvEmpty: { status: 400, sentence: "EOF" },
   csvBareQuote: { status: 400, sentence: 'parse error on line 1, column {column}: bare " in non-quoted-field' },

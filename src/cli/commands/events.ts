@@ -22,8 +22,8 @@ export const events = command({
   run: async ({ values: flags, client }) => {
     const lineOf = await printerFor(flags.format);
     const query = {
-      since: parseMoment("since", flags.since),
-      until: parseMoment("until", flags.until),
+      since: parseMoment(flags.since),
+      until: parseMoment(flags.until),
       filters: encodeFilters(flags.filter),
     };
     const { body } = await client.send("events", {}, { query });

@@ -5,7 +5,6 @@ import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";
 import { ellipsis, shortId } from "../output/table.ts";
 import { formatAgo } from "../output/times.ts";
-import { print } from "../streams/output.ts";
 import { formatSize } from "../values/bytes.ts";
 import { formatHelp } from "../values/format.ts";
 import { boolean, text } from "../values/kinds.ts";
@@ -32,17 +31,8 @@ export const history = command({
   run: async ({ values: flags, positional, client }) => {
     const items = await client.get("imageHistory", { name: positional[0]! });
     const rows = items.map((item) => rowOf(item, flags.human, flags["no-trunc"]));
-    if (flags.quiet && flags.format === "") print(rows.map((row) => `${row.ID!()}\n`).join(""));
-    else
-      await printList(
-        {
-          type: "*formatter.historyContext",
-          headings,
-          columns: ["ID", flags.human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"],
-        },
-        rows,
-        flags.format,
-      );
+    const columns = ["ID", flags.human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"];
+    await printList({ type: "*formatter.historyContext", headings, columns }, rows, flags.format, flags.quiet);
   },
 });
 

@@ -5,7 +5,6 @@ import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";
 import { shortId } from "../output/table.ts";
 import { formatAgo, formatMoment } from "../output/times.ts";
-import { print } from "../streams/output.ts";
 import { formatSize } from "../values/bytes.ts";
 import { encodeFilters, filters, withFilter } from "../values/filters.ts";
 import { formatHelp } from "../values/format.ts";
@@ -24,6 +23,7 @@ const headings = {
   Containers: "CONTAINERS",
   SharedSize: "SHARED SIZE",
   UniqueSize: "UNIQUE SIZE",
+  VirtualSize: "SIZE",
 } as const;
 
 export const images = command({
@@ -47,12 +47,8 @@ export const images = command({
     const rows = found.flatMap((image) =>
       namesOf(image, digests).map((names) => rowOf(image, names, flags["no-trunc"])),
     );
-    if (flags.quiet && flags.format === "") {
-      print(rows.map((row) => `${row.ID!()}\n`).join(""));
-      return;
-    }
     const columns = ["Repository", "Tag", ...(flags.digests ? ["Digest"] : []), "ID", "CreatedSince", "Size"];
-    await printList({ type: "*formatter.imageContext", headings, columns }, rows, flags.format);
+    await printList({ type: "*formatter.imageContext", headings, columns }, rows, flags.format, flags.quiet);
   },
 });
 
@@ -96,6 +92,7 @@ const rowOf = (image: ImageSummary, { repository, tag, digest }: Names, whole: b
   CreatedSince: () => formatAgo(image.Created),
   CreatedAt: () => formatMoment(image.Created),
   Size: () => formatSize(image.Size),
+  VirtualSize: () => formatSize(image.Size, 4),
   Containers: () => (image.Containers < 0 ? "N/A" : String(image.Containers)),
   SharedSize: () => (image.SharedSize < 0 ? "N/A" : formatSize(image.SharedSize)),
   UniqueSize: () => (image.SharedSize < 0 ? "N/A" : formatSize(image.Size - image.SharedSize)),

@@ -110,8 +110,7 @@ const show = async (
 /** How the objects found are written: as a JSON list, each as one line of JSON, or each through a template. */
 const printerFor = async (format: string): Promise<(found: readonly string[]) => string> => {
   if (format === "") return (found) => `${indentJson(`[${found.join(",")}]`)}\n`;
-  if (format === "json")
-    return (found) => (found.length === 0 ? "\n" : found.map((one) => `${compactJson(one)}\n`).join(""));
+  if (format === "json") return (found) => `[${found.map(compactJson).join(",")}]\n`;
   const { parseFormat } = await import("../output/format.ts");
   const template = parseFormat(format, {
     unreadable: "template parsing error",

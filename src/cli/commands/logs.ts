@@ -1,5 +1,6 @@
 /** `pier logs` */
 import { command } from "../command.ts";
+import { Failure, messageOf } from "../failure.ts";
 import { flag } from "../flags.ts";
 import { Demultiplexer } from "../streams/session.ts";
 import { boolean, text } from "../values/kinds.ts";
@@ -28,8 +29,8 @@ export const logs = command({
       follow: flags.follow,
       timestamps: flags.timestamps,
       details: flags.details,
-      since: parseMoment("since", flags.since),
-      until: parseMoment("until", flags.until),
+      since: momentOf("since", flags.since),
+      until: momentOf("until", flags.until),
       tail: flags.tail,
     };
     const { body } = await client.send("containerLogs", { id }, { query });
@@ -38,3 +39,11 @@ export const logs = command({
     await outputs.calm();
   },
 });
+
+const momentOf = (name: string, text: string): string => {
+  try {
+    return parseMoment(text);
+  } catch (cause) {
+    throw new Failure(`invalid value for "${name}": ${messageOf(cause)}`, 1, cause);
+  }
+};

@@ -1,8 +1,9 @@
 /** `pier port` */
 import { command } from "../command.ts";
-import { Failure } from "../failure.ts";
+import { Failure, messageOf } from "../failure.ts";
 import { joinAddress } from "../output/ports.ts";
 import { print } from "../streams/output.ts";
+import { parseUnsigned } from "../values/numbers.ts";
 
 export const port = command({
   usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
@@ -21,12 +22,20 @@ export const port = command({
       return;
     }
     const [number = "", protocol = "tcp"] = wanted.split("/");
-    if (!/^\d+$/.test(number) || Number(number) > 0xffff) throw new Failure(`Error: invalid port (${number})`);
+    checkNumber(number);
     const lines = addresses(`${number}/${protocol}`);
-    if (lines.length === 0) throw new Failure(`Error: No public port '${number}/${protocol}' published for ${id}`);
+    if (lines.length === 0) throw new Failure(`Error: No public port '${wanted}' published for ${id}`);
     print(lines.map((line) => `${line}\n`).join(""));
   },
 });
+
+const checkNumber = (number: string): void => {
+  try {
+    parseUnsigned(number, 16);
+  } catch (cause) {
+    throw new Failure(`Error: invalid port (${number}): ${messageOf(cause)}`, 1, cause);
+  }
+};
 
 /** Numbers by their size, the rest by its letters. */
 const inOrder = (a: string, b: string): number => a.localeCompare(b, "en", { numeric: true });

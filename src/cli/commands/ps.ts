@@ -6,7 +6,7 @@ import { printList, type Row } from "../output/list.ts";
 import { formatPorts } from "../output/ports.ts";
 import { ellipsis, shortId } from "../output/table.ts";
 import { formatAgo, formatMoment } from "../output/times.ts";
-import { print } from "../streams/output.ts";
+import { printError } from "../streams/output.ts";
 import { formatSize } from "../values/bytes.ts";
 import { encodeFilters, filters } from "../values/filters.ts";
 import { formatHelp } from "../values/format.ts";
@@ -48,7 +48,7 @@ export const ps = command({
   most: 0,
   run: async ({ values: flags, given, client }) => {
     const limit = flags.latest && !given.has("last") ? 1 : flags.last;
-    const size = flags.size || /\.Size\b/.test(flags.format);
+    const size = flags.size || /\.Size\b|\bjson\s+\.(?!\w)/.test(flags.format);
     const query = {
       all: flags.all,
       limit: limit > 0 ? limit : undefined,
@@ -57,13 +57,14 @@ export const ps = command({
     };
     const containers = await client.get("containerList", {}, { query });
     const rows = containers.map((container) => rowOf(container, flags["no-trunc"]));
-    if (flags.quiet && flags.format === "") print(rows.map((row) => `${row.ID!()}\n`).join(""));
-    else
-      await printList(
-        { type: "*formatter.ContainerContext", headings, columns: flags.size ? [...columns, "Size"] : columns },
-        rows,
-        flags.format,
-      );
+    const ignored = flags.quiet && flags.format !== "";
+    if (ignored) printError("WARNING: Ignoring custom format, because both --format and --quiet are set.\n");
+    const list = {
+      type: "*formatter.ContainerContext",
+      headings,
+      columns: flags.size ? [...columns, "Size"] : columns,
+    };
+    await printList(list, rows, ignored ? "" : flags.format, flags.quiet);
   },
 });
 
@@ -94,7 +95,7 @@ const rowOf = (container: ContainerSummary, whole: boolean): Row => ({
     container.Mounts.map((mount) => mount.Name || mount.Source)
       .map((name) => (whole ? name : ellipsis(name, 15)))
       .join(","),
-  Label: (name = "") => container.Labels?.[name] ?? "",
+  Label: (name: string) => container.Labels?.[name] ?? "",
   LocalVolumes: () => String(container.Mounts.filter(({ Driver }) => Driver === "local").length),
   Networks: () => Object.keys(container.NetworkSettings?.Networks ?? {}).join(","),
 });

@@ -27,6 +27,7 @@ export const rm = command({
         // What is not there need not be forced away.
         if (!(force && error instanceof AnswerError && error.status === 404)) throw error;
         printError(`${messageOf(error)}\n`);
+        return "";
       }
       return name;
     }),

@@ -13,12 +13,6 @@ export const top = command({
     const [id = "", ...options] = positional;
     const query = { ps_args: options.join(" ") };
     const { Titles, Processes } = await client.get("containerTop", { id }, { query });
-    // Docker ends each cell with a tab: the last column is as wide as the others.
-    print(
-      formatTable(
-        [Titles, ...Processes].map((cells) => [...cells, ""]),
-        20,
-      ),
-    );
+    print(formatTable([Titles, ...Processes], 20));
   },
 });

@@ -36,7 +36,7 @@ const createOrPull = async (client: Client, request: CreateRequest, options: Cre
   } catch (error) {
     const absent =
       error instanceof AnswerError && error.status === 404 && options.pull === "missing" && isName(body.Image ?? "");
-    if (!absent || !/^no such image/i.test(error.message)) throw error;
+    if (!absent) throw error;
     if (!options.quiet) printError(`Unable to find image '${taggedName(body.Image ?? "")}' locally\n`);
     await pull(client, request, options.quiet);
     return await create();

@@ -16,10 +16,14 @@ export interface List {
 
 const withEscapes = (template: string): string => template.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
 
-/** Prints the rows as `--format` asks; the usual table for `table` and no format. */
-export const printList = async (list: List, rows: readonly Row[], format: string): Promise<void> => {
+/** Prints the rows as `--format` asks; without it the usual table, or the ids alone. */
+export const printList = async (list: List, rows: readonly Row[], format: string, quiet: boolean): Promise<void> => {
   const template = withEscapes(format.trim());
   if (template === "" || template === "table") {
+    if (quiet) {
+      print(rows.map((row) => `${row.ID!()}\n`).join(""));
+      return;
+    }
     const heading = list.columns.map((column) => list.headings[column]!);
     print(formatTable([heading, ...rows.map((row) => list.columns.map((column) => row[column]!()))]));
     return;

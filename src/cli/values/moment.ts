@@ -15,7 +15,7 @@ const parseCalendar = (text: string): string | undefined => {
 };
 
 /** Seconds since 1970 as the API takes them, from a date, a duration (`10m`) or a number; throws for anything else. */
-export const parseMoment = (name: string, text: string, now = Date.now()): string => {
+export const parseMoment = (text: string, now = Date.now()): string => {
   if (text === "" || text === "0") return text;
   try {
     return String(Math.floor(now / 1000 - parseDuration(text) / 1e9));
@@ -23,6 +23,6 @@ export const parseMoment = (name: string, text: string, now = Date.now()): strin
     if (!(error instanceof PierError)) throw error;
   }
   const moment = /^\d+(\.\d+)?$/.test(text) ? text : parseCalendar(text);
-  if (moment === undefined) throw cliError("timeInvalid", { name, text: quote(text) });
+  if (moment === undefined) throw cliError("timeInvalid", { text: quote(text) });
   return moment;
 };
