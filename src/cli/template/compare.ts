@@ -1,6 +1,7 @@
 /** The functions of templates that compare. */
 import { CallError } from "./errors.ts";
-import { indirect, JsonNumber, Pointer, Time, type Value } from "./values.ts";
+import { format } from "./print.ts";
+import { Dictionary, indirect, JsonNumber, Pointer, Slice, Time, typeName, type Value } from "./values.ts";
 
 type Basic = "bool" | "number" | "string" | "none";
 
@@ -19,6 +20,13 @@ const basicOf = (
   throw new CallError("invalid type for comparison");
 };
 
+/** Both, of one kind. */
+const basicsOf = (a: Value, b: Value): readonly [ReturnType<typeof basicOf>, ReturnType<typeof basicOf>] => {
+  const [first, second] = [basicOf(a), basicOf(b)];
+  if (first.kind === second.kind && first.float === second.float) return [first, second];
+  throw new CallError("incompatible types for comparison");
+};
+
 const isNil = (value: Value): boolean =>
   value === undefined || (value instanceof Pointer && value.target === undefined);
 
@@ -29,16 +37,16 @@ const isEqual = (a: Value, b: Value): boolean => {
     throw new CallError("incompatible types for comparison");
   }
   if (a instanceof Time && b instanceof Time) return a.text === b.text;
-  const [first, second] = [basicOf(a), basicOf(b)];
-  if (first.kind !== second.kind || first.float !== second.float)
-    throw new CallError("incompatible types for comparison");
+  for (const value of [a, b]) {
+    const whole = value instanceof Slice || value instanceof Dictionary;
+    if (whole) throw new CallError(`non-comparable type ${format(value)}: ${typeName(value)}`);
+  }
+  const [first, second] = basicsOf(a, b);
   return first.value === second.value;
 };
 
 const isLess = (a: Value, b: Value): boolean => {
-  const [first, second] = [basicOf(a), basicOf(b)];
-  if (first.kind !== second.kind || first.float !== second.float)
-    throw new CallError("incompatible types for comparison");
+  const [first, second] = basicsOf(a, b);
   if (first.kind === "bool") throw new CallError("invalid type for comparison");
   if (first.kind === "string")
     return Buffer.compare(Buffer.from(String(first.value)), Buffer.from(String(second.value))) < 0;

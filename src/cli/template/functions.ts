@@ -94,6 +94,25 @@ const truncate = (text: string, most: bigint): string => {
   return Buffer.from(text).subarray(0, Number(most)).toString();
 };
 
+const entities: Readonly<Record<string, string>> = {
+  "\0": "\uFFFD",
+  '"': "&#34;",
+  "'": "&#39;",
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+};
+
+const escapeScript = (character: string): string =>
+  "\\'\"".includes(character)
+    ? `\\${character}`
+    : `\\u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+
+const escapeQuery = (text: string): string =>
+  encodeURIComponent(text)
+    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll("%20", "+");
+
 const any = "any" as const;
 
 export const functions: Readonly<Record<string, TemplateFunction>> = {
@@ -121,6 +140,21 @@ export const functions: Readonly<Record<string, TemplateFunction>> = {
     parameters: [any],
     variadic: true,
     call: (...values: Value[]) => `${values.map(format).join(" ")}\n`,
+  },
+  html: {
+    parameters: [any],
+    variadic: true,
+    call: (...values: Value[]) => sprint(values).replace(/[\0"'&<>]/g, (character) => entities[character]!),
+  },
+  js: {
+    parameters: [any],
+    variadic: true,
+    call: (...values: Value[]) => sprint(values).replace(/[\\'"<>&=\x00-\x1f\x7f]/g, escapeScript),
+  },
+  urlquery: {
+    parameters: [any],
+    variadic: true,
+    call: (...values: Value[]) => escapeQuery(sprint(values)),
   },
   json: { parameters: [any], call: (value: Value) => toJson(value) },
   split: { parameters: ["string", "string"], call: (text: string, by: string) => textsOf(text.split(by)) },

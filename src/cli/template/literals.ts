@@ -1,16 +1,16 @@
 /** Numbers and quoted text as templates write them, by Go's rules. */
 
-/** An integer where it is written as one, also `1e3`; otherwise a floating-point number. */
-export const parseNumber = (text: string): bigint | number => {
+/** With a point or an exponent it is a floating-point number; undefined for one that is none, or too large. */
+export const parseNumber = (text: string): bigint | number | undefined => {
   const plain = text.replaceAll("_", "");
-  const [, sign, digits] = /^([+-]?)(.*)$/.exec(plain)!;
-  const octal = /^0[0-7]+$/.test(digits!) ? `0o${digits}` : digits!;
-  if (/^(0[xX]|0[oO]|0[bB])?[\da-fA-F]+$/.test(octal) && !/^\d+[eE]\d+$/.test(octal)) {
-    return sign === "-" ? -BigInt(octal) : BigInt(octal);
-  }
-  const value = Number(plain);
-  return Number.isInteger(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER ? BigInt(value) : value;
+  if (/[.eEpP]/.test(plain) && !/^[+-]?0[xX]/.test(plain)) return finite(Number(plain));
+  const [, sign, digits = ""] = /^([+-]?)(.*)$/.exec(plain)!;
+  if (!/^(0[xXbBoO])?[\da-fA-F]+$/.test(digits)) return undefined;
+  const value = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits}` : digits);
+  return sign === "-" ? -value : value;
 };
+
+const finite = (value: number): number | undefined => (Number.isFinite(value) ? value : undefined);
 
 const simple: ReadonlyMap<string, string> = new Map(
   Object.entries({ a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v", "\\": "\\", "'": "'", '"': '"' }),

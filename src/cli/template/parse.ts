@@ -175,18 +175,12 @@ class Parser {
       const token = this.#next();
       if (token.kind === "space") continue;
       if (token.kind === "close" || token.kind === "right") this.#ahead.push(token);
-      else if (token.kind === "pipe") this.#expectCommand();
-      else throw this.#unexpected(token, "operand");
+      else if (token.kind !== "pipe") throw this.#unexpected(token, "operand");
       break;
     }
     const [first] = words;
     if (first === undefined) throw this.#error("empty command");
     return { words, at: first.at, shown: words.map(({ shown }) => shown).join(" ") };
-  }
-
-  #expectCommand(): void {
-    const token = this.#peekVisible();
-    if (token.kind === "close" || token.kind === "right") throw this.#error("missing value for command");
   }
 
   #operand(): OperandNode | undefined {
@@ -195,7 +189,7 @@ class Parser {
     const { at } = this.#peek();
     const names: string[] = [];
     while (this.#peek().kind === "field") names.push(this.#next().text.slice(1));
-    const shown = `${term.kind === "pipe" ? term.shown : term.shown}.${names.join(".")}`;
+    const shown = `${term.shown}.${names.join(".")}`;
     if (term.kind === "field") return { kind: "field", names: [...term.names, ...names], at, shown };
     if (term.kind === "variable") return { ...term, names, at, shown };
     if (["boolean", "string", "number", "nil", "dot"].includes(term.kind)) {
@@ -222,7 +216,7 @@ class Parser {
         if (!this.#variables.includes(shown)) throw this.#error(`undefined variable ${quote(shown)}`);
         return { kind: "variable", name: shown, names: [], at, shown };
       case "number":
-        return { kind: "number", value: parseNumber(shown), at, shown };
+        return this.#number(token);
       case "character":
       case "string":
       case "raw":
@@ -235,6 +229,12 @@ class Parser {
         this.#ahead.push(token);
         return undefined;
     }
+  }
+
+  #number({ text: shown, at }: Token): OperandNode {
+    const value = parseNumber(shown);
+    if (value === undefined) throw this.#error(`illegal number syntax: ${quote(shown)}`);
+    return { kind: "number", value, at, shown };
   }
 
   #literal({ kind, text: shown, at }: Token): OperandNode {
@@ -304,6 +304,6 @@ const startsOperand: ReadonlySet<TokenKind> = new Set([
 /** How Go names a token in an error. */
 const show = ({ kind, text }: Token): string => {
   if (kind === "end of file") return "EOF";
-  if (kind === "keyword" || kind === "nil") return `<${text}>`;
+  if (kind === "keyword" || kind === "nil" || kind === "dot") return `<${text}>`;
   return text.length > 10 ? `${quote(text.slice(0, 10))}...` : quote(text);
 };

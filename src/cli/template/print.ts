@@ -70,8 +70,7 @@ export const sprintf = (pattern: string, values: readonly Value[]): string => {
       if (used >= values.length) return `%!${verb}(MISSING)`;
       const shown = formatVerb(values[used++], flags, digits === undefined ? undefined : Number(digits), verb);
       if (flags.includes("-")) return shown.padEnd(Number(width));
-      const zeroes = flags.includes("0") && "dxXfeg".includes(verb);
-      if (!zeroes) return shown.padStart(Number(width));
+      if (!flags.includes("0")) return shown.padStart(Number(width));
       const [sign = ""] = /^[+-]/.exec(shown) ?? [];
       return sign + shown.slice(sign.length).padStart(Number(width) - sign.length, "0");
     },
@@ -88,7 +87,7 @@ const formatVerb = (value: Value, flags: string, precision: number | undefined, 
   if (verb === "v") {
     if (flags.includes("#")) throw new Error("pier's templates have no %#v");
     if (flags.includes("+")) return formatWithNames(value);
-    return format(value);
+    return typeof value === "string" ? cut(value) : format(value);
   }
   if (value instanceof Slice && "sqdxX".includes(verb)) {
     return `[${(value.items ?? []).map((item) => formatVerb(item, flags, precision, verb)).join(" ")}]`;
@@ -113,6 +112,8 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
   q: (value, cut) => (typeof value === "string" ? quote(cut(value)) : undefined),
   d: (value) => (typeof value === "bigint" ? String(value) : undefined),
+  b: (value) => (typeof value === "bigint" ? value.toString(2) : undefined),
+  o: (value) => (typeof value === "bigint" ? value.toString(8) : undefined),
   t: (value) => (typeof value === "boolean" ? String(value) : undefined),
   c: (value) => (typeof value === "bigint" ? String.fromCodePoint(Number(value)) : undefined),
   x: hexadecimal,

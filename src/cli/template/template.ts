@@ -229,6 +229,8 @@ class Run {
           ? typeof target === "bigint"
           : isTexts(target);
     if (fits) return target;
+    if (isConstant(place))
+      throw this.#failure(place, `expected ${parameter === "int" ? "integer" : parameter}; found ${place.shown}`);
     if (value === undefined) throw this.#failure(place, `invalid value; expected ${parameter}`);
     throw this.#failure(place, `wrong type for value; expected ${parameter}; got ${typeName(value)}`);
   }
@@ -236,12 +238,12 @@ class Run {
   #fields(node: Place, names: readonly string[], start: Value, last?: Arguments): Value {
     let value = start;
     for (const [index, name] of names.entries()) {
-      value = this.#field(node, name, value, index === names.length - 1 ? last : undefined);
+      value = this.#field(node, name, value, index > 0, index === names.length - 1 ? last : undefined);
     }
     return value;
   }
 
-  #field(node: Place, name: string, value: Value, given: Arguments | undefined): Value {
+  #field(node: Place, name: string, value: Value, inner: boolean, given: Arguments | undefined): Value {
     const count = (given?.rest.length ?? 0) + (given?.piped.length ?? 0);
     const target = indirect(value);
     if (target instanceof Methods) {
@@ -264,7 +266,9 @@ class Run {
     } else if (target instanceof Pointer && hasField(target.type.element?.fields?.(), name)) {
       throw this.#failure(node, `nil pointer evaluating ${target.type.name}.${name}`);
     }
-    throw this.#failure(node, `can't evaluate field ${name} in type ${typeName(value)}`);
+    // What is in a map of anything is anything.
+    const type = this.#strict && inner ? "interface {}" : typeName(value);
+    throw this.#failure(node, `can't evaluate field ${name} in type ${type}`);
   }
 
   #method(
@@ -301,6 +305,9 @@ interface Arguments {
   readonly piped: readonly Value[];
   readonly dot: Value;
 }
+
+const isConstant = (place: Place): boolean =>
+  "kind" in place && ["boolean", "number", "string"].includes(place.kind as string);
 
 const isTexts = (value: Value): boolean => value instanceof Slice && value.type.element?.kind === "string";
 

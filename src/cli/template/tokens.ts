@@ -22,6 +22,7 @@ export type TokenKind =
   | "comma"
   | "left"
   | "right"
+  | "other"
   | "error"
   | "end of file";
 
@@ -131,6 +132,7 @@ const nextToken = (template: string, at: number): Token => {
   const next = template[at + 1] ?? "0";
   if (/[+\-\d]/.test(character) || (character === "." && /\d/.test(next))) return numberAt(template, at);
   if (character === "." || character === "$" || letter.test(character)) return wordAt(template, at, character);
+  if (/^[\x21-\x7e]$/.test(character)) return { kind: "other", text: character, at };
   return fail(`unrecognized character in action: ${codePoint(character)}`);
 };
 
@@ -140,16 +142,13 @@ const spaceAt = (template: string, at: number): string => {
   return text.length > 1 && template.startsWith("-}}", at + text.length) ? text.slice(0, -1) : text;
 };
 
+/** What looks like a number; whether it is one is seen when it is read. */
 const numberAt = (template: string, at: number): Token => {
-  const text = matchAt(
-    /[+-]?(?:0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+(?![\d.])|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)/y,
-    template,
-    at,
-  );
+  const pattern = /[+-]?(?:0[xX][\da-fA-F_]*|0[bB][01_]*|0[oO][0-7_]*|[\d_]*\.?[\d_]*(?:[eE][+-]?[\d_]*)?)/y;
+  const text = matchAt(pattern, template, at);
   const rest = characterAt(template, at + text.length);
-  if (text !== "" && !letter.test(rest)) return { kind: "number", text, at };
-  const shown = text === "" ? template.slice(at, at + 1) + (/[+-]/.test(template[at]!) ? rest : "") : text + rest;
-  return { kind: "error", text: `bad number syntax: "${shown}"`, at };
+  if (!letter.test(rest)) return { kind: "number", text, at };
+  return { kind: "error", text: `bad number syntax: "${text}${rest}"`, at };
 };
 
 /** `.`, `.Name`, `$name`, `name`. */
