@@ -2,6 +2,7 @@
  * container can reach as /proc/<pid>/exe is a file that nobody can write to), and the mount namespace of the store. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +77,13 @@ static int enter_store(const char *join) {
   return error;
 }
 
+/* A holder that nobody has written down would never be found again: it leaves with the daemon that began it. */
+static bool is_kept(void) {
+  char word;
+  while (poll(&(struct pollfd){.fd = 3, .events = POLLIN}, 1, -1) < 0 && errno == EINTR) continue;
+  return read(3, &word, 1) == 1;
+}
+
 int hold(const char *join) {
   prctl(PR_SET_NAME, "pier-holder");
   int program = sealed_program();
@@ -83,7 +91,7 @@ int hold(const char *join) {
   (void)write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-999", 4);
   char line[96];
   int size = snprintf(line, sizeof line, "%d %llu %d\n", getpid(), (unsigned long long)start_time(getpid()), program);
-  if (write_all(3, line, (size_t)size) != 0) return 1;
+  if (write_all(3, line, (size_t)size) != 0 || !is_kept()) return 1;
   close(3);
   for (;;) pause();
 }

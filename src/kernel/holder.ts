@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import type { Duplex } from "node:stream";
 import { errorsFrom } from "../base/errors.ts";
 import { kernelErrors } from "./errors.ts";
 
@@ -23,11 +23,13 @@ export interface Holder {
   readonly build: string;
 }
 
-/** Clock ticks since boot at which a process began (man 5 proc, field 22 of stat); undefined when there is none. */
+/** Clock ticks since boot at which a process began (man 5 proc, field 22 of stat); undefined when none lives. */
 export const startTimeOf = async (pid: number): Promise<number | undefined> => {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => undefined);
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields?.[19] === undefined ? undefined : Number(fields[19]);
+  // A dead one that its parent has not noticed yet is there all the same.
+  if (fields?.[19] === undefined || /[ZX]/.test(fields[0] ?? "")) return undefined;
+  return Number(fields[19]);
 };
 
 const isHolder = (value: unknown): value is Holder =>
@@ -61,22 +63,24 @@ const findHolder = async (file: string): Promise<Holder | undefined> => {
   return (await startTimeOf(value.pid)) === value.startTime ? value : undefined;
 };
 
-const firstLine = (child: ChildProcess): Promise<string | undefined> =>
+const firstLine = (child: ChildProcess, pipe: Duplex): Promise<string | undefined> =>
   new Promise((resolve) => {
     let text = "";
-    const pipe = child.stdio[3] as Readable;
     pipe.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
-      if (!text.includes("\n")) return;
-      pipe.destroy();
-      resolve(text.slice(0, text.indexOf("\n")));
+      if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
     });
     pipe.on("end", () => resolve(undefined));
     pipe.on("error", () => resolve(undefined));
     child.on("error", () => resolve(undefined));
   });
 
-const launchHolder = async (keeperPath: string, build: string, earlier: Holder | undefined): Promise<Holder> => {
+/** A holder, and the connection on which it waits to be told that it is kept. */
+const launchHolder = async (
+  keeperPath: string,
+  build: string,
+  earlier: Holder | undefined,
+): Promise<{ readonly holder: Holder; readonly pipe: Duplex }> => {
   const child = spawn(keeperPath, ["--hold", ...(earlier === undefined ? [] : [earlier.namespace])], {
     cwd: "/",
     env: {},
@@ -84,18 +88,20 @@ const launchHolder = async (keeperPath: string, build: string, earlier: Holder |
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   child.unref();
-  const line = await firstLine(child);
+  const pipe = child.stdio[3] as Duplex;
+  const line = await firstLine(child, pipe);
   const [pid, startTime, descriptor] = (line ?? "").split(" ").map(Number);
   if (pid === undefined || startTime === undefined || descriptor === undefined) {
     throw kernelError("keeperMissing", { path: keeperPath });
   }
-  return {
-    pid,
-    startTime,
-    program: `/proc/${pid}/fd/${descriptor}`,
-    namespace: `/proc/${pid}/ns/mnt`,
-    build,
-  };
+  const process = `/proc/${pid}`;
+  const program = `${process}/fd/${descriptor}`;
+  return { holder: { pid, startTime, program, namespace: `${process}/ns/mnt`, build }, pipe };
+};
+
+/** Somebody may have been faster, and somebody else may have its number. */
+const killHolder = async ({ pid, startTime }: Holder): Promise<void> => {
+  if ((await startTimeOf(pid)) === startTime) process.kill(pid, "SIGKILL");
 };
 
 /**
@@ -109,10 +115,16 @@ export const openHolder = async (keeperPath: string, file: string): Promise<Hold
   const build = createHash("sha256").update(program).digest("hex");
   const earlier = await findHolder(file);
   if (earlier?.build === build) return earlier;
-  const holder = await launchHolder(keeperPath, build, earlier);
-  await writeFile(`${file}.new`, JSON.stringify(holder), { mode: 0o600 });
-  await rename(`${file}.new`, file);
-  if (earlier !== undefined) process.kill(earlier.pid, "SIGKILL");
+  const { holder, pipe } = await launchHolder(keeperPath, build, earlier);
+  try {
+    await writeFile(`${file}.new`, JSON.stringify(holder), { mode: 0o600 });
+    await rename(`${file}.new`, file);
+    pipe.end("\n");
+  } catch (error) {
+    pipe.destroy();
+    throw error;
+  }
+  if (earlier !== undefined) await killHolder(earlier);
   return holder;
 };
 
@@ -122,7 +134,7 @@ export const holderFile = (run: string): string => join(run, "holder");
 /** Holds afterwards: the holder is gone, and with it the namespace, as soon as nobody else is in it. */
 export const closeHolder = async (holder: Holder, file: string): Promise<void> => {
   await rm(file, { force: true });
-  process.kill(holder.pid, "SIGKILL");
+  await killHolder(holder);
 };
 
 /** The holder of a daemon's life: whoever kills the process gets it a successor, which is found here from then on. */
