@@ -64,11 +64,18 @@ const kinds = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time",
 /** Namespaces in which a process lives, or which one holds open. */
 const namespaces = (all: readonly Process[]): Map<string, string> => {
   const found = new Map<string, string>();
+  // A holder has a namespace of its own, and is counted itself.
+  const stores = all.filter(({ pid }) => isHolder(pid)).map(({ pid }) => linkAt(`/proc/${pid}/ns/mnt`));
   for (const { pid, name } of all) {
     const held = namesIn(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`);
     for (const path of [...kinds.map((kind) => `/proc/${pid}/ns/${kind}`), ...held]) {
       const target = linkAt(path);
-      if (target !== undefined && /^[a-z_]+:\[\d+\]$/.test(target) && /^(?!pipe|socket)/.test(target))
+      if (
+        target !== undefined &&
+        !stores.includes(target) &&
+        /^[a-z_]+:\[\d+\]$/.test(target) &&
+        /^(?!pipe|socket)/.test(target)
+      )
         found.set(target, `${path} of ${name}`);
     }
   }
@@ -134,12 +141,17 @@ const loops = (): Map<string, string> => {
   return found;
 };
 
+const isHolder = (pid: string): boolean => textOf(`/proc/${pid}/cmdline`).split("\0").includes("--hold");
+
+/** A holder that was killed has a successor: they count, and have no other name. */
 const keepers = (all: readonly Process[]): Map<string, string> => {
   const found = new Map<string, string>();
+  let holders = 0;
   for (const { pid } of all) {
     const program = linkAt(`/proc/${pid}/exe`);
-    if (program !== undefined && /\bkeeper\b/.test(program))
-      found.set(pid, textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
+    if (program === undefined || !/\bkeeper\b/.test(program)) continue;
+    if (isHolder(pid)) found.set(`holder ${++holders}`, pid);
+    else found.set(pid, textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
   }
   return found;
 };
