@@ -402,7 +402,7 @@ int step_read_file(struct keeper *k, const struct argument *a) {
   static char bytes[READ_CHUNK];
   uint32_t index = (uint32_t)a[READ_FILE_INDEX].number;
   size_t left = a[READ_FILE_LIMIT].number;
-  int fd;
+  int fd = -1;
   int error = open_regular(k, a[READ_FILE_PATH].bytes, left, &fd);
   if (error != 0) return error;
   for (;;) {
