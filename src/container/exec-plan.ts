@@ -2,14 +2,14 @@
 
 import type { CgroupPlan } from "../kernel/cgroup/plan.ts";
 import type { ProcessMark } from "../kernel/keeper.ts";
-import { type Capability, capabilities } from "../kernel/numbers/capabilities.ts";
+import type { Capability } from "../kernel/numbers/capabilities.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { type NamespaceKind, namespaceFlags, namespaces } from "../kernel/numbers/namespaces.ts";
 import { noSlot, type Plan, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
 import type { OciProcess, OciSpec } from "./oci/spec.ts";
 import { type ContainerPlace, planProcess } from "./plan.ts";
 import type { ExecRequest } from "./request.ts";
-import { planCapabilitySets } from "./spec.ts";
+import { planCapabilitySets, type SpecHost } from "./spec.ts";
 import { type User, userFileLimit } from "./users.ts";
 
 const target = "the container's first process";
@@ -103,16 +103,19 @@ const withoutName = (env: readonly string[], name: string): readonly string[] =>
   env.filter((entry) => !entry.startsWith(`${name}=`));
 
 /** The process of a session: the container's, with what the session asks for instead. */
-export const planExecProcess = (spec: OciSpec, request: ExecRequest, user: User): OciProcess => {
+export const planExecProcess = (
+  spec: OciSpec,
+  request: ExecRequest,
+  user: User,
+  host: Pick<SpecHost, "capabilities">,
+): OciProcess => {
   const { process } = spec;
   const names = new Set(request.env.map((entry) => entry.split("=")[0]!));
   const kept = process.env.filter((entry) => !names.has(entry.split("=")[0]!));
   const base = [...kept, ...request.env.filter((entry) => entry.includes("="))];
   const asked = request.env.some((entry) => entry.startsWith("HOME="));
   const env = asked || request.user === undefined ? base : [...withoutName(base, "HOME"), `HOME=${user.home}`];
-  const bounding = request.privileged
-    ? (Object.keys(capabilities) as Capability[])
-    : (process.capabilities.bounding as readonly Capability[]);
+  const bounding = request.privileged ? host.capabilities : (process.capabilities.bounding as readonly Capability[]);
   const size = request.consoleSize;
   const { consoleSize: _container, ...rest } = process;
   return {

@@ -112,7 +112,7 @@ export class Execs {
     target: ExecTarget,
     paths: ReturnType<typeof execPaths>,
   ): Promise<Plan> {
-    const process = planExecProcess(target.spec, request, await this.#user(request, target));
+    const process = planExecProcess(target.spec, request, await this.#user(request, target), this.#rooms.host);
     const { linux } = target.spec;
     const quiet = options.detach || !(request.stdin || request.stdout || request.stderr);
     return planExec(process, {

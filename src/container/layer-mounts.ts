@@ -48,11 +48,11 @@ export class LayerMounts {
   }
 
   /** Finds what earlier daemons mounted: the namespace's own table says it. */
-  static async open(run: string, holder: Holder): Promise<LayerMounts> {
+  static async open(root: string, run: string, holder: Holder): Promise<LayerMounts> {
     const directory = join(run, "layers");
     mkdirSync(join(directory, emptyName), { recursive: true, mode: 0o755 });
     const mounts = new LayerMounts(directory, run, holder);
-    await probeLayers(run, holder);
+    await probeLayers(root, run, holder);
     const table = await readFile(`/proc/${holder.pid}/mountinfo`, "utf8");
     for (const line of table.split("\n")) {
       const path = line.split(" ")[4] ?? "";

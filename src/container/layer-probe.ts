@@ -26,9 +26,12 @@ export const mountLayer = (layer: { readonly index: string; readonly tar: string
   data: `device=${layer.tar}`,
 });
 
-/** Returns when a layer was mounted and unmounted again; throws what the kernel said when it will not. */
-export const probeLayers = async (run: string, holder: Holder): Promise<void> => {
-  const directory = join(run, "probe");
+/**
+ * Returns when a layer was mounted and unmounted again; throws what the kernel said when it will not. Tried where the
+ * layers are: `<run>` is often in memory, and the kernel mounts no file of a tmpfs.
+ */
+export const probeLayers = async (root: string, run: string, holder: Holder): Promise<void> => {
+  const directory = join(root, "probe");
   const [index, tar, target] = ["index", "tar", "mounted"].map((name) => join(directory, name)) as [
     string,
     string,
