@@ -10,7 +10,8 @@
 
 /* A byte becomes at most six (\u0000), and a record has less than 128 bytes around its line. */
 #define RECORD_LIMIT (LINE_LIMIT * 6 + 128)
-#define BUFFER_SIZE (RECORD_LIMIT * 2)
+/* What has once been written to stays in memory for the container's life: room for one long line beside many short ones. */
+#define BUFFER_SIZE (RECORD_LIMIT + 32768)
 
 static char buffer[BUFFER_SIZE];
 static size_t buffered;
