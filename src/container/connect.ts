@@ -28,25 +28,28 @@ export class Connections {
     this.#rooms = rooms;
   }
 
-  /** Holds afterwards: the bridge and the firewall's table are there, with everything that is connected now. */
-  repair(): Promise<void> {
+  /** Holds afterwards: the bridge and the firewall's table are there, with what is connected now and nothing else. */
+  async repair(): Promise<void> {
+    const repair = (this.#repair ?? Promise.resolve()).catch(() => {}).then(() => this.#prepare());
+    this.#repair = repair;
+    try {
+      await repair;
+    } finally {
+      if (this.#repair === repair) this.#repair = undefined;
+    }
+  }
+
+  async #prepare(): Promise<void> {
     const { holder, run, networks } = this.#rooms;
-    this.#repair ??= (async () => {
-      try {
-        for (const id of networks.containers()) this.#repaired.add(id);
-        await runErrand(holder, run, networks.prepare());
-      } finally {
-        this.#repair = undefined;
-      }
-    })();
-    return this.#repair;
+    for (const id of networks.containers()) this.#repaired.add(id);
+    await runErrand(holder, run, networks.prepare());
   }
 
   /** Holds afterwards: the container has an address and its ports; undefined where its network is not ours. */
   async connect({ id, request }: ContainerRecord): Promise<Endpoint | undefined> {
     if (request.network.mode !== "bridge") return undefined;
     // What is connected while a repair runs would not be in it.
-    await this.#repair?.catch(() => {});
+    while (this.#repair !== undefined) await this.#repair.catch(() => {});
     return this.#rooms.networks.connect(id, connectRequest(request.network));
   }
 
@@ -67,7 +70,10 @@ export class Connections {
         await clearRun(containerPaths(this.#rooms, record.id));
         if (failure.kind === "unprepared") {
           repaired = true;
+          // The kernel takes its time to remove the interface of the old address: it gets another one.
+          this.#rooms.networks.release(record.id);
           await this.repair();
+          endpoint = await this.connect(record);
         } else {
           avoid.push(failure.port);
           endpoint = this.#connectAround(record.id, avoid, failure.error);
