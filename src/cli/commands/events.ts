@@ -1,8 +1,8 @@
 /** `pier events` */
 import type { EventMessage } from "../../api/answers.ts";
-import { jsonLines } from "../../api/client.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
+import { linesOf } from "../streams/lines.ts";
 import { print } from "../streams/output.ts";
 import { encodeFilters, filters } from "../values/filters.ts";
 import { formatHelp } from "../values/format.ts";
@@ -27,36 +27,33 @@ export const events = command({
       filters: encodeFilters(flags.filter),
     };
     const { body } = await client.send("events", {}, { query });
-    for await (const event of jsonLines<EventMessage>(body)) print(`${lineOf(event)}\n`);
+    for await (const line of linesOf(body)) print(`${lineOf(line)}\n`);
   },
 });
 
-const printerFor = async (format: string): Promise<(event: EventMessage) => string> => {
-  if (format === "") return describe;
-  if (format === "json") return (event) => JSON.stringify(event);
-  const { parseFormat } = await import("../output/format.ts");
-  const template = parseFormat(format);
-  return (event) => template.fillJson(JSON.stringify(event));
+const printerFor = async (format: string): Promise<(line: string) => string> => {
+  if (format === "") return (line) => describe(line);
+  const { readEventFormat } = await import("../output/format.ts");
+  return readEventFormat(format === "json" ? "{{json .}}" : format);
 };
 
 /** `2026-11-24T01:39:16.000000000Z container start 0123… (image=busybox, name=web)` */
-const describe = ({ timeNano, time, Type, Action, Actor }: EventMessage): string => {
+const describe = (line: string): string => {
+  const { time, Type, Action, Actor } = JSON.parse(line) as EventMessage;
   const attributes = Object.entries(Actor.Attributes ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`);
   const shown = attributes.length === 0 ? "" : ` (${attributes.join(", ")})`;
-  return `${stampOf(time, timeNano)} ${Type} ${Action} ${Actor.ID}${shown}`;
+  return `${stampOf(time, line)} ${Type} ${Action} ${Actor.ID}${shown}`;
 };
 
-/** The local time; the nanoseconds' last digits are beyond what a double holds. */
-const stampOf = (seconds: number, nanoseconds: number): string => {
+/** The local time. The nanoseconds are read from the text: they have more digits than a double holds. */
+const stampOf = (seconds: number, line: string): string => {
+  const nanoseconds = /"timeNano":\d+?(\d{9})\b/.exec(line)?.[1] ?? "000000000";
   const moment = new Date(seconds * 1000);
   const offset = -moment.getTimezoneOffset();
   const local = new Date(moment.getTime() + offset * 60_000).toISOString().slice(0, 19);
-  const fraction = String(Math.max(0, nanoseconds - seconds * 1e9))
-    .padStart(9, "0")
-    .slice(0, 9);
   const two = (value: number) => String(Math.trunc(value)).padStart(2, "0");
   const zone = `${offset < 0 ? "-" : "+"}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
-  return `${local}.${fraction}${offset === 0 ? "Z" : zone}`;
+  return `${local}.${nanoseconds}${offset === 0 ? "Z" : zone}`;
 };

@@ -32,7 +32,7 @@ export const history = command({
     const items = await client.get("imageHistory", { name: positional[0]! });
     const rows = items.map((item) => rowOf(item, flags.human, flags["no-trunc"]));
     const columns = ["ID", flags.human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"];
-    await printList({ type: "*formatter.historyContext", headings, columns }, rows, flags.format, flags.quiet);
+    await printList({ type: "*image.historyContext", headings, columns }, rows, flags.format, flags.quiet);
   },
 });
 

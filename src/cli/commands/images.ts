@@ -48,9 +48,26 @@ export const images = command({
       namesOf(image, digests).map((names) => rowOf(image, names, flags["no-trunc"])),
     );
     const columns = ["Repository", "Tag", ...(flags.digests ? ["Digest"] : []), "ID", "CreatedSince", "Size"];
-    await printList({ type: "*formatter.imageContext", headings, columns }, rows, flags.format, flags.quiet);
+    const list = {
+      type: "*formatter.imageContext",
+      headings,
+      columns,
+      raw: rawFormat(flags.digests),
+      ...(flags.digests ? { extra: "Digest" } : {}),
+    };
+    await printList(list, rows, flags.format, flags.quiet);
   },
 });
+
+const rawFormat = (digests: boolean): string =>
+  [
+    "repository: {{.Repository}}",
+    "tag: {{.Tag}}",
+    ...(digests ? ["digest: {{.Digest}}"] : []),
+    "image_id: {{.ID}}",
+    "created_at: {{.CreatedAt}}",
+    "virtual_size: {{.Size}}\n",
+  ].join("\n");
 
 interface Names {
   readonly repository: string;

@@ -1,8 +1,8 @@
 /** `pier info` */
 import type { InfoAnswer } from "../../api/answers.ts";
-import { pierVersion } from "../../api/versions.ts";
+import type { Client } from "../../api/client.ts";
+import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";
-import { Failure } from "../failure.ts";
 import { flag } from "../flags.ts";
 import { print, printError } from "../streams/output.ts";
 import { formatMemory } from "../values/bytes.ts";
@@ -15,19 +15,27 @@ export const info = command({
   least: 0,
   most: 0,
   run: async ({ values: { format }, client }) => {
-    const template =
-      format === "" || format === "json" ? undefined : (await import("../output/format.ts")).parseFormat(format);
-    const about = { ClientInfo: { Version: pierVersion } };
-    if (format === "") print(`Client: pier\n Version:    ${pierVersion}\n\nServer:\n`);
-    const answer = await client.text("info", {});
-    const server = JSON.parse(answer) as InfoAnswer;
-    if (template !== undefined) print(`${template.fillJson(JSON.stringify({ ...server, ...about }))}\n`);
-    else if (format === "json") print(`${JSON.stringify({ ...server, ...about })}\n`);
-    else print(describe(server));
-    for (const warning of format === "" ? (server.Warnings ?? []) : []) printError(`${warning}\n`);
-    if (server.ID === "") throw new Failure("the daemon says nothing of itself");
+    if (format !== "") return await fill(format, client);
+    print(`Client: pier\n Version:    ${pierVersion}\n\nServer:\n`);
+    const server = await client.get("info", {});
+    print(describe(server));
+    for (const warning of server.Warnings ?? []) printError(`${warning}\n`);
+    return 0;
   },
 });
+
+const fill = async (format: string, client: Client): Promise<number> => {
+  const { readAnswerFormat } = await import("../output/format.ts");
+  const fillTemplate = readAnswerFormat(format === "json" ? "{{json .}}" : format, "system.dockerInfo");
+  const about = { Version: pierVersion, DefaultAPIVersion: maxVersion };
+  const { text: written, failure } = fillTemplate(
+    JSON.stringify({ ...(await client.get("info", {})), ClientInfo: about }),
+  );
+  print(written);
+  if (failure === undefined) return 0;
+  printError(`${failure}\n`);
+  return 1;
+};
 
 /** Docker's layout, for the facts that there are. */
 const describe = (server: InfoAnswer): string => {

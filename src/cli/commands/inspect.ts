@@ -11,14 +11,14 @@ import { compactJson, indentJson } from "../values/json.ts";
 import { boolean, text } from "../values/kinds.ts";
 import { quote } from "../values/quote.ts";
 
-/** An exit code of its own: Docker's for a template that cannot be read. */
-const BAD_TEMPLATE = 64;
-
 interface Kind {
+  /** The Go type of what is found. */
+  readonly type: string;
   readonly fetch: (client: Client, name: string, size: boolean) => Promise<string>;
 }
 
-const byName = (route: RouteName, key: "id" | "name"): Kind => ({
+const byName = (route: RouteName, key: "id" | "name", type: string): Kind => ({
+  type,
   fetch: (client, name, size) => {
     const values = { [key]: name } as { id: string; name: string };
     return client.text(route as "containerInspect", values, { query: { size } });
@@ -27,10 +27,10 @@ const byName = (route: RouteName, key: "id" | "name"): Kind => ({
 
 /** What can be inspected, in the order in which a name is looked for. */
 const kinds: ReadonlyMap<string, Kind> = new Map([
-  ["container", byName("containerInspect", "id")],
-  ["image", byName("imageInspect", "name")],
-  ["network", byName("networkInspect", "id")],
-  ["volume", byName("volumeInspect", "id")],
+  ["container", byName("containerInspect", "id", "container.InspectResponse")],
+  ["image", byName("imageInspect", "name", "image.InspectResponse")],
+  ["network", byName("networkInspect", "id", "network.Inspect")],
+  ["volume", byName("volumeInspect", "id", "volume.Volume")],
 ]);
 
 const formatFlag = flag(text(), formatHelp("plain"), { short: "f" });
@@ -73,13 +73,18 @@ export const inspectImages = command({
   run: (call) => show(call, [kinds.get("image")!], call.values.format, false),
 });
 
+interface Found {
+  readonly type: string;
+  readonly text: string;
+}
+
 /** The first kind that has the name; throws the last refusal, or that no kind has it. */
-const find = async (client: Client, name: string, wanted: readonly Kind[], size: boolean): Promise<string> => {
-  for (const [at, { fetch }] of wanted.entries()) {
+const find = async (client: Client, name: string, wanted: readonly Kind[], size: boolean): Promise<Found> => {
+  for (const [at, { type, fetch }] of wanted.entries()) {
     try {
-      return await fetch(client, name, size && at === 0);
+      return { type, text: await fetch(client, name, size && at === 0) };
     } catch (error) {
-      const missing = error instanceof AnswerError && (error.status === 404 || error.status === 501);
+      const missing = error instanceof AnswerError && error.status === 404;
       if (!missing || wanted.length === 1) throw error;
     }
   }
@@ -92,30 +97,35 @@ const show = async (
   format: string,
   size: boolean,
 ): Promise<number> => {
-  const printer = await printerFor(format);
+  const { write, frame } = await printerFor(format);
   const failures: string[] = [];
-  const found: string[] = [];
+  const written: string[] = [];
   for (const name of positional) {
     try {
-      found.push(await find(client, name, wanted, size));
+      written.push(write(await find(client, name, wanted, size)));
     } catch (error) {
       failures.push(messageOf(error));
     }
   }
-  print(printer(found));
+  print(frame(written));
   if (failures.length > 0) printError(`${failures.join("\n")}\n`);
   return failures.length > 0 ? 1 : 0;
 };
 
-/** How the objects found are written: as a JSON list, each as one line of JSON, or each through a template. */
-const printerFor = async (format: string): Promise<(found: readonly string[]) => string> => {
-  if (format === "") return (found) => `${indentJson(`[${found.join(",")}]`)}\n`;
-  if (format === "json") return (found) => `[${found.map(compactJson).join(",")}]\n`;
-  const { parseFormat } = await import("../output/format.ts");
-  const template = parseFormat(format, {
-    unreadable: "template parsing error",
-    unfillable: "template parsing error",
-    exitCode: BAD_TEMPLATE,
-  });
-  return (found) => (found.length === 0 ? "\n" : found.map((one) => `${template.fillJson(one)}\n`).join(""));
+interface Printer {
+  write(found: Found): string;
+  /** All of it, from what was written of each. */
+  frame(written: readonly string[]): string;
+}
+
+/** How the objects found are written: as a JSON list, in many lines or in one, or each through a template. */
+const printerFor = async (format: string): Promise<Printer> => {
+  if (format === "") return { write: ({ text }) => text, frame: (all) => `${indentJson(`[${all.join(",")}]`)}\n` };
+  if (format === "json") return { write: ({ text }) => compactJson(text), frame: (all) => `[${all.join(",")}]\n` };
+  const { readInspectFormat } = await import("../output/format.ts");
+  const fill = readInspectFormat(format);
+  return {
+    write: ({ type, text }) => `${fill(text, type)}\n`,
+    frame: (all) => (all.length === 0 ? "\n" : all.join("")),
+  };
 };

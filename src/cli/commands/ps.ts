@@ -30,6 +30,18 @@ const headings = {
   Networks: "NETWORKS",
 } as const;
 
+const type = "*formatter.ContainerContext";
+const raw = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{.State}}
+status: {{.Status}}
+names: {{.Names}}
+labels: {{.Labels}}
+ports: {{.Ports}}
+`;
+
 const columns = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
 
 export const ps = command({
@@ -47,12 +59,12 @@ export const ps = command({
   least: 0,
   most: 0,
   run: async ({ values: flags, given, client }) => {
-    const limit = flags.latest && !given.has("last") ? 1 : flags.last;
-    const size = flags.size || /\.Size\b|\bjson\s+\.(?!\w)/.test(flags.format);
+    const limit = flags.latest && flags.last === -1 ? 1 : flags.last;
+    const usesSize = flags.format !== "" && (await checkFormat(flags.format));
     const query = {
       all: flags.all,
       limit: limit > 0 ? limit : undefined,
-      size,
+      size: flags.size || (usesSize && !flags.quiet && !given.has("size")),
       filters: encodeFilters(flags.filter),
     };
     const containers = await client.get("containerList", {}, { query });
@@ -60,13 +72,43 @@ export const ps = command({
     const ignored = flags.quiet && flags.format !== "";
     if (ignored) printError("WARNING: Ignoring custom format, because both --format and --quiet are set.\n");
     const list = {
-      type: "*formatter.ContainerContext",
+      type,
       headings,
       columns: flags.size ? [...columns, "Size"] : columns,
+      raw: flags.size ? `${raw}size: {{.Size}}\n` : raw,
     };
-    await printList(list, rows, ignored ? "" : flags.format, flags.quiet);
+    await printList(list, rows, ignored && flags.format !== "raw" ? "" : flags.format, flags.quiet);
   },
 });
+
+/** Whether the template shows sizes, which the daemon adds up only when it is asked to; throws for one that is wrong. */
+const checkFormat = async (format: string): Promise<boolean> => {
+  const { fillRow, readListFormat } = await import("../output/format.ts");
+  const template = readListFormat(format, { before: "failed to parse template: " });
+  let used = false;
+  const Size = (): string => {
+    used = true;
+    return "";
+  };
+  fillRow(template, type, { ...rowOf(nothing, false), Size }, { before: "failed to execute template: " });
+  return used;
+};
+
+const nothing: ContainerSummary = {
+  Id: "",
+  Names: [],
+  Image: "",
+  ImageID: "",
+  Command: "",
+  Created: 0,
+  Ports: [],
+  Labels: {},
+  State: "created",
+  Status: "",
+  HostConfig: { NetworkMode: "" },
+  NetworkSettings: { Networks: {} },
+  Mounts: [],
+};
 
 const rowOf = (container: ContainerSummary, whole: boolean): Row => ({
   ID: () => (whole ? container.Id : shortId(container.Id)),
@@ -97,6 +139,8 @@ const rowOf = (container: ContainerSummary, whole: boolean): Row => ({
       .join(","),
   Label: (name: string) => container.Labels?.[name] ?? "",
   LocalVolumes: () => String(container.Mounts.filter(({ Driver }) => Driver === "local").length),
+  // Which platform an image is for is not told by the daemon.
+  Platform: () => undefined,
   Networks: () => Object.keys(container.NetworkSettings?.Networks ?? {}).join(","),
 });
 

@@ -3,7 +3,7 @@ import { arch } from "node:os";
 import type { VersionAnswer } from "../../api/answers.ts";
 import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";
-import { Failure, messageOf } from "../failure.ts";
+import { messageOf } from "../failure.ts";
 import { flag } from "../flags.ts";
 import { print, printError } from "../streams/output.ts";
 import { formatHelp } from "../values/format.ts";
@@ -23,34 +23,30 @@ export const version = command({
   least: 0,
   most: 0,
   run: async ({ values: { format }, client }) => {
-    const show = await printerFor(format);
-    try {
-      print(show(await client.get("version", {})));
-      return 0;
-    } catch (error) {
-      if (error instanceof Failure) throw error;
-      print(show(null));
-      printError(`${messageOf(error)}\n`);
-      return 1;
-    }
+    const write = await printerFor(format);
+    const failures: string[] = [];
+    const server = await client.get("version", {}).catch((error: unknown) => {
+      failures.push(messageOf(error));
+      return null;
+    });
+    const { text: written, failure } = write(server);
+    print(written);
+    if (failure !== undefined) failures.unshift(failure);
+    if (failures.length > 0) printError(`${failures.join("\n")}\n`);
+    return failures.length > 0 ? 1 : 0;
   },
 });
 
-type Printer = (server: VersionAnswer | null) => string;
+type Printer = (server: VersionAnswer | null) => { readonly text: string; readonly failure: string | undefined };
 
 const printerFor = async (format: string): Promise<Printer> => {
-  if (format === "") return describe;
-  if (format === "json") return (server) => `${JSON.stringify({ Client: own(), Server: server })}\n`;
-  const { parseFormat } = await import("../output/format.ts");
-  const template = parseFormat(format, {
-    unreadable: "template parsing error",
-    unfillable: "template parsing error",
-    exitCode: 64,
-  });
-  return (server) => `${template.fillJson(JSON.stringify({ Client: own(), Server: server }))}\n`;
+  if (format === "") return (server) => ({ text: describe(server), failure: undefined });
+  const { readAnswerFormat } = await import("../output/format.ts");
+  const fillTemplate = readAnswerFormat(format === "json" ? "{{json .}}" : format, "system.versionInfo", "version");
+  return (server) => fillTemplate(JSON.stringify({ Client: own(), Server: server }));
 };
 
-const describe: Printer = (server) => {
+const describe = (server: VersionAnswer | null): string => {
   const client = own();
   const lines = [
     "Client: pier",

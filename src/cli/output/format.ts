@@ -1,48 +1,90 @@
 /** `--format` where it is a template: read once, then filled with the daemon's answers or with the rows of a list. */
 import { Failure } from "../failure.ts";
+import { dockerType } from "../template/docker-types.ts";
+import { TemplateError } from "../template/errors.ts";
 import { headingFunctions } from "../template/functions.ts";
-import { anyFromJson, readJson, toJson } from "../template/json.ts";
+import { anyFromJson, fromJson, readJson } from "../template/json.ts";
 import { Template } from "../template/template.ts";
 import { Dictionary, Methods, stringType } from "../template/values.ts";
 import type { Row } from "./list.ts";
 
-/** Docker's words before what is wrong, which differ between its commands. */
+/** Docker's words before what is wrong, which differ between its commands, and the exit code for it. */
 export interface FormatWords {
-  readonly unreadable: string;
-  readonly unfillable: string;
-  /** The exit code for a template that cannot be read. */
+  readonly before: string;
   readonly exitCode?: number;
 }
 
-const listWords: FormatWords = { unreadable: "failed to parse template", unfillable: "failed to execute template" };
+/** Docker's exit code for a template that cannot be read, from the commands that have one of their own for it. */
+const BAD_TEMPLATE = 64;
+const usualWords: FormatWords = { before: "template parsing error: " };
+const usualWordsAndCode: FormatWords = { ...usualWords, exitCode: BAD_TEMPLATE };
 
-export interface Format {
-  /** With JSON as the daemon wrote it: fields that are not there are an error. */
-  fillJson(text: string): string;
-  fillRow(row: Row, type: string): string;
-  fillHeadings(headings: Readonly<Record<string, string>>): string;
-}
+const attempt = <T>(work: () => T, { before, exitCode = 1 }: FormatWords): T => {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof TemplateError)) throw cause;
+    throw new Failure(before + cause.message, exitCode, cause);
+  }
+};
 
-/** The template of `--format`; throws for one that is none. */
-export const parseFormat = (text: string, words: FormatWords = listWords): Format => {
-  const attempt = <T>(work: () => T, what: string, exitCode = 1): T => {
+/** The template of a list; throws for one that is none. */
+export const readListFormat = (text: string, words = usualWords): Template => attempt(() => new Template(text), words);
+
+export const fillRow = (template: Template, type: string, row: Row, words = usualWords): string =>
+  attempt(() => template.fill(new Methods(type, row)), words);
+
+const headingsType = { kind: "map", name: "map[string]string", key: stringType, element: stringType } as const;
+
+/** The line above the rows; a template that cannot be filled with headings has as much of it as can. */
+export const fillHeadings = (template: Template, headings: Readonly<Record<string, string>>): string => {
+  try {
+    return template.fill(new Dictionary(headingsType, Object.entries(headings)), { functions: headingFunctions });
+  } catch (cause) {
+    if (cause instanceof TemplateError) return cause.written;
+    throw cause;
+  }
+};
+
+/** Fills a template with answers as Go's type has them or, where it asks for what the type has not, as they came. */
+export const readInspectFormat = (text: string): ((answer: string, type: string) => string) => {
+  const template = attempt(() => new Template(text), usualWordsAndCode);
+  return (answer, type) => {
+    const json = readJson(answer);
     try {
-      return work();
+      return template.fill(fromJson(dockerType(type), json));
     } catch (cause) {
-      throw new Failure(`${what}: ${(cause as Error).message}`, exitCode, cause);
+      if (!(cause instanceof TemplateError)) throw cause;
+      return attempt(() => template.fill(anyFromJson(json), { strict: true }), usualWords);
     }
-  };
-  const template = attempt(() => new Template(text), words.unreadable, words.exitCode);
-  const fill = (...data: Parameters<Template["fill"]>) => attempt(() => template.fill(...data), words.unfillable);
-  return {
-    fillJson: (json) => fill(anyFromJson(readJson(json)), { strict: true }),
-    fillRow: (row, type) => fill(new Methods(type, row)),
-    fillHeadings: (headings) => {
-      const type = { kind: "map", name: "map[string]string", key: stringType, element: stringType } as const;
-      return fill(new Dictionary(type, Object.entries(headings)), { functions: headingFunctions });
-    },
   };
 };
 
-/** A row as one line of JSON: all its fields, by name. */
-export const rowJson = (row: Row, type: string): string => toJson(new Methods(type, row));
+/** Fills a template with events; throws at once for one that asks for what no event has. */
+export const readEventFormat = (text: string): ((event: string) => string) => {
+  const words = { before: "Error parsing format: ", exitCode: BAD_TEMPLATE };
+  const template = attempt(() => new Template(text), words);
+  const type = dockerType("*events.Message");
+  const fill = (event: string): string => attempt(() => template.fill(fromJson(type, readJson(event))), words);
+  fill("{}");
+  return fill;
+};
+
+export interface Filled {
+  readonly text: string;
+  /** Why the text ends where it ends. */
+  readonly failure: string | undefined;
+}
+
+/** Fills a template with an answer as Go's type has it, as far as that goes; `name` is how errors call the template. */
+export const readAnswerFormat = (text: string, typeName: string, name = ""): ((answer: string) => Filled) => {
+  const template = attempt(() => new Template(text, name), usualWordsAndCode);
+  return (answer) => {
+    try {
+      return { text: `${template.fill(fromJson(dockerType(typeName), readJson(answer)))}\n`, failure: undefined };
+    } catch (cause) {
+      if (!(cause instanceof TemplateError)) throw cause;
+      return { text: `${cause.written}\n`, failure: cause.message };
+    }
+  };
+};

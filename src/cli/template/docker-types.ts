@@ -76,6 +76,11 @@ const networks: Declarations = {
     "Name string; EndpointID string; MacAddress string; IPv4Address string; IPv6Address string",
 };
 
+const volumes: Declarations = {
+  "volume.Volume":
+    "ClusterVolume? *any; CreatedAt? string; Driver string; Labels map[string]string; Mountpoint string; Name string; Options map[string]string; Scope string; Status? map[string]any; UsageData? *any",
+};
+
 const system: Declarations = {
   "system.versionInfo": "Client system.clientVersion; Server *types.Version",
   "system.clientVersion":
@@ -102,4 +107,4 @@ const system: Declarations = {
   "events.Actor": "ID string; Attributes map[string]string",
 };
 
-export const dockerType = typesOf({ ...containers, ...images, ...networks, ...system });
+export const dockerType = typesOf({ ...containers, ...images, ...networks, ...volumes, ...system });

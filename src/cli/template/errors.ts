@@ -1,8 +1,12 @@
 /** What is wrong with a template, in the words of Go's text/template. */
 export class TemplateError extends Error {
-  constructor(message: string) {
+  /** What had been written before. */
+  readonly written: string;
+
+  constructor(message: string, written = "") {
     super(message);
     this.name = "TemplateError";
+    this.written = written;
   }
 }
 

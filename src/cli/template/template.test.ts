@@ -116,7 +116,7 @@ describe("a template", () => {
       ["{{print 1 2 `a` `b` 3}} {{println `a` 3}}", "1 2ab3 a 3\n"],
       ["{{eq 1 2 1}} {{lt `a` `b`}} {{and .Name `x`}} {{or `` 0 3}} {{not .State.Running}}", "true true x 3 false"],
       ["{{len .Config.Env}} {{len `é`}} {{index .Config.Env 1}}", "2 2 PATH=/bin"],
-      [`{{html "a'b" 3}} {{urlquery "a b/(x)"}} {{js "<'"}}`, "a&#39;b 3 a+b%2F%28x%29 \\u003C\\'"],
+      [`{{html "a'b" 3}} {{urlquery "a b/(x)"}} {{js "<'"}}`, "a&#39;b3 a+b%2F%28x%29 \\u003C\\'"],
     ]);
   });
 

@@ -286,7 +286,8 @@ class Run {
       ...(given?.rest ?? []).map((word) => this.#checked(this.#operand(word, given!.dot), "string", word)),
       ...(given?.piped ?? []),
     ];
-    return { value: method(...(values as string[])) };
+    // Nothing is a nil pointer here, which is printed, unlike a value that is not there.
+    return { value: method(...(values as string[])) ?? nothing };
   }
 
   /** With the place, as Go tells it: the column is counted in bytes, from 0 in the first line and from 1 in others. */
@@ -296,7 +297,10 @@ class Run {
     const newline = before.lastIndexOf("\n");
     const column = Buffer.byteLength(before.slice(newline + 1)) + (newline < 0 ? 0 : 1);
     const line = before.split("\n").length;
-    return new TemplateError(`template: ${name}:${line}:${column}: executing "${name}" at <${shown}>: ${message}`);
+    return new TemplateError(
+      `template: ${name}:${line}:${column}: executing "${name}" at <${shown}>: ${message}`,
+      this.written,
+    );
   }
 }
 
@@ -305,6 +309,8 @@ interface Arguments {
   readonly piped: readonly Value[];
   readonly dot: Value;
 }
+
+const nothing = new Pointer({ kind: "pointer", name: "*struct {}" }, undefined);
 
 const isConstant = (place: Place): boolean =>
   "kind" in place && ["boolean", "number", "string"].includes(place.kind as string);
