@@ -3,7 +3,7 @@ import type { ContainerWaitAnswer } from "../api/answers.ts";
 import { type Client, type Hijacked, textOf } from "../api/client.ts";
 import { Failure, messageOf } from "./failure.ts";
 import { runSession } from "./streams/session.ts";
-import { RawTerminal } from "./streams/terminal.ts";
+import { openRawTerminal } from "./streams/terminal.ts";
 import { WindowWatch } from "./streams/window.ts";
 
 export interface AttachOptions {
@@ -59,7 +59,7 @@ export const runAttached = async (
   { stdin, stdout, stderr, tty, detachKeys }: AttachOptions,
   started: Promise<unknown>,
 ): Promise<"ended" | "detached"> => {
-  using _terminal = tty && stdin ? new RawTerminal() : undefined;
+  using _terminal = tty && stdin ? await openRawTerminal() : undefined;
   using window = tty ? new WindowWatch(client, "containerResize", id) : undefined;
   // Before its start a container has no terminal that could be resized.
   void started.then(() => window?.resize()).catch(() => undefined);

@@ -6,7 +6,7 @@ import { checkVariable, gatherVariables } from "../create/env-files.ts";
 import { flag } from "../flags.ts";
 import { parseDetachKeys } from "../streams/detach-keys.ts";
 import { runSession } from "../streams/session.ts";
-import { checkTerminal, RawTerminal, terminalSize } from "../streams/terminal.ts";
+import { checkTerminal, openRawTerminal, terminalSize } from "../streams/terminal.ts";
 import { WindowWatch } from "../streams/window.ts";
 import { boolean, list, text, texts } from "../values/kinds.ts";
 
@@ -76,7 +76,7 @@ const runExec = async (
   const { tty, interactive } = values;
   const json = { Detach: false, Tty: tty, ...consoleSize(tty) };
   const stream = await client.hijack("execStart", { id }, { json });
-  using _terminal = tty && interactive ? new RawTerminal() : undefined;
+  using _terminal = tty && interactive ? await openRawTerminal() : undefined;
   using window = tty ? new WindowWatch(client, "execResize", id) : undefined;
   void window?.resize().catch(() => undefined);
   if ((await runSession(stream, { tty, input: interactive, output: true, detachKeys })) === "detached") return 0;

@@ -1,5 +1,5 @@
 /** The terminal that the command runs in. */
-import { isatty, ReadStream, WriteStream } from "node:tty";
+import { isatty, WriteStream } from "node:tty";
 import { cliError } from "../errors.ts";
 
 export const inputIsTerminal = (): boolean => isatty(0);
@@ -23,20 +23,6 @@ export const textWidth = (): number => {
   return columns > 0 ? columns : 80;
 };
 
-/** Every key goes to the container as it is typed, until disposed. */
-export class RawTerminal implements Disposable {
-  readonly #input: ReadStream | undefined;
-  readonly #restore = (): void => this[Symbol.dispose]();
-
-  constructor() {
-    if (!inputIsTerminal()) return;
-    this.#input = new ReadStream(0);
-    this.#input.setRawMode(true);
-    process.on("exit", this.#restore);
-  }
-
-  [Symbol.dispose](): void {
-    this.#input?.setRawMode(false);
-    process.off("exit", this.#restore);
-  }
-}
+/** Our terminal as the container's, until disposed; undefined where our input is none. */
+export const openRawTerminal = async (): Promise<Disposable | undefined> =>
+  inputIsTerminal() ? new (await import("./raw-terminal.ts")).RawTerminal() : undefined;
