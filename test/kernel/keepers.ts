@@ -273,7 +273,7 @@ export class Keepers implements AsyncDisposable {
     await Promise.all(this.#ours().map((pid) => gone(pid)));
     await until(
       () => zombies().length === 0,
-      () => `zombies are left: ${zombies()}`,
+      () => `zombies are left: ${zombies().join(" ")}`,
     );
     assert.ok(!readFileSync("/proc/self/mountinfo", "utf8").includes(this.directory), "a mount was left on the host");
     rmSync(this.directory, { recursive: true });

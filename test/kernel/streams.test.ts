@@ -98,7 +98,10 @@ describe("streams", { skip: cannotKeep }, () => {
         if (received < (pauses + 1) * (20 << 20)) return;
         pauses++;
         slow.socket.pause();
-        blocked(container).then(() => slow.socket.resume());
+        blocked(container).then(
+          () => slow.socket.resume(),
+          (error: Error) => slow.socket.destroy(error),
+        );
       });
       fast.socket.on("data", () => take(fast, other));
       slow.socket.resume();
