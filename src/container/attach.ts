@@ -90,7 +90,7 @@ export const joinStreams = async (
     client.on("error", () => client.destroy());
     client.on("close", () => stream.destroy());
     // A client that has seen the end asks for the exit code at once: it is known before.
-    stream.on("end", () => exited.then(end, end));
+    stream.on("end", () => void exited.then(end, end));
     stream.pipe(client, { end: false });
     if (!request.stdin) {
       client.resume();

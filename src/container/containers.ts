@@ -350,26 +350,26 @@ export class Containers {
     const live = this.#live.get(record.id);
     const over =
       live === undefined
-        ? await this.#attachLater(record, wanted, client)
+        ? this.#attachLater(record, wanted, client)
         : (await joinStreams(client, live.paths.control, wanted, tty, live.keeper.exited)).over;
     this.events.emit((await over) ? "detach" : "attach", record);
   }
 
-  async #attachLater(record: ContainerRecord, request: AttachRequest, client: Duplex): Promise<Promise<boolean>> {
+  #attachLater(record: ContainerRecord, request: AttachRequest, client: Duplex): Promise<boolean> {
     const waiting = this.#attachments.get(record.id) ?? [];
     this.#attachments.set(record.id, waiting);
-    const { promise, resolve } = Promise.withResolvers<Promise<boolean>>();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
     const attachment: Attachment = {
       client,
       request,
       tty: record.request.tty,
-      joined: (over) => resolve(over),
+      joined: resolve,
     };
     waiting.push(attachment);
     client.once("close", () => {
       const index = waiting.indexOf(attachment);
       if (index >= 0) waiting.splice(index, 1);
-      resolve(Promise.resolve(false));
+      resolve(false);
     });
     return promise;
   }

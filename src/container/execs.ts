@@ -81,7 +81,7 @@ export class Execs {
     const paths = execPaths(this.#rooms, id);
     const request = withSize({ ...record.request, tty: options.tty || record.request.tty }, options);
     let plan: Plan = { outside: [], inside: [], after: [] };
-    const { promise: over, resolve: joined } = Promise.withResolvers<Promise<boolean>>();
+    const { promise: over, resolve: joined } = Promise.withResolvers<boolean>();
     try {
       plan = await this.#plan(request, options, target, paths);
       const attachments: Attachment[] =
@@ -97,7 +97,7 @@ export class Execs {
       await clearRun(paths);
       throw failure.error;
     }
-    if (!options.detach && client !== undefined) await await over;
+    if (!options.detach && client !== undefined) await over;
   }
 
   async resize(id: string, rows: number, columns: number): Promise<void> {

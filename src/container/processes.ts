@@ -63,7 +63,9 @@ export const findProcesses = async (name: string, psArgs: string, paths: CgroupP
     .catch(() => ps(args))
     .catch((cause: unknown) => {
       const reason =
-        cause instanceof Error && "stderr" in cause && cause.stderr ? firstLine(String(cause.stderr)) : "ps failed";
+        cause instanceof Error && "stderr" in cause && typeof cause.stderr === "string"
+          ? firstLine(cause.stderr)
+          : "ps failed";
       throw containerError("noProcessList", { name, reason }, cause);
     });
   const table = parseProcesses(output, pids);

@@ -142,7 +142,7 @@ export class Layers {
   async add(source: AsyncIterable<Uint8Array>, expected: ExpectedLayer): Promise<StoredLayer> {
     await using staged = await this.stage(source);
     checkLayer(staged, expected);
-    return this.commit(staged);
+    return await this.commit(staged);
   }
 
   /** Keeps these layers, stored or still to come, from being collected until the answer is disposed. */

@@ -35,10 +35,10 @@ const openRelay = async (protocol: "tcp" | "udp", target: number, address = "127
   return { port: Number(line), child };
 };
 
-const openServer = async (onConnection: (socket: Socket) => void): Promise<number> => {
+const openServer = async (onConnection: (socket: Socket) => unknown): Promise<number> => {
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {});
-    onConnection(socket);
+    void onConnection(socket);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

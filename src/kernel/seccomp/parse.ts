@@ -65,7 +65,7 @@ const errnoMax = 4095; // linux/err.h: MAX_ERRNO
 const action = (name: unknown, errnoRet: unknown, what: string): Action => {
   const number = errnoRet === undefined || errnoRet === null ? 1n : wholeNumber(errnoRet, `${what}'s errnoRet`);
   if (number > errnoMax) fail(`${what}: there is no error number ${number}`);
-  return findAction(string(name, what), Number(number)) ?? fail(`${what}: unknown action ${name}`);
+  return findAction(string(name, what), Number(number)) ?? fail(`${what}: unknown action ${String(name)}`);
 };
 
 const wholeNumber = (value: unknown, what: string): bigint => {
@@ -123,7 +123,8 @@ const parseCondition = (value: unknown, what: string): Condition => {
   const { index, op, value: first, valueTwo } = fields(value, what);
   const argument = wholeNumber(index ?? 0, `${what}.index`);
   if (argument > 5n) fail(`${what}: a system call has six arguments, 0 to 5`);
-  const comparison = comparisons.find((name) => op === `SCMP_CMP_${name}`) ?? fail(`${what}: unknown operator ${op}`);
+  const comparison =
+    comparisons.find((name) => op === `SCMP_CMP_${name}`) ?? fail(`${what}: unknown operator ${String(op)}`);
   const number = wholeNumber(first ?? 0, `${what}.value`);
   const base = { index: Number(argument), comparison };
   return comparison === "MASKED_EQ"
