@@ -35,7 +35,7 @@ export const cliErrors = {
   },
   platformInvalid: {
     status: 400,
-    sentence: "error parsing specified platform: {text}: {reason}: invalid argument",
+    sentence: "{what}{reason}: invalid argument",
   },
   detachKeys: { status: 400, sentence: "invalid detach keys ({keys}): Unknown character: '{part}'" },
 
@@ -52,6 +52,10 @@ export const cliErrors = {
   inputIsTerminal: { status: 400, sentence: "requested load from stdin, but stdin is empty" },
   emptyName: { status: 400, sentence: "container name cannot be empty" },
   emptyNames: { status: 400, sentence: "Error: Neither old nor new names may be empty" },
+  nameIsId: {
+    status: 400,
+    sentence: "invalid repository name ({name}), cannot specify 64-byte hexadecimal strings",
+  },
   notATag: { status: 400, sentence: "Error parsing reference: {name} is not a valid repository/tag: {reason}" },
   tagWithDigest: { status: 400, sentence: "refusing to create a tag with a digest reference" },
   typeEmpty: { status: 400, sentence: "type is empty: must be one of {names}" },

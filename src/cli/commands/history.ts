@@ -8,6 +8,7 @@ import { formatAgo } from "../output/times.ts";
 import { formatSize } from "../values/bytes.ts";
 import { formatHelp } from "../values/format.ts";
 import { boolean, text } from "../values/kinds.ts";
+import { encodePlatform } from "../values/platform.ts";
 
 const headings = {
   ID: "IMAGE",
@@ -24,12 +25,17 @@ export const history = command({
     format: flag(text(), formatHelp("table")),
     human: flag(boolean(true), "Print sizes and dates in human readable format", { short: "H" }),
     "no-trunc": flag(boolean(), "Don't truncate output"),
+    platform: flag(
+      text(),
+      'Show history for the given platform. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    ),
     quiet: flag(boolean(), "Only show image IDs", { short: "q" }),
   },
   least: 1,
   most: 1,
   run: async ({ values: flags, positional, client }) => {
-    const items = await client.get("imageHistory", { name: positional[0]! });
+    const query = { platform: encodePlatform(flags.platform) };
+    const items = await client.get("imageHistory", { name: positional[0]! }, { query });
     const rows = items.map((item) => rowOf(item, flags.human, flags["no-trunc"]));
     const columns = ["ID", flags.human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"];
     await printList({ type: "*image.historyContext", headings, columns }, rows, flags.format, flags.quiet);

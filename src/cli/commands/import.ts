@@ -18,7 +18,8 @@ export const importImage = command({
     platform: flag(text(), "Set platform if server is multi-platform capable"),
   },
   least: 1,
-  most: 2,
+  // Docker takes more words, and makes nothing of them.
+  most: Number.POSITIVE_INFINITY,
   run: async ({ values: flags, positional, client }) => {
     const [source = "", name = ""] = positional;
     if (name !== "") parseReference(name);

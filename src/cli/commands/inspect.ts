@@ -1,5 +1,5 @@
 /** `pier inspect`, `pier container inspect`, `pier image inspect`. */
-import { AnswerError, type Client } from "../../api/client.ts";
+import { AnswerError, type Client, type QueryValue } from "../../api/client.ts";
 import type { RouteName } from "../../api/routes.ts";
 import { type Call, command } from "../command.ts";
 import { cliError } from "../errors.ts";
@@ -9,19 +9,22 @@ import { print, printError } from "../streams/output.ts";
 import { formatHelp } from "../values/format.ts";
 import { compactJson, indentJson } from "../values/json.ts";
 import { boolean, text } from "../values/kinds.ts";
+import { encodePlatform } from "../values/platform.ts";
 import { quote } from "../values/quote.ts";
+
+type Query = Readonly<Record<string, QueryValue>>;
 
 interface Kind {
   /** The Go type of what is found. */
   readonly type: string;
-  readonly fetch: (client: Client, name: string, size: boolean) => Promise<string>;
+  readonly fetch: (client: Client, name: string, query: Query) => Promise<string>;
 }
 
 const byName = (route: RouteName, key: "id" | "name", type: string): Kind => ({
   type,
-  fetch: (client, name, size) => {
+  fetch: (client, name, query) => {
     const values = { [key]: name } as { id: string; name: string };
-    return client.text(route as "containerInspect", values, { query: { size } });
+    return client.text(route as "containerInspect", values, { query });
   },
 });
 
@@ -53,7 +56,7 @@ export const inspect = command({
       const names = [...kinds.keys()].map((name) => `"${name}"`).join(", ");
       throw type === "" ? cliError("typeEmpty", { names }) : cliError("typeUnknown", { type: quote(type), names });
     }
-    return await show(call, type === "" ? [...kinds.values()] : [kinds.get(type)!], format, size);
+    return await show(call, type === "" ? [...kinds.values()] : [kinds.get(type)!], format, { size });
   },
 });
 
@@ -62,15 +65,22 @@ export const inspectContainers = command({
   flags: { format: formatFlag, size: { ...sizeFlag, usage: "Display total file sizes" } },
   least: 1,
   most,
-  run: (call) => show(call, [kinds.get("container")!], call.values.format, call.values.size),
+  run: (call) => show(call, [kinds.get("container")!], call.values.format, { size: call.values.size }),
 });
 
 export const inspectImages = command({
   usage: "[OPTIONS] IMAGE [IMAGE...]",
-  flags: { format: formatFlag },
+  flags: {
+    format: formatFlag,
+    platform: flag(
+      text(),
+      "Inspect a specific platform of the multi-platform image.\nIf the image or the server is not multi-platform capable, the command will error out if the platform does not match.\n'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
+    ),
+  },
   least: 1,
   most,
-  run: (call) => show(call, [kinds.get("image")!], call.values.format, false),
+  run: (call) =>
+    show(call, [kinds.get("image")!], call.values.format, { platform: encodePlatform(call.values.platform, "") }),
 });
 
 interface Found {
@@ -79,10 +89,10 @@ interface Found {
 }
 
 /** The first kind that has the name; throws the last refusal, or that no kind has it. */
-const find = async (client: Client, name: string, wanted: readonly Kind[], size: boolean): Promise<Found> => {
+const find = async (client: Client, name: string, wanted: readonly Kind[], query: Query): Promise<Found> => {
   for (const [at, { type, fetch }] of wanted.entries()) {
     try {
-      return { type, text: await fetch(client, name, size && at === 0) };
+      return { type, text: await fetch(client, name, at === 0 ? query : {}) };
     } catch (error) {
       const missing = error instanceof AnswerError && error.status === 404;
       if (!missing || wanted.length === 1) throw error;
@@ -95,14 +105,14 @@ const show = async (
   { positional, client }: Pick<Call, "positional" | "client">,
   wanted: readonly Kind[],
   format: string,
-  size: boolean,
+  query: Query,
 ): Promise<number> => {
   const { write, frame } = await printerFor(format);
   const failures: string[] = [];
   const written: string[] = [];
   for (const name of positional) {
     try {
-      written.push(write(await find(client, name, wanted, size)));
+      written.push(write(await find(client, name, wanted, query)));
     } catch (error) {
       failures.push(messageOf(error));
     }

@@ -10,7 +10,7 @@ import { printProgress } from "../output/progress.ts";
 import { readInput } from "../streams/input.ts";
 import { inputIsTerminal, outputIsTerminal } from "../streams/terminal.ts";
 import { boolean, text } from "../values/kinds.ts";
-import { parsePlatform } from "../values/platform.ts";
+import { encodePlatform } from "../values/platform.ts";
 
 /** Bytes that are read from a file at once. */
 const CHUNK = 256 * 1024;
@@ -32,7 +32,7 @@ export const load = command({
     const data = flags.input === "" ? readInput() : readFile(flags.input);
     const query = {
       quiet: flags.quiet || !outputIsTerminal(),
-      platform: flags.platform === "" ? undefined : JSON.stringify(parsePlatform(flags.platform)),
+      platform: encodePlatform(flags.platform),
     };
     const { body } = await client.send("imageLoad", {}, { query, stream: { type: "application/x-tar", data } });
     await printProgress(jsonLines<ProgressLine>(body));

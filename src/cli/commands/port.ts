@@ -21,9 +21,9 @@ export const port = command({
       print(lines.sort(inOrder).join(""));
       return;
     }
-    const [number = "", protocol = "tcp"] = wanted.split("/");
+    const [number = "", protocol] = wanted.split("/");
     checkNumber(number);
-    const lines = addresses(`${number}/${protocol}`);
+    const lines = addresses(`${number}/${protocol || "tcp"}`);
     if (lines.length === 0) throw new Failure(`Error: No public port '${wanted}' published for ${id}`);
     print(lines.map((line) => `${line}\n`).join(""));
   },

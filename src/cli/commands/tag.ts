@@ -11,16 +11,18 @@ export const tag = command({
   most: 2,
   run: async ({ positional, client }) => {
     const [source = "", target = ""] = positional;
-    readName(source);
+    if (!isId(source)) readName(source);
     const { name, tag: wanted = "latest", digest } = readName(target);
     if (digest !== undefined) throw cliError("tagWithDigest", {});
     await client.text("imageTag", { name: source }, { query: { repo: name, tag: wanted } });
   },
 });
 
+const isId = (text: string): boolean => /^(sha256:)?[0-9a-f]{64}$/.test(text);
+
 const readName = (text: string): ReturnType<typeof parseReference> => {
-  if (/^(sha256:)?[0-9a-f]{64}$/.test(text)) return { name: text, tag: undefined, digest: undefined };
   try {
+    if (/^[0-9a-f]{64}$/.test(text)) throw cliError("nameIsId", { name: text });
     return parseReference(text);
   } catch (cause) {
     throw cliError("notATag", { name: quote(text), reason: (cause as Error).message }, cause);

@@ -36,10 +36,14 @@ export const fillRow = (template: Template, type: string, row: Row, words = usua
 
 const headingsType = { kind: "map", name: "map[string]string", key: stringType, element: stringType } as const;
 
+/** The last part of a label's name, in words: `com.example.my-label` is `my label`. */
+const labelHeading = (name: string): string => name.slice(name.lastIndexOf(".") + 1).replace(/[-_]/g, " ");
+
 /** The line above the rows; a template that cannot be filled with headings has as much of it as can. */
 export const fillHeadings = (template: Template, headings: Readonly<Record<string, string>>): string => {
   try {
-    return template.fill(new Dictionary(headingsType, Object.entries(headings)), { functions: headingFunctions });
+    const data = new Dictionary(headingsType, Object.entries(headings), new Methods("", { Label: labelHeading }));
+    return template.fill(data, { functions: headingFunctions });
   } catch (cause) {
     if (cause instanceof TemplateError) return cause.written;
     throw cause;

@@ -246,10 +246,12 @@ class Run {
   #field(node: Place, name: string, value: Value, inner: boolean, given: Arguments | undefined): Value {
     const count = (given?.rest.length ?? 0) + (given?.piped.length ?? 0);
     const target = indirect(value);
-    if (target instanceof Methods) {
-      const found = this.#method(node, name, target, given, count);
+    const methods = target instanceof Dictionary ? target.methods : target;
+    if (methods instanceof Methods) {
+      const found = this.#method(node, name, methods, given, count);
       if (found !== undefined) return found.value;
-    } else if (target instanceof Struct) {
+    }
+    if (target instanceof Struct) {
       const found = findField(target, name);
       if (found !== undefined) {
         if (count > 0) throw this.#failure(node, `${name} has arguments but cannot be invoked as function`);

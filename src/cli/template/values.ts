@@ -59,8 +59,11 @@ export class Dictionary {
   readonly type: Type;
   /** Sorted by key, as Go prints and ranges over them; undefined for nil. */
   readonly entries: ReadonlyMap<string, Value> | undefined;
-  constructor(type: Type, entries: Iterable<readonly [string, Value]> | undefined) {
+  /** What can be called on it beside its entries. */
+  readonly methods: Methods | undefined;
+  constructor(type: Type, entries: Iterable<readonly [string, Value]> | undefined, methods?: Methods) {
     this.type = type;
+    this.methods = methods;
     this.entries = entries && new Map([...entries].sort(([a], [b]) => compareText(a, b)));
   }
 }

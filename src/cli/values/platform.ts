@@ -39,10 +39,16 @@ const withArchitecture = (os: string, given: string, givenVariant = ""): Platfor
 };
 
 /** Throws containerd's words for what names no platform. */
-export const parsePlatform = (text: string): Platform => {
-  const fail = (reason: string) => cliError("platformInvalid", { text: quote(text), reason });
+export const parsePlatform = (text: string, what = "error parsing specified platform: "): Platform => {
+  const fail = (reason: string) => cliError("platformInvalid", { what, reason });
   const parts = text.split("/");
-  for (const part of parts) {
+  for (const [index, part] of parts.entries()) {
+    if (index === 0 && !/^[A-Za-z0-9_-]+$/.test(part))
+      throw fail(
+        `${quote(part)} is an invalid OS component of ${quote(text)}: OSAndVersion specifier component must match ${quote(
+          "^([A-Za-z0-9_-]+)(?:\\(([A-Za-z0-9_.-]*)\\))?$",
+        )}`,
+      );
     if (!/^[A-Za-z0-9_.-]+$/.test(part))
       throw fail(
         `${quote(part)} is an invalid component of ${quote(text)}: platform specifier component must match "^[A-Za-z0-9_.-]+$"`,
@@ -50,13 +56,17 @@ export const parsePlatform = (text: string): Platform => {
   }
   const [first = "", second, third] = parts.map((part) => part.toLowerCase());
   const os = first === "macos" ? "darwin" : first;
-  if (parts.length > 3) throw fail("cannot parse platform specifier");
+  if (parts.length > 3) throw fail(`${quote(text)}: cannot parse platform specifier`);
   if (second !== undefined) return withArchitecture(os, second, third);
   if (systems.has(os)) return withArchitecture(os, own());
   const known = withArchitecture("linux", first);
-  if (!architectures.has(known.architecture)) throw fail("unknown operating system or architecture");
+  if (!architectures.has(known.architecture)) throw fail(`${quote(text)}: unknown operating system or architecture`);
   return known;
 };
 
 export const formatPlatform = ({ os, architecture, variant }: Platform): string =>
   [os, architecture, ...(variant === undefined ? [] : [variant])].join("/");
+
+/** As the API takes one of several platforms that an image has: in JSON; undefined where none is asked for. */
+export const encodePlatform = (text: string, what = "invalid platform: "): string | undefined =>
+  text === "" ? undefined : JSON.stringify(parsePlatform(text, what));
