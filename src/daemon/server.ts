@@ -8,7 +8,7 @@ import { answerUpgrade, type Hijack, type Hijacker, isHijack, ResponseStream, ru
 import { handlers, hijackers } from "./routes/table.ts";
 import type { Services } from "./services.ts";
 import { claimSocket, releaseSocket } from "./socket.ts";
-import { type Answer, commonHeaders, encodeJson, failureOf, sendAnswer, sendFailure } from "./wire.ts";
+import { type Answer, commonHeaders, encodeJson, type Failure, failureOf, sendAnswer, sendFailure } from "./wire.ts";
 
 /** More than any client sends, little enough to be held for each of thousands of connections. */
 const maxHeaderBytes = 64 * 1024;
@@ -81,7 +81,12 @@ export class Server {
       response.destroy();
       return;
     }
-    // What is left of a body that was refused is not read.
+    void this.#refuse(request, response, failure);
+  }
+
+  async #refuse(request: IncomingMessage, response: ServerResponse, failure: Failure): Promise<void> {
+    await drain(request);
+    // Of a body that is too long the rest is not read.
     if (!request.complete) response.setHeader("Connection", "close");
     sendFailure(response, failure);
   }
@@ -144,6 +149,28 @@ const isHijacked = (request: IncomingMessage): boolean => {
 const refuseLater = (route: Route): void => {
   if (route.later !== undefined) throw daemonError("notYet", { sentence: route.later });
 };
+
+const drainBytes = 64 * 1024 * 1024;
+const drainMs = 1_000;
+
+/** Resolves when the body is over, or longer than anybody need wait: whoever still sends would not see the answer. */
+const drain = (request: IncomingMessage): Promise<void> =>
+  new Promise((resolve) => {
+    if (request.complete || request.destroyed) return resolve();
+    let left = drainBytes;
+    const timer = setTimeout(resolve, drainMs);
+    const stop = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    request.on("data", (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) stop();
+    });
+    request.once("end", stop);
+    request.once("close", stop);
+    request.resume();
+  });
 
 /** Queries may hold what nobody should read in a log. */
 const pathOnly = ({ url }: IncomingMessage): string => (url ?? "").split("?", 1)[0]!;
