@@ -53,7 +53,7 @@ export const fromJson = (type: Type, json: Json | undefined): Value => {
       : zeroOf(type);
   }
   if (typeof json === "string")
-    return type.kind === "string" ? json : type.kind === "time" ? new Time(json) : zeroOf(type);
+    return type.kind === "string" ? json : type.kind === "time" ? new Time(withoutZeroes(json)) : zeroOf(type);
   if (typeof json === "boolean") return type.kind === "bool" ? json : zeroOf(type);
   const object = json as { readonly [key: string]: Json };
   if (type.kind === "map") {
@@ -64,6 +64,10 @@ export const fromJson = (type: Type, json: Json | undefined): Value => {
   }
   return type.kind === "struct" ? structFromJson(type, object) : zeroOf(type);
 };
+
+/** Go writes no more digits behind the second than there are. */
+const withoutZeroes = (time: string): string =>
+  time.replace(/\.?0+(?=Z$|[+-]\d\d:\d\d$)/, (zeroes) => (zeroes.startsWith(".") || time.includes(".") ? "" : zeroes));
 
 const structFromJson = (type: Type, object: { readonly [key: string]: Json }): Struct =>
   new Struct(

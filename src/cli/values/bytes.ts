@@ -20,8 +20,11 @@ export const parseBytes = (text: string): number => {
 const decimalUnits = ["B", "kB", "MB", "GB", "TB", "PB", "EB"] as const;
 const binaryUnits = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
-/** Go's %.4g and %.3g: that many digits that count, no zeroes behind the point. */
-const significant = (value: number, digits: number): string => String(Number(value.toPrecision(digits)));
+/** Go's %.4g and %.3g: that many digits that count, no zeroes behind the point, and 1e+03 for what rounds up to 1000. */
+const significant = (value: number, digits: number): string => {
+  const [mantissa = "", exponent] = value.toPrecision(digits).split("e+");
+  return exponent === undefined ? String(Number(mantissa)) : `${Number(mantissa)}e+${exponent.padStart(2, "0")}`;
+};
 
 const scaled = (size: number, step: number, units: readonly string[], digits: number): string => {
   let value = size;
