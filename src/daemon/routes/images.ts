@@ -90,6 +90,8 @@ const progress = (call: Call, work: (report: Report) => Promise<void>): Answer =
     try {
       await work(report);
     } catch (error) {
+      // Whoever has gone is why, and reads nothing any more.
+      if (call.signal.aborted) return void lines.destroy();
       const { body } = failureOf(error, call.services.log, "the work of a progress answer");
       report({ errorDetail: { message: body.message }, error: body.message });
     }
