@@ -29,7 +29,7 @@ export class ResponseReader {
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
-  #arrival: (() => void)[] = [];
+  #onStart: (() => void) | undefined;
   readonly #onData = (chunk: Buffer): void => {
     this.started = true;
     this.#chunks.push(chunk);
@@ -51,9 +51,18 @@ export class ResponseReader {
     socket.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onEnd).on("error", this.#onError);
   }
 
-  /** Resolves when the first bytes of an answer have come, or none will. */
-  arrival(): Promise<void> {
-    return this.started || this.#ended ? Promise.resolve() : new Promise((resolve) => this.#arrival.push(resolve));
+  /** Resolves when more may be sent; also when it makes no sense to: an answer has come, or none will. */
+  async room(): Promise<void> {
+    if (this.started || this.#ended) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#socket.off("drain", done);
+        this.#onStart = undefined;
+        resolve();
+      };
+      this.#socket.on("drain", done);
+      this.#onStart = done;
+    });
   }
 
   /** The head of the next answer; interim answers (1xx, except 101) are passed over. */
@@ -149,7 +158,7 @@ export class ResponseReader {
   #rouse(): void {
     this.#wake?.();
     this.#wake = undefined;
-    for (const resolve of this.#arrival.splice(0)) resolve();
+    this.#onStart?.();
   }
 
   #takeFirst(limit: number): Buffer {

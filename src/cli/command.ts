@@ -19,7 +19,7 @@ export interface Command<T extends FlagTable = FlagTable> {
   /** Everything from the first word on belongs to somebody else's command line. */
   readonly stopAtFirst?: boolean;
   /** Resolves to the exit code; nothing is success. */
-  run(call: Call<T>): Promise<number | void>;
+  run(call: Call<T>): Promise<number | undefined>;
 }
 
 /** Gives a command's `run` the types of its own flags. */

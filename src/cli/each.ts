@@ -5,18 +5,19 @@ import { print } from "./streams/output.ts";
 /** Requests that are under way at the same time. */
 const MOST = 50;
 
-/** Holds afterwards: all names were tried, and for those that went well what `action` answers, or the name, is printed; throws what went wrong with the others. */
+/** Holds afterwards: all names were tried, and for those that went well the text that `action` answers, or the name, is printed; throws what went wrong with the others. */
 export const forEach = async (
   names: readonly string[],
-  action: (name: string) => Promise<string | void>,
+  action: (name: string) => Promise<unknown>,
   { atOnce = MOST, ending = "" }: { readonly atOnce?: number; readonly ending?: string } = {},
-): Promise<void> => {
+): Promise<number> => {
   const failures: string[] = [];
   const failed: string[] = [];
   const running = new Set<Promise<unknown>>();
   const start = async (name: string): Promise<string | undefined> => {
     try {
-      return (await action(name)) ?? name;
+      const answer = await action(name);
+      return typeof answer === "string" ? answer : name;
     } catch (error) {
       failures.push(messageOf(error));
       failed.push(name);
@@ -36,6 +37,6 @@ export const forEach = async (
     });
   }
   await printed;
-  if (failures.length === 0) return;
+  if (failures.length === 0) return 0;
   throw new Failure([...failures, ...(ending === "" ? [] : [ending + failed.join(", ")])].join("\n"));
 };

@@ -81,10 +81,10 @@ export const parseFlags = <T extends FlagTable>(
     const name = Object.hasOwn(table, typed) ? typed : byAlias.get(typed);
     if (name === undefined) throw cliError("unknownFlag", { name: typed });
     const { alone } = table[name]!.kind;
-    if (equals >= 0) return set(name, typed, word.slice(equals + 1));
-    if (alone !== undefined) return set(name, typed, alone);
-    if (at >= words.length) throw cliError("flagNeedsArgument", { flag: `--${typed}` });
-    set(name, typed, words[at++]!);
+    if (equals >= 0) set(name, typed, word.slice(equals + 1));
+    else if (alone !== undefined) set(name, typed, alone);
+    else if (at >= words.length) throw cliError("flagNeedsArgument", { flag: `--${typed}` });
+    else set(name, typed, words[at++]!);
   };
 
   const readShort = (word: string): void => {
@@ -93,14 +93,16 @@ export const parseFlags = <T extends FlagTable>(
       const name = byShort.get(letter) ?? (letter === "h" && Object.hasOwn(table, "help") ? "help" : undefined);
       if (name === undefined) throw cliError("unknownShorthand", { letter, word: `-${rest}` });
       const { alone } = table[name]!.kind;
-      if (rest[1] === "=" && rest.length > 2) return set(name, name, rest.slice(2));
-      if (alone !== undefined) {
+      const joined = rest[1] === "=" && rest.length > 2 ? rest.slice(2) : undefined;
+      if (joined === undefined && alone !== undefined) {
         set(name, name, alone);
         continue;
       }
-      if (rest.length > 1) return set(name, name, rest.slice(1));
-      if (at >= words.length) throw cliError("flagNeedsArgument", { flag: `'${letter}' in -${rest}` });
-      return set(name, name, words[at++]!);
+      if (joined !== undefined) set(name, name, joined);
+      else if (rest.length > 1) set(name, name, rest.slice(1));
+      else if (at >= words.length) throw cliError("flagNeedsArgument", { flag: `'${letter}' in -${rest}` });
+      else set(name, name, words[at++]!);
+      return;
     }
   };
 

@@ -5,11 +5,11 @@ import { splitPair, withPair } from "../values/kinds.ts";
 import { gatherLabels, gatherVariables } from "./env-files.ts";
 import { createError } from "./errors.ts";
 import type { containerFlags } from "./flags.ts";
-import { parseTmpfs, parseVolume } from "./mounts.ts";
 import { planNetworks } from "./networks.ts";
 import { parseExpose, parsePublish } from "./ports.ts";
 import { isInterfaceDevice, parseDevice } from "./resources.ts";
 import { checkNamespaces, normalCapabilities, planSecurity } from "./security.ts";
+import { parseTmpfs, parseVolume } from "./volumes.ts";
 
 type Flags = Parsed<typeof containerFlags>["values"];
 type Given = Pick<Parsed<typeof containerFlags>, "values" | "positional"> & { readonly given: ReadonlySet<string> };

@@ -1,5 +1,4 @@
 /** A raw stream between a container and this command's own streams, from the first byte to the last. */
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Hijacked } from "../../api/client.ts";
 import { FrameDecoder } from "../../format/raw-stream.ts";
@@ -75,12 +74,22 @@ const copyInput = async (socket: Socket, keys: DetachKeys | undefined): Promise<
   for await (const typed of readInput()) {
     const { data, detached } = keys?.push(typed) ?? { data: typed, detached: false };
     if (socket.destroyed || socket.writableEnded) return false;
-    if (data.length > 0 && !socket.write(data)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
+    if (data.length > 0 && !socket.write(data)) await drained(socket);
     if (detached) return true;
   }
   socket.end();
   return false;
 };
+
+/** Resolves when more may be written, or nothing ever will. */
+const drained = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done).off("close", done);
+      resolve();
+    };
+    socket.on("drain", done).on("close", done);
+  });
 
 /** Resolves when the container's output has ended, or the keys to leave were typed. */
 export const runSession = async (stream: Hijacked, options: SessionOptions): Promise<"ended" | "detached"> => {
