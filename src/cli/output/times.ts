@@ -1,5 +1,6 @@
 /** Moments as lists show them. */
 import { formatAge } from "../values/duration.ts";
+import { findZoneName } from "./zone.ts";
 
 /** `3 hours ago`; empty for a moment that is not known. */
 export const formatAgo = (seconds: number, now = Date.now()): string =>
@@ -12,9 +13,7 @@ export const formatMoment = (seconds: number): string => {
   const moment = new Date(seconds * 1000);
   const offset = -moment.getTimezoneOffset();
   const zone = `${offset < 0 ? "-" : "+"}${two(Math.trunc(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
-  const named = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(moment);
-  const name = named.find(({ type }) => type === "timeZoneName")?.value ?? zone;
-  return `${formatDate(moment)} ${formatClock(moment)} ${zone} ${/^GMT./.test(name) ? zone : name}`;
+  return `${formatDate(moment)} ${formatClock(moment)} ${zone} ${findZoneName(offset) ?? zone}`;
 };
 
 const formatDate = (moment: Date): string =>
