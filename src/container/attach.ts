@@ -85,7 +85,8 @@ export const joinStreams = async (
     const end = (): void => {
       client.end();
     };
-    stream.on("close", finish);
+    // A keeper that goes with input unread breaks the connection off instead of ending it.
+    stream.on("close", () => (detached || client.destroyed ? finish() : void exited.then(finish, finish)));
     stream.on("error", () => stream.destroy());
     client.on("error", () => client.destroy());
     client.on("close", () => stream.destroy());

@@ -179,14 +179,19 @@ export class Containers {
 
   async remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void> {
     const { id } = this.#store.get(reference);
-    if (this.#runs.find(id) !== undefined) {
-      if (!options.force) throw containerError("removeRunning", { name: reference });
-      await this.#runs.end(id);
+    // Somebody may start it while we wait for our turn.
+    for (let isGone = false; !isGone; ) {
+      if (this.#runs.find(id) !== undefined) {
+        if (!options.force) throw containerError("removeRunning", { name: reference });
+        await this.#runs.end(id);
+      }
+      isGone = await this.#locks.run(id, async () => {
+        if (this.#runs.find(id) !== undefined) return false;
+        // One that was to be removed at its end is gone by now.
+        if (this.#store.has(id)) await this.#destroy(this.#store.get(id), { exitCode: 0 });
+        return true;
+      });
     }
-    await this.#locks.run(id, async () => {
-      // One that was to be removed at its end is gone by now.
-      if (this.#store.has(id)) await this.#destroy(this.#store.get(id), { exitCode: 0 });
-    });
   }
 
   /** Holds afterwards: neither a record nor a file of the container is left. The record goes first: files without one are rubbish. */
