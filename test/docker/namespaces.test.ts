@@ -131,6 +131,6 @@ describe("namespaces", { skip: cannotRun() }, () => {
     assert.deepEqual(lines.sort(), ["nameserver 192.0.2.53", "options ndots:3", "search example.org"]);
     await runner.refuses(/bad format for add-host: "a"/, "--add-host", "a", busybox);
     await runner.refuses(/invalid IP address in add-host: "x"/, "--add-host", "a:x", busybox);
-    await runner.refuses(/x is not an ip address/, "--dns", "x", busybox);
+    await runner.refuses(/IP address is not correctly formatted: x/, "--dns", "x", busybox);
   });
 });

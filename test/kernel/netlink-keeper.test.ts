@@ -152,8 +152,9 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
 
   test("says when the firewall's table or the bridge is gone, so that they are made again", async () => {
     machine.run("nft flush ruleset");
-    for (const ports of [[], [{ ...tcp, hostPort: 8082 }]]) {
-      const endpoint = endpointAt(address("172.17.0.5"), ports);
+    for (const [index, ports] of [[], [{ ...tcp, hostPort: 8082 }]].entries()) {
+      // Another address each time: the interface of the last one goes when the kernel gets to it.
+      const endpoint = endpointAt(address(`172.17.0.${5 + index}`), ports);
       const plan = planServer(endpoint, "tcp");
       const keeper = launch(plan);
       const failure = await keeper.created.catch((error: unknown) => error);
