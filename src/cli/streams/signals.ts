@@ -1,6 +1,7 @@
 /** Signals that reach this command while it stands for a container. */
 import { constants } from "node:os";
 import type { Client } from "../../api/client.ts";
+import { printError } from "./output.ts";
 
 /** Not passed on: what says something about this process alone, and what cannot be caught. */
 const own = new Set(["SIGCHLD", "SIGPIPE", "SIGURG", "SIGKILL", "SIGSTOP", "SIGPROF", "SIGWINCH"]);
@@ -21,6 +22,9 @@ const broken = new Set([
 const forwarded = (): NodeJS.Signals[] =>
   (Object.keys(constants.signals) as NodeJS.Signals[]).filter((name) => !own.has(name) && !broken.has(name));
 
+/** So often somebody asks before he is heard, whatever the container does: Docker's number. */
+const ENOUGH = 3;
+
 /** Every signal goes to the container instead of ending this command, until disposed. */
 export class SignalProxy implements Disposable {
   readonly #names = forwarded();
@@ -29,7 +33,16 @@ export class SignalProxy implements Disposable {
   #send: ((name: NodeJS.Signals) => void) | undefined;
 
   constructor() {
-    this.#listener = (name) => (this.#send === undefined ? this.#held.push(name) : this.#send(name));
+    let asked = 0;
+    this.#listener = (name) => {
+      if (name === "SIGINT" || name === "SIGTERM") asked++;
+      if (asked === ENOUGH) {
+        printError("\ngot 3 SIGTERM/SIGINTs, forcefully exiting\n");
+        process.exit(1);
+      }
+      if (this.#send === undefined) this.#held.push(name);
+      else this.#send(name);
+    };
     for (const name of this.#names) process.on(name, this.#listener);
   }
 
