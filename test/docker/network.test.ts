@@ -19,11 +19,12 @@ const neighbourAddress = "198.18.77.2";
 const openNeighbour = async (): Promise<ChildProcess> => {
   const holder = spawn("unshare", ["-n", "sh", "-c", "echo ready; exec sleep 1000000"], { stdio: "pipe" });
   await once(holder.stdout, "data");
+  // Not a name like those of pier itself: a daemon of this machine keeps other networks from its own.
   const inside = `nsenter -t ${holder.pid} -n`;
   const commands = [
-    `ip link add piertest0 type veth peer name eth0 netns ${holder.pid}`,
-    `ip addr add ${hostAddress}/30 dev piertest0`,
-    "ip link set piertest0 up",
+    `ip link add outside0 type veth peer name eth0 netns ${holder.pid}`,
+    `ip addr add ${hostAddress}/30 dev outside0`,
+    "ip link set outside0 up",
     `${inside} ip addr add ${neighbourAddress}/30 dev eth0`,
     `${inside} ip link set eth0 up`,
     `${inside} ip link set lo up`,
