@@ -39,11 +39,13 @@ export class Attachments {
       return;
     }
     const wanted = { ...request, stdin: request.stdin && openStdin };
+    this.#events.emit("attach", record);
     const over =
       live === undefined
         ? this.#attachLater(record, wanted, client)
         : (await joinStreams(client, live.paths.control, wanted, tty, live.keeper.exited)).over;
-    this.#events.emit((await over) ? "detach" : "attach", record);
+    this.#events.emit("attach", record);
+    if (await over) this.#events.emit("detach", record);
   }
 
   /** The clients that wait for this container's start; they wait on until they are taken off or go. */

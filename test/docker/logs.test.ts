@@ -1,0 +1,163 @@
+/** What a container has said, read again. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine } from "../engine.ts";
+import { imageOf } from "../probe/image.ts";
+import { busybox, Listener, said } from "./containers.ts";
+import { Runner } from "./run.ts";
+
+describe("logs", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let runner: Runner;
+  before(async () => {
+    engine = await Engine.launch();
+    runner = new Runner(engine);
+    await engine.load();
+    await engine.load(await imageOf());
+    await engine.docker([
+      "run",
+      "--name",
+      "both",
+      "--network",
+      "none",
+      busybox,
+      "sh",
+      "-c",
+      "for i in 1 2 3; do echo o$i; usleep 2000; echo e$i >&2; usleep 2000; done; printf open",
+    ]);
+  });
+  after(() => engine.stop());
+
+  const logs = async (...args: string[]) => {
+    const { code, stdout, stderr } = await engine.docker(["logs", ...args]);
+    assert.equal(code, 0, stderr);
+    return [stdout, stderr];
+  };
+
+  test("both streams, each where it belongs, and a last line without its end", async () => {
+    assert.deepEqual(await logs("both"), ["o1\no2\no3\nopen", "e1\ne2\ne3\n"]);
+    const { body } = await engine.request("GET", "/containers/both/logs?stderr=1");
+    assert.equal(body.length, 3 * (8 + 3));
+    assert.equal((await engine.request("GET", "/containers/both/logs")).status, 400);
+  });
+
+  test("the last ones", async () => {
+    assert.deepEqual(await logs("--tail", "2", "both"), ["open", "e3\n"]);
+    assert.deepEqual(await logs("--tail", "0", "both"), ["", ""]);
+    assert.deepEqual(await logs("-n", "100", "both"), await logs("both"));
+  });
+
+  test("timestamps, and the lines since and until one of them", async () => {
+    const [stdout = "", stderr = ""] = await logs("--timestamps", "both");
+    const stamp = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (\w+)$/;
+    const lines = `${stdout}\n${stderr}`
+      .trim()
+      .split("\n")
+      .map((line) => stamp.exec(line) ?? assert.fail(line));
+    const times = new Map(lines.map(([, time = "", text = ""]) => [text, time]));
+    assert.deepEqual(
+      [...times.values()].sort(),
+      ["o1", "e1", "o2", "e2", "o3", "e3", "open"].map((text) => times.get(text)),
+    );
+    assert.deepEqual(await logs("--since", times.get("e2") ?? "", "both"), ["o3\nopen", "e2\ne3\n"]);
+    assert.deepEqual(await logs("--until", times.get("o2") ?? "", "both"), ["o1\no2\n", "e1\n"]);
+    assert.deepEqual(await logs("--since", times.get("o2") ?? "", "--until", times.get("e2") ?? "", "both"), [
+      "o2\n",
+      "e2\n",
+    ]);
+    assert.deepEqual(await logs("--since", "1h", "both"), await logs("both"));
+    assert.deepEqual(await logs("--until", "1h", "both"), ["", ""]);
+    assert.notEqual((await engine.docker(["logs", "--since", "yesterday-ish", "both"])).code, 0);
+  });
+
+  test("followed up to the end of the container", async () => {
+    const id = await runner.detached(
+      "-i",
+      "--name",
+      "followed",
+      busybox,
+      "sh",
+      "-c",
+      "echo before; read line; echo $line; echo err >&2",
+    );
+    const follower = new Listener(engine.spawn("docker", ["logs", "--follow", id]));
+    const late = new Listener(engine.spawn("docker", ["logs", "--follow", "--tail", "0", id]));
+    await follower.seen(/before\n/);
+    const input = engine.spawn("docker", ["attach", id]);
+    input.stdin?.write("after\n");
+    assert.deepEqual([await follower.ended(), follower.text, follower.errors], [0, "before\nafter\n", "err\n"]);
+    assert.equal(await late.ended(), 0);
+    assert.match(late.text, /^after\n$/);
+    assert.deepEqual(await logs("--follow", id), ["before\nafter\n", "err\n"]);
+  });
+
+  test("many lines, and a line that is long", async () => {
+    await said(engine, "run", "--name", "many", "--network", "none", "probe", "lines", "50000");
+    const [many = ""] = await logs("many");
+    assert.equal(many.split("\n").length, 50_001);
+    const ran = await engine.docker([
+      "run",
+      "--name",
+      "long",
+      "--network",
+      "none",
+      busybox,
+      "sh",
+      "-c",
+      "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo end",
+    ]);
+    assert.equal(ran.stdout, `${"x".repeat(1_000_000)}\nend\n`);
+    assert.equal((await logs("long"))[0], ran.stdout);
+  });
+
+  test("a terminal's is one stream", async () => {
+    await said(
+      engine,
+      "run",
+      "-t",
+      "--name",
+      "terminal",
+      "--network",
+      "none",
+      busybox,
+      "sh",
+      "-c",
+      "echo out; echo err >&2",
+    );
+    assert.deepEqual(await logs("terminal"), ["out\r\nerr\r\n", ""]);
+  });
+
+  test("each run is added to the one before; none are kept where none are wanted", async () => {
+    await said(engine, "run", "--name", "again", "--network", "none", busybox, "echo", "once");
+    await said(engine, "start", "-a", "again");
+    assert.deepEqual(await logs("again"), ["once\nonce\n", ""]);
+    await said(engine, "run", "--name", "quiet", "--log-driver", "none", "--network", "none", busybox, "echo", "x");
+    const none = await engine.docker(["logs", "quiet"]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /configured logging driver does not support reading/);
+    assert.match((await engine.docker(["logs", "absent"])).stderr, /No such container: absent/);
+  });
+
+  test("a log that is limited keeps its newest lines", async () => {
+    await said(
+      engine,
+      "run",
+      "--name",
+      "limited",
+      "--log-opt",
+      "max-size=10k",
+      "--log-opt",
+      "max-file=2",
+      "--network",
+      "none",
+      "probe",
+      "lines",
+      "2000",
+    );
+    const [kept = ""] = await logs("limited");
+    const lines = kept.trimEnd().split("\n");
+    assert.ok(lines.length > 50 && lines.length < 1000, `${lines.length} lines`);
+    const whole = (await said(engine, "run", "--rm", "--network", "none", "probe", "lines", "2000")).split("\n");
+    assert.deepEqual(lines, whole.slice(-lines.length));
+  });
+});
