@@ -34,6 +34,8 @@ export interface RequestOptions {
   /** Sent as it comes, in chunks. */
   readonly stream?: { readonly type: string; readonly data: AsyncIterable<Uint8Array> };
   readonly signal?: AbortSignal;
+  /** Called when the request is on its way: what is done now costs nobody any time. */
+  readonly sent?: () => void;
 }
 
 /** What the daemon answered instead of what was asked for. */

@@ -131,9 +131,12 @@ const patternOf = (path: string): RegExp =>
     `^${path.replace(/\{(\w+)(\+?)\}/g, (_, key: string, several: string) => `(?<${key}>${several ? ".+" : "[^/]+"})`)}$`,
   );
 
-const patterns = (Object.entries(routes) as [RouteName, Route][]).map(
-  ([name, route]) => ({ name, method: route.method, pattern: patternOf(route.path) }) as const,
-);
+const compilePatterns = () =>
+  (Object.entries(routes) as [RouteName, Route][]).map(
+    ([name, route]) => ({ name, method: route.method, pattern: patternOf(route.path) }) as const,
+  );
+/** Made when the first request comes: a client needs none of them, and they would cost it half a millisecond. */
+let patterns: ReturnType<typeof compilePatterns> | undefined;
 
 export interface RouteMatch {
   readonly name: RouteName;
@@ -142,6 +145,7 @@ export interface RouteMatch {
 
 /** The route of a request whose path is decoded and has no version, or undefined. */
 export const matchRoute = (method: string, path: string): RouteMatch | undefined => {
+  patterns ??= compilePatterns();
   for (const { name, method: wanted, pattern } of patterns) {
     if (wanted !== method) continue;
     const match = pattern.exec(path);

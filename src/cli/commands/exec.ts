@@ -35,8 +35,8 @@ export const exec = command({
     const detachKeys = parseDetachKeys(values["detach-keys"]);
     const json = planExec(call);
     if (!values.detach) checkTerminal(values.interactive, values.tty);
-    if (!values.detach) void client.prepare(2);
-    const { Id: id } = await client.get("execCreate", { id: positional[0]! }, { json });
+    const sent = () => void (values.detach || client.prepare(1));
+    const { Id: id } = await client.get("execCreate", { id: positional[0]! }, { json, sent });
     if (!values.detach) return await runExec(client, id, values, detachKeys);
     await client.text("execStart", { id }, { json: { Detach: true, Tty: values.tty } });
     return 0;

@@ -117,10 +117,11 @@ const runContainer = async (call: RunCall, request: CreateRequest): Promise<numb
 };
 
 const createFor = async ({ values: flags, client }: RunCall, request: CreateRequest): Promise<string> => {
-  // The stream, the wait and the start need a connection each; two come up while the container is made.
-  if (!flags.detach) void client.prepare(2);
+  const { pull, quiet, cidfile: idFile } = flags;
+  // The stream, the wait and the start need a connection each; two come up while the daemon makes the container.
+  const meanwhile = () => void (flags.detach || client.prepare(2));
   try {
-    return await createContainer(client, request, { pull: flags.pull, quiet: flags.quiet, idFile: flags.cidfile });
+    return await createContainer(client, request, { pull, quiet, idFile, meanwhile });
   } catch (error) {
     throw startFailure(error, "run");
   }

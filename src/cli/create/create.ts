@@ -11,6 +11,8 @@ export interface CreateOptions {
   readonly pull: string;
   readonly quiet: boolean;
   readonly idFile: string;
+  /** Called while the daemon makes the container. */
+  readonly meanwhile?: () => void;
 }
 
 /** Resolves to the new container's id; the daemon's warnings are written to standard error. */
@@ -30,7 +32,8 @@ export const createContainer = async (
 
 const createOrPull = async (client: Client, request: CreateRequest, options: CreateOptions) => {
   const { name, platform, body } = request;
-  const create = () => client.get("containerCreate", {}, { query: { name, platform }, json: body });
+  const sent = options.meanwhile === undefined ? {} : { sent: options.meanwhile };
+  const create = () => client.get("containerCreate", {}, { query: { name, platform }, json: body, ...sent });
   try {
     return await create();
   } catch (error) {

@@ -1,33 +1,21 @@
 /** Signals that reach this command while it stands for a container. */
-import { constants } from "node:os";
 import type { Client } from "../../api/client.ts";
 import { printError } from "./output.ts";
 
-/** Not passed on: what says something about this process alone, and what cannot be caught. */
-const own = new Set(["SIGCHLD", "SIGPIPE", "SIGURG", "SIGKILL", "SIGSTOP", "SIGPROF", "SIGWINCH"]);
-/** Caught by the runtime for itself, or meaning that this process is broken. */
-const broken = new Set([
-  "SIGSEGV",
-  "SIGBUS",
-  "SIGFPE",
-  "SIGILL",
-  "SIGTRAP",
-  "SIGABRT",
-  "SIGIOT",
-  "SIGSYS",
-  "SIGSTKFLT",
-  "SIGUNUSED",
-]);
-
-const forwarded = (): NodeJS.Signals[] =>
-  (Object.keys(constants.signals) as NodeJS.Signals[]).filter((name) => !own.has(name) && !broken.has(name));
+/**
+ * Passed on: all but those that cannot be caught, that say something about this process alone (SIGCHLD, SIGPIPE, SIGURG,
+ * SIGPROF, SIGWINCH), and that mean it is broken (SIGSEGV and its like).
+ */
+const forwarded = (
+  "SIGHUP SIGINT SIGQUIT SIGUSR1 SIGUSR2 SIGALRM SIGTERM SIGCONT SIGTSTP SIGTTIN SIGTTOU SIGXCPU SIGXFSZ SIGVTALRM " +
+  "SIGIO SIGPWR"
+).split(" ") as readonly NodeJS.Signals[];
 
 /** So often somebody asks before he is heard, whatever the container does: Docker's number. */
 const ENOUGH = 3;
 
 /** Every signal goes to the container instead of ending this command, until disposed. */
 export class SignalProxy implements Disposable {
-  readonly #names = forwarded();
   readonly #listener: (name: NodeJS.Signals) => void;
   readonly #held: NodeJS.Signals[] = [];
   #send: ((name: NodeJS.Signals) => void) | undefined;
@@ -43,7 +31,7 @@ export class SignalProxy implements Disposable {
       if (this.#send === undefined) this.#held.push(name);
       else this.#send(name);
     };
-    for (const name of this.#names) process.on(name, this.#listener);
+    for (const name of forwarded) process.on(name, this.#listener);
   }
 
   /** The container to which they go; those that came before are sent now. */
@@ -56,6 +44,6 @@ export class SignalProxy implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const name of this.#names) process.off(name, this.#listener);
+    for (const name of forwarded) process.off(name, this.#listener);
   }
 }

@@ -1,5 +1,4 @@
 /** Platforms as `--platform` takes them, in the form of OCI's image specification: `linux/arm64`, `arm/v7`, `linux`. */
-import { arch } from "node:os";
 import { cliError } from "../errors.ts";
 import { quote } from "./quote.ts";
 
@@ -29,7 +28,7 @@ const otherNames: ReadonlyMap<string, readonly [architecture: string, variant?: 
 ]);
 
 /** The kernel's name for this machine, as Go calls it. */
-const own = (): string => ({ x64: "amd64", ia32: "386" })[arch() as string] ?? arch();
+const own = (): string => ({ x64: "amd64", ia32: "386" })[process.arch as string] ?? process.arch;
 
 const withArchitecture = (os: string, given: string, givenVariant = ""): Platform => {
   const [architecture, ownVariant = ""] = otherNames.get(given) ?? [given];
