@@ -44,7 +44,6 @@ export class Attachments {
       live === undefined
         ? this.#attachLater(record, wanted, client)
         : (await joinStreams(client, live.paths.control, wanted, tty, live.keeper.exited)).over;
-    this.#events.emit("attach", record);
     if (await over) this.#events.emit("detach", record);
   }
 

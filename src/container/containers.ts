@@ -10,7 +10,7 @@ import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import { ContainerEvents, type EventListener } from "./events.ts";
-import { type ExecRecord, type ExecStart, Execs } from "./execs.ts";
+import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
@@ -198,9 +198,9 @@ export class Containers {
   async #destroy(record: ContainerRecord, last: WaitResult): Promise<void> {
     const { directory } = containerPaths(this.#rooms, record.id);
     this.#store.remove(record);
+    this.#execs.forget(record.id);
     // Who removes itself has done so already, unless it never ran.
     if (!record.request.autoRemove || record.state.status !== "exited") await this.#removeTree(directory);
-    this.#execs.forget(record.id);
     this.events.emit("destroy", record);
     this.#waiters.removed(record.id, last);
   }
@@ -240,12 +240,17 @@ export class Containers {
 
   async startExec(id: string, options: ExecStart, client: Duplex | undefined): Promise<void> {
     const exec = this.#execs.get(id);
-    const record = this.#store.get(exec.container);
-    const live = this.#runs.find(record.id);
-    if (live === undefined) throw containerError("execNotRunning", { id: record.id });
-    const target = { record, process: live.process, spec: await readSpec(live.paths) };
-    await this.#rooms.holder.wake();
+    const target = await this.#findTarget(exec.container).catch((cause: unknown) => {
+      this.#execs.refuse(exec.id);
+      throw containerError("execNotRunning", { id: exec.container }, cause);
+    });
     await this.#execs.start(exec.id, options, target, client);
+  }
+
+  async #findTarget(id: ContainerId): Promise<ExecTarget> {
+    const live = this.#runs.get(id);
+    await this.#rooms.holder.wake();
+    return { record: this.#store.get(id), process: live.process, spec: await readSpec(live.paths) };
   }
 
   resizeExec(id: string, rows: number, columns: number): Promise<void> {

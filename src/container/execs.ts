@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { type ContainerId, type ExecId, newExecId } from "../base/ids.ts";
 import { planCgroup } from "../kernel/cgroup/plan.ts";
 import { runErrand } from "../kernel/errand.ts";
+import { startTimeOf } from "../kernel/holder.ts";
 import type { ProcessMark } from "../kernel/keeper.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
@@ -68,6 +69,13 @@ export class Execs {
     return id;
   }
 
+  /** Its container had ended before it could start. */
+  refuse(id: ExecId): void {
+    const record = this.#records.get(id);
+    if (record?.state.status !== "created") return;
+    this.#records.set(id, { ...record, state: { status: "exited", exitCode: startCodes.notExecutable } });
+  }
+
   /** The container is gone, and with it what was run in it. */
   forget(container: ContainerId): void {
     for (const id of this.of(container)) this.#records.delete(id);
@@ -95,6 +103,7 @@ export class Execs {
       const exitCode = failure.exitCode === startCodes.notFound ? startCodes.notFound : startCodes.notExecutable;
       this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
       await clearRun(paths);
+      if (!(await isAlive(target.process))) throw containerError("execNotRunning", { id: target.record.id }, error);
       throw failure.error;
     }
     if (!options.detach && client !== undefined) await over;
@@ -153,6 +162,9 @@ export class Execs {
     );
   }
 }
+
+/** Whatever fails when the container ends meanwhile, that is why. */
+const isAlive = async ({ pid, startTime }: ProcessMark): Promise<boolean> => (await startTimeOf(pid)) === startTime;
 
 const withSize = (request: ExecRequest, { rows, columns }: ExecStart): ExecRequest =>
   rows === undefined || columns === undefined ? request : { ...request, consoleSize: { rows, columns } };

@@ -55,8 +55,14 @@ export const prepareLive = async (
   await writeFile(paths.plan, encodePlan(plan), { mode: 0o600, flag: "wx" });
   const keeper = Keeper.launch(holder, paths.plan);
   const process = await keeper.created;
-  for (const { client, request, tty, joined } of attachments) {
-    joined((await joinStreams(client, paths.control, request, tty, keeper.exited)).over);
+  try {
+    for (const { client, request, tty, joined } of attachments) {
+      joined((await joinStreams(client, paths.control, request, tty, keeper.exited)).over);
+    }
+  } catch (error) {
+    // Nobody will say start: the keeper takes everything back.
+    keeper.leave();
+    throw error;
   }
   return { keeper, process, paths };
 };
