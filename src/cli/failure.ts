@@ -21,7 +21,7 @@ export const exitCodeOf = (error: unknown): number => (error instanceof Failure 
 
 /** The path of a file and why it cannot be used, as Go writes it: `open x: no such file or directory`. */
 export const fileFailure = (path: string, cause: unknown): Failure => {
-  const { code = "", syscall = "open", message = "" } = cause as NodeJS.ErrnoException;
+  const { code = "", syscall = "open", message } = cause as NodeJS.ErrnoException;
   return new Failure(`${syscall} ${path}: ${reasons.get(code) ?? message}`, 1, cause);
 };
 

@@ -107,17 +107,17 @@ const show = async (
   format: string,
   query: Query,
 ): Promise<number> => {
-  const { write, frame } = await printerFor(format);
+  const printer = await printerFor(format);
   const failures: string[] = [];
   const written: string[] = [];
   for (const name of positional) {
     try {
-      written.push(write(await find(client, name, wanted, query)));
+      written.push(printer.write(await find(client, name, wanted, query)));
     } catch (error) {
       failures.push(messageOf(error));
     }
   }
-  print(frame(written));
+  print(printer.frame(written));
   if (failures.length > 0) printError(`${failures.join("\n")}\n`);
   return failures.length > 0 ? 1 : 0;
 };

@@ -63,7 +63,7 @@ const pull = async (client: Client, { platform, body }: CreateRequest, quiet: bo
 
 /** Addresses of this host's loopback mean another one in a container. */
 const warnOfLocalDns = ({ body }: CreateRequest): void => {
-  const local = body.HostConfig?.Dns?.find((address) => /^127\./.test(address) || address === "::1");
+  const local = body.HostConfig?.Dns?.find((address) => address.startsWith("127.") || address === "::1");
   if (local !== undefined) printError(`WARNING: Localhost DNS (${local}) may fail in containers.\n`);
 };
 

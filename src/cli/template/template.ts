@@ -146,6 +146,9 @@ class Run {
       case "variable":
         if (first.names.length > 0)
           return this.#fields(first, first.names, this.#variable(first.name), { rest, piped, dot });
+        break;
+      default:
+        break;
     }
     if (rest.length + piped.length > 0)
       throw this.#failure(first, `can't give argument to non-function ${first.shown}`);

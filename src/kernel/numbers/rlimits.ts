@@ -22,9 +22,6 @@ export const rlimits = {
 
 export type RlimitName = keyof typeof rlimits;
 
-/** RLIM_INFINITY: "unlimited", which people write as -1. */
-export const unlimited = 0xffff_ffff_ffff_ffffn;
-
 /** Parses a limit's name as `--ulimit` ("nofile") or the OCI runtime spec ("RLIMIT_NOFILE") writes it. */
 export const parseRlimit = (text: string): RlimitName => {
   const name = text.startsWith("RLIMIT_") ? text.slice("RLIMIT_".length).toLowerCase() : text;
