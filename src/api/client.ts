@@ -82,6 +82,8 @@ interface Connection {
   readonly reader: ResponseReader;
   /** Whether an answer has come on it before: one that was kept may have been closed by the daemon meanwhile. */
   kept: boolean;
+  /** Whether a request is still on its way: a connection with half an upload on it serves nothing else. */
+  sending: boolean;
 }
 
 export class Client {
@@ -147,10 +149,16 @@ export class Client {
     options.signal?.addEventListener("abort", abort, { once: true });
     try {
       options.signal?.throwIfAborted();
-      const sent = write(connection.socket, requestHead(routes[name].method, path, options, upgrade), options);
+      connection.sending = true;
+      const sent = write(connection.socket, requestHead(routes[name].method, path, options, upgrade), options).finally(
+        () => {
+          connection.sending = false;
+        },
+      );
       // The answer may begin, and go on, before the whole of an upload is there; or come instead of taking the rest of it.
       const answer = connection.reader.head();
       answer.catch(() => {});
+      options.sent?.();
       const head = await Promise.race([answer, sent.then(() => answer)]);
       sent.catch((error: Error) => connection.socket.destroy(error));
       if (head.status >= 400) throw await this.#refusal(connection, head);
@@ -182,7 +190,7 @@ export class Client {
       whole = true;
     } finally {
       signal?.removeEventListener("abort", abort);
-      if (whole && head.keepAlive) this.#keep(connection);
+      if (whole && head.keepAlive && !connection.sending) this.#keep(connection);
       else connection.socket.destroy();
     }
   }
@@ -203,7 +211,7 @@ export class Client {
       if (absent && mayStart && (await this.#unreachable?.())) return await this.#open(false);
       throw apiError("unreachable", { path: this.path }, cause);
     }
-    return { socket, reader: new ResponseReader(socket), kept: false };
+    return { socket, reader: new ResponseReader(socket), kept: false, sending: false };
   }
 }
 

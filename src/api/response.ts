@@ -29,7 +29,6 @@ export class ResponseReader {
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
-  #onStart: (() => void) | undefined;
   readonly #onData = (chunk: Buffer): void => {
     this.started = true;
     this.#chunks.push(chunk);
@@ -49,20 +48,6 @@ export class ResponseReader {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onEnd).on("error", this.#onError);
-  }
-
-  /** Resolves when more may be sent; also when it makes no sense to: an answer has come, or none will. */
-  async room(): Promise<void> {
-    if (this.started || this.#ended) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        this.#socket.off("drain", done);
-        this.#onStart = undefined;
-        resolve();
-      };
-      this.#socket.on("drain", done);
-      this.#onStart = done;
-    });
   }
 
   /** The head of the next answer; interim answers (1xx, except 101) are passed over. */
@@ -158,7 +143,6 @@ export class ResponseReader {
   #rouse(): void {
     this.#wake?.();
     this.#wake = undefined;
-    this.#onStart?.();
   }
 
   #takeFirst(limit: number): Buffer {
