@@ -100,7 +100,7 @@ const adaptations = (asked: ResourceRequest, host: LimitsHost): readonly Adaptat
     },
     {
       when: asked.pidsLimit !== undefined && lacks("pids"),
-      warning: (asked.pidsLimit ?? 0) > 0 ? discarded("PIDs limit capabilities", "PIDs limit") : "",
+      warning: discarded("PIDs limit capabilities", "PIDs limit"),
       drop: "pidsLimit",
     },
     {

@@ -122,7 +122,7 @@ test("what the docker command sends for `run -it busybox sh` is understood", () 
   });
   assert.deepEqual(request.consoleSize, { rows: 24, columns: 80 });
   assert.deepEqual(request.attach, { stdin: true, stdout: true, stderr: true });
-  assert.equal(request.resources.pidsLimit, 0);
+  assert.equal(request.resources.pidsLimit, undefined);
   assert.equal(request.resources.memorySwappiness, undefined);
   assert.equal(request.network.name, "default");
 });

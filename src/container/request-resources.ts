@@ -11,7 +11,8 @@ const invalid = (problem: string): PierError => containerError("invalidResource"
 export const parseResources = (host: HostConfig): ResourceRequest => ({
   ...parseMemory(host),
   ...parseCpu(host),
-  ...(host.PidsLimit === null || host.PidsLimit === undefined ? {} : { pidsLimit: host.PidsLimit }),
+  // Clients say 0 or less for none.
+  ...((host.PidsLimit ?? 0) > 0 ? { pidsLimit: host.PidsLimit! } : {}),
   ...parseBlockIo(host),
   ulimits: (host.Ulimits ?? []).map(parseUlimit),
   devices: parseDevices(host),

@@ -194,7 +194,6 @@ export interface ResourceRequest {
   readonly cpuRealtimeRuntime: number;
   readonly cpusetCpus: string;
   readonly cpusetMems: string;
-  /** Below 1: no limit. */
   readonly pidsLimit?: number;
   readonly blkioWeight: number;
   readonly blkioWeightDevice: readonly WeightDevice[];

@@ -10,7 +10,7 @@ export const planResources = (request: ResourceRequest, facts: Facts): Omit<OciR
   return {
     ...section("memory", planMemory(request)),
     ...section("cpu", planCpu(request)),
-    ...(pidsLimit === undefined ? {} : { pids: { limit: pidsLimit > 0 ? pidsLimit : -1 } }),
+    ...(pidsLimit === undefined ? {} : { pids: { limit: pidsLimit } }),
     ...section("blockIO", planBlockIo(request, facts)),
   };
 };
