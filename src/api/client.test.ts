@@ -4,7 +4,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
-import { AnswerError, Client, encodeQuery, jsonLines, textOf } from "./client.ts";
+import { AnswerError, Client, jsonLines, textOf } from "./client.ts";
+import { encodeQuery } from "./request.ts";
 
 /** What a daemon does with a connection: each request's text comes to `answer`. */
 type Answer = (request: string, socket: Socket) => void;

@@ -20,23 +20,10 @@ import type {
   VersionAnswer,
 } from "./answers.ts";
 import { apiError } from "./errors.ts";
+import { type RequestOptions, requestHead, sendRequest } from "./request.ts";
 import { type Head, ResponseReader } from "./response.ts";
 import { type PathValues, pathOf, type RouteName, routes } from "./routes.ts";
 import type { ErrorAnswer, IdAnswer } from "./types.ts";
-
-/** A query's value; several values repeat the name, and what is undefined, false or empty is left out, as Docker does. */
-export type QueryValue = string | number | boolean | readonly string[] | undefined;
-
-export interface RequestOptions {
-  readonly query?: Readonly<Record<string, QueryValue>>;
-  /** Sent as JSON. */
-  readonly json?: unknown;
-  /** Sent as it comes, in chunks. */
-  readonly stream?: { readonly type: string; readonly data: AsyncIterable<Uint8Array> };
-  readonly signal?: AbortSignal;
-  /** Called when the request is on its way: what is done now costs nobody any time. */
-  readonly sent?: () => void;
-}
 
 /** What the daemon answered instead of what was asked for. */
 export class AnswerError extends Error {
@@ -150,11 +137,13 @@ export class Client {
     try {
       options.signal?.throwIfAborted();
       connection.sending = true;
-      const sent = write(connection.socket, requestHead(routes[name].method, path, options, upgrade), options).finally(
-        () => {
-          connection.sending = false;
-        },
-      );
+      const sent = sendRequest(
+        connection.socket,
+        requestHead(routes[name].method, path, options, upgrade),
+        options,
+      ).finally(() => {
+        connection.sending = false;
+      });
       // The answer may begin, and go on, before the whole of an upload is there; or come instead of taking the rest of it.
       const answer = connection.reader.head();
       answer.catch(() => {});
@@ -214,53 +203,6 @@ export class Client {
     return { socket, reader: new ResponseReader(socket), kept: false, sending: false };
   }
 }
-
-const requestHead = (method: string, path: string, options: RequestOptions, upgrade: boolean): string => {
-  const lines = [
-    `${method} ${path}${encodeQuery(options.query ?? {})} HTTP/1.1`,
-    "Host: api.pier.localhost",
-    "User-Agent: pier",
-  ];
-  if (upgrade) lines.push("Connection: Upgrade", "Upgrade: tcp");
-  if (options.stream !== undefined) lines.push(`Content-Type: ${options.stream.type}`, "Transfer-Encoding: chunked");
-  const body = options.json === undefined ? "" : JSON.stringify(options.json);
-  if (options.json !== undefined) lines.push("Content-Type: application/json");
-  if (options.stream === undefined && method !== "GET") lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
-  return `${lines.join("\r\n")}\r\n\r\n${body}`;
-};
-
-/** A query as Go's url.Values encodes it: sorted by name, spaces as `+`. */
-export const encodeQuery = (query: Readonly<Record<string, QueryValue>>): string => {
-  const pairs: string[] = [];
-  for (const name of Object.keys(query).sort()) {
-    const value = query[name];
-    const values = Array.isArray(value) ? value : [value as Exclude<QueryValue, readonly string[]>];
-    for (const one of values) {
-      if (one === undefined || one === false || one === "") continue;
-      pairs.push(`${escapeQuery(name)}=${escapeQuery(one === true ? "1" : String(one))}`);
-    }
-  }
-  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
-};
-
-const escapeQuery = (text: string): string =>
-  encodeURIComponent(text)
-    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll("%20", "+");
-
-/** Sends head and body, as fast as the daemon takes it; a connection that was given up takes no more. */
-const write = async (socket: Socket, head: string, options: RequestOptions): Promise<void> => {
-  socket.ref();
-  socket.write(head);
-  if (options.stream === undefined) return;
-  for await (const chunk of options.stream.data) {
-    if (chunk.length === 0) continue;
-    if (socket.destroyed) return;
-    const piece = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from("\r\n")]);
-    await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
-  }
-  socket.write("0\r\n\r\n");
-};
 
 /** A body in one piece. */
 export const textOf = async (body: AsyncIterable<Buffer>): Promise<string> => {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { encodeQuery } from "../../api/client.ts";
+import { encodeQuery } from "../../api/request.ts";
 import { parseFlags } from "../flags.ts";
 import { containerFlags } from "./flags.ts";
 import { planContainer, planRequest } from "./request.ts";
