@@ -1,5 +1,6 @@
 /** `pier inspect`, `pier container inspect`, `pier image inspect`. */
-import { AnswerError, type Client, type QueryValue } from "../../api/client.ts";
+import { AnswerError, type Client } from "../../api/client.ts";
+import type { QueryValue } from "../../api/request.ts";
 import type { RouteName } from "../../api/routes.ts";
 import { type Call, command } from "../command.ts";
 import { cliError } from "../errors.ts";
