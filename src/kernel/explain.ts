@@ -1,7 +1,7 @@
 /** A plan for people and for programs: what `pier run --explain` prints. */
 import { type ArgumentKind, laneCodes, noSlot, type Plan, type Step, type StepDefinition, stepTable } from "./steps.ts";
 
-const widest = 60;
+const widest = 120;
 const hexFrom = 256;
 
 const laneTitles: Record<keyof typeof laneCodes, string> = {
@@ -12,12 +12,19 @@ const laneTitles: Record<keyof typeof laneCodes, string> = {
 
 const isPrintable = (bytes: Uint8Array): boolean => bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
 
-const cut = (text: string): string => (text.length <= widest ? text : `${text.slice(0, widest - 1)}…`);
+/** An id's first twelve digits tell it from others, and leave room for what stands behind it. */
+const cut = (text: string): string => {
+  const short = text.replace(/[0-9a-f]{64}/g, (id) => `${id.slice(0, 12)}…`);
+  return short.length <= widest ? short : `${short.slice(0, widest - 1)}…`;
+};
 
 const showBytes = (bytes: Uint8Array): string => {
   const text = new TextDecoder("latin1").decode(bytes);
   return bytes.length <= widest && isPrintable(bytes) ? JSON.stringify(text) : `<${bytes.length} bytes>`;
 };
+
+/** As chmod(1) takes them. */
+const showMode = (value: number): string => value.toString(8).padStart(4, "0");
 
 const showNumber = (value: number | bigint): string =>
   value >= hexFrom && (BigInt(value) & 0xffn) === 0n ? `0x${value.toString(16)}` : value.toString();
@@ -35,7 +42,9 @@ const show: Record<ArgumentKind, (value: never) => string> = {
 const explainStep = (step: Step): string => {
   const { args, does }: StepDefinition = stepTable[step.step];
   const values = step as unknown as Readonly<Record<string, never>>;
-  const shown = Object.entries(args).map(([name, kind]) => `${name}=${show[kind](values[name]!)}`);
+  const shown = Object.entries(args).map(
+    ([name, kind]) => `${name}=${name === "mode" ? showMode(values[name]!) : show[kind](values[name]!)}`,
+  );
   return `${[step.step, ...shown].join(" ")}  # ${step.why ?? does}`;
 };
 
