@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -112,6 +113,19 @@ static void hear_last_words(struct keeper *k) {
     on_sync(&k->loop, k->sync, POLLIN, k);
 }
 
+/* Published ports are free before anybody hears of the end: whoever does may want them next. Their numbers as
+ * descriptors stay taken, because the relays go by them. */
+static void free_ports(struct keeper *k) {
+  int nothing = eventfd(0, EFD_CLOEXEC);
+  if (nothing < 0) return;
+  for (size_t slot = 0; slot < SLOT_LIMIT; slot++) {
+    if (k->slots[slot] < 0) continue;
+    loop_remove(&k->loop, k->slots[slot]);
+    dup3(nothing, k->slots[slot], O_CLOEXEC);
+  }
+  close(nothing);
+}
+
 static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)events;
   struct keeper *k = data;
@@ -121,6 +135,7 @@ static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   loop_remove(loop, fd);
   k->child = 0;
   run_after(k);
+  free_ports(k);
   streams_drain(k);
   k->phase = PHASE_EXITED;
   tell_exit(k, status);
