@@ -9,7 +9,6 @@ import { clearRun } from "./live.ts";
 import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
-import { cleanAfter } from "./recover.ts";
 import type { ContainerRooms } from "./rooms.ts";
 
 /** A start with the endpoint that it is given; says by `plan` what it tried. */
@@ -71,7 +70,7 @@ export class Connections {
         if (failure.kind === "unprepared") {
           repaired = true;
           // The kernel takes its time to remove the interface of the old address: it gets another one.
-          this.#rooms.networks.release(record.id);
+          await this.disconnect(record.id);
           await this.repair();
           endpoint = await this.connect(record);
         } else {
@@ -84,11 +83,15 @@ export class Connections {
 
   /** Holds afterwards: nothing leads to the container any more, and what it had can be given to others. */
   async disconnect(id: ContainerId): Promise<void> {
-    if (this.#repaired.delete(id)) {
+    const { holder, run, networks } = this.#rooms;
+    // A repair that was planned while it was connected may have brought its ports back.
+    while (this.#repaired.delete(id)) {
       await this.#repair?.catch(() => {});
-      await cleanAfter(this.#rooms.holder, containerPaths(this.#rooms, id));
+      const endpoint = networks.endpoint(id);
+      const outside = endpoint === undefined ? [] : networks.plan(endpoint).after;
+      if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
     }
-    this.#rooms.networks.release(id);
+    networks.release(id);
   }
 
   /** That the port is taken is what a person is told; that no other is left is only why. */

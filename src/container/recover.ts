@@ -1,4 +1,5 @@
 /** A new daemon meets what the last one left: keepers that live, exits that nobody collected, things half done. */
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerId, ExecId } from "../base/ids.ts";
@@ -57,8 +58,10 @@ const recoverContainer = async (rooms: ContainerRooms, record: ContainerRecord, 
   if (live !== undefined) return found.running(record, live);
   const report = await readExit(paths);
   if (report !== undefined) return found.ended(record.id, report);
-  await cleanAfter(rooms.holder, paths);
-  await clearRun(paths);
+  if (existsSync(paths.run)) {
+    await cleanAfter(rooms.holder, paths);
+    await clearRun(paths);
+  }
   if (record.state.status === "running") await found.lost(record);
   else if (record.request.autoRemove) await found.forgotten(record);
 };

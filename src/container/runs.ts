@@ -121,8 +121,8 @@ export class Runs {
   async #notStarted(record: ContainerRecord, cause: unknown, plan: Plan): Promise<unknown> {
     const { error, exitCode } = startFailure(cause, plan, record.command[0] ?? "");
     const message = error instanceof Error ? error.message : String(error);
+    await this.#context.connections.disconnect(record.id);
     await clearRun(containerPaths(this.#context.rooms, record.id));
-    this.#context.rooms.networks.release(record.id);
     this.#context.attachments.failed(record.id);
     if (!this.#context.store.has(record.id)) return error;
     this.#context.store.put({ ...record, state: { status: "created", error: message, exitCode } });
