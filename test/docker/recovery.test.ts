@@ -1,7 +1,7 @@
 /** Nothing depends on the daemon staying alive. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,6 +45,7 @@ describe("recovery", { skip: cannotRun() }, () => {
     execFileSync("mkfifo", [fifo]);
     return [busybox, "sh", "-c", `read word <${fifo.replace(directory, "/fifos")}; ${then.join("; ")}`];
   };
+  const holderOf = (): number => JSON.parse(readFileSync(join(engine.run, "holder"), "utf8")).pid;
   const go = (): Promise<void> => writeFile(fifo, "go\n");
   const exitOf = (id: string): Promise<void> =>
     until(`${id} has left its exit`, () => existsSync(join(engine.run, "c", id, "exit")));
@@ -218,7 +219,7 @@ describe("recovery", { skip: cannotRun() }, () => {
 
   test("without its holder, containers go on and new ones start", async () => {
     const id = await runDetached(engine, "probe", "tcp-serve", "0.0.0.0", "80");
-    const { pid: holder } = JSON.parse(execFileSync("cat", [join(engine.run, "holder")], { encoding: "utf8" }));
+    const holder = holderOf();
     process.kill(holder, "SIGKILL");
     await until("the holder is dead", () => !isAlive(holder));
     const ran = await Promise.all(
@@ -236,13 +237,35 @@ describe("recovery", { skip: cannotRun() }, () => {
   test("without its holder, what is removed is gone", async () => {
     const id = await said(engine, "create", "probe", "sleep");
     await said(engine, "start", id);
-    const { pid: holder } = JSON.parse(execFileSync("cat", [join(engine.run, "holder")], { encoding: "utf8" }));
+    const holder = holderOf();
     const pid = await pidOf(engine, id);
     process.kill(holder, "SIGKILL");
     process.kill(keeperOf(pid), "SIGKILL");
     assert.equal(await said(engine, "wait", id), "137");
     await said(engine, "rm", id);
     assert.deepEqual(readdirSync(join(engine.root, "containers")), []);
+  });
+
+  test("after the machine went down, what ran has ended, and runs again when it is asked to", async () => {
+    const id = await runDetached(engine, "-p", "80", "probe", "sleep");
+    const temporary = await runDetached(engine, "--rm", "probe", "sleep");
+    const pids = await Promise.all([id, temporary].map((each) => pidOf(engine, each)));
+    const keepers = pids.map(keeperOf);
+    await engine.kill9();
+    for (const keeper of keepers) process.kill(keeper, "SIGKILL");
+    process.kill(holderOf(), "SIGKILL");
+    await until("all of it is dead", () => ![...pids, ...keepers].some(isAlive));
+    // What is in memory is gone with the machine: no group, no process, no file.
+    execFileSync("sh", [
+      "-c",
+      `find /sys/fs/cgroup -depth -type d \\( -name ${id} -o -name ${temporary} \\) -exec rmdir {} +`,
+    ]);
+    rmSync(engine.run, { recursive: true });
+    await engine.restart();
+    assert.equal(await said(engine, "ps", "-aq", "--no-trunc"), id);
+    assert.equal(await inspected(engine, "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}", id), "exited 255 0");
+    await said(engine, "start", id);
+    assert.ok(isAlive(await pidOf(engine, id)));
   });
 
   test("a second daemon on the same directories is refused", async () => {
