@@ -107,34 +107,33 @@ export class Containers {
   }
 
   async create(asked: CreateRequest, askedName: string | undefined): Promise<{ id: ContainerId; warnings: string[] }> {
-    const image = this.#rooms.images.get(asked.image);
-    const { request, warnings } = fitToHost(mergeImage(asked, image.config), this.#rooms.host, this.#processors);
-    const record: ContainerRecord = {
-      id: newContainerId(),
-      name: this.#chooseName(askedName),
-      created: this.#rooms.clock.now(),
-      request,
-      image: { id: image.id, reference: asked.image },
-      command: commandOf(request),
-      state: { status: "created" },
-      restarts: 0,
-    };
+    const { record, image, warnings } = this.#draft(asked, this.#chooseName(askedName));
     await this.#launcher.check(record, image);
     this.#reserveName(record);
     // What goes with its end need not survive a power cut either.
-    this.#store.put(record, !request.autoRemove);
+    this.#store.put(record, !record.request.autoRemove);
     this.events.emit("create", record);
     return { id: record.id, warnings: [...warnings] };
   }
 
   /** The plan of a container that is never made. */
   async explain(asked: CreateRequest): Promise<Plan> {
+    const { record, image } = this.#draft(asked, "explained");
+    const endpoint = await this.#connections.connect(record);
+    try {
+      return (await this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) })).plan;
+    } finally {
+      if (endpoint !== undefined) this.#rooms.networks.release(record.id);
+    }
+  }
+
+  /** The record of a container that nobody has heard of yet. */
+  #draft(asked: CreateRequest, name: string) {
     const image = this.#rooms.images.get(asked.image);
-    const request = mergeImage(asked, image.config);
-    const id = newContainerId();
+    const { request, warnings } = fitToHost(mergeImage(asked, image.config), this.#rooms.host, this.#processors);
     const record: ContainerRecord = {
-      id,
-      name: id.slice(0, 12),
+      id: newContainerId(),
+      name,
       created: this.#rooms.clock.now(),
       request,
       image: { id: image.id, reference: asked.image },
@@ -142,12 +141,7 @@ export class Containers {
       state: { status: "created" },
       restarts: 0,
     };
-    const endpoint = await this.#connections.connect(record);
-    try {
-      return (await this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) })).plan;
-    } finally {
-      if (endpoint !== undefined) this.#rooms.networks.release(id);
-    }
+    return { record, image, warnings };
   }
 
   start(reference: string): Promise<"started" | "already"> {
