@@ -263,7 +263,10 @@ export class Containers {
     const record = this.#store.get(reference);
     const live = this.#runs.get(record.id);
     const { linux } = await readSpec(live.paths);
-    return findProcesses(record.name, psArgs, cgroupPaths(this.#rooms.host.cgroup, linux.cgroupsPath, false));
+    const paths = cgroupPaths(this.#rooms.host.cgroup, linux.cgroupsPath, false);
+    const found = await findProcesses(record.name, psArgs, paths);
+    this.events.emit("top", record);
+    return found;
   }
 
   rename(reference: string, name: string): void {

@@ -65,7 +65,7 @@ export class Execs {
   create(container: ContainerRecord, request: ExecRequest): ExecId {
     const id = newExecId();
     this.#records.set(id, { id, container: container.id, request, state: { status: "created" } });
-    this.#events.emit(`exec_create: ${request.args.join(" ")}`, container, { execID: id });
+    this.#events.emit(`exec_create: ${wordsOf(request)}`, container, { execID: id });
     return id;
   }
 
@@ -149,7 +149,7 @@ export class Execs {
     const record = this.get(id);
     this.#live.set(id, live);
     this.#records.set(id, { ...record, state: { status: "running", pid: live.process.pid } });
-    this.#events.emit(`exec_start: ${record.request.args.join(" ")}`, container, { execID: id });
+    this.#events.emit(`exec_start: ${wordsOf(record.request)}`, container, { execID: id });
     const ended = (exitCode: number): void => {
       this.#live.delete(id);
       if (this.#records.has(id)) this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
@@ -165,6 +165,9 @@ export class Execs {
 
 /** Whatever fails when the container ends meanwhile, that is why. */
 const isAlive = async ({ pid, startTime }: ProcessMark): Promise<boolean> => (await startTimeOf(pid)) === startTime;
+
+/** The program, a blank, its arguments: without any the blank stays, as in Docker. */
+const wordsOf = ({ args: [program, ...rest] }: ExecRequest): string => `${program} ${rest.join(" ")}`;
 
 const withSize = (request: ExecRequest, { rows, columns }: ExecStart): ExecRequest =>
   rows === undefined || columns === undefined ? request : { ...request, consoleSize: { rows, columns } };

@@ -209,8 +209,10 @@ export class Runs {
 
   /** Holds afterwards: what ran has been killed and has ended. */
   async end(id: ContainerId): Promise<void> {
+    const record = this.#context.store.get(id);
     const ended = this.#exit(id);
     await this.get(id).keeper.signal(signals.KILL);
+    this.#context.events.emit("kill", record, { signal: String(signals.KILL) });
     await ended;
   }
 

@@ -215,4 +215,27 @@ describe("the life of a container", { skip: cannotRun() }, () => {
     await said(engine, "kill", id);
     await failing(1, /is not running/, "top", id);
   });
+
+  test("events tell of all that, in Docker's words and order", async () => {
+    const since = Math.floor(Date.now() / 1000);
+    await runner.run(["--name", "told", "probe", "exit", "3"]);
+    const id = await runner.detached("--name", "told", busybox, "sleep", "1000");
+    await said(engine, "exec", id, "true");
+    await said(engine, "rename", id, "retold");
+    await said(engine, "top", id);
+    await said(engine, "restart", "--timeout", "0", id);
+    await said(engine, "rm", "--force", id);
+    const format =
+      '{{.Action}}{{with index .Actor.Attributes "exitCode"}} {{.}}{{end}}{{with index .Actor.Attributes "signal"}} {{.}}{{end}}';
+    const until = String(Math.ceil(Date.now() / 1000));
+    const events = (filter: string) =>
+      said(engine, "events", "--since", String(since), "--until", until, "--filter", filter, "--format", format);
+    const [first = "", second = ""] = [await events("container=told"), await events("container=retold")];
+    const all = `${first}\n${second}`.split("\n");
+    assert.deepEqual(all.slice(0, 5), ["create", "attach", "start", "die 3", "destroy"]);
+    assert.deepEqual(all.slice(5), [
+      ...["create", "start", "exec_create: true ", "exec_start: true ", "exec_die 0", "rename", "top"],
+      ...["kill 15", "kill 9", "die 137", "stop", "start", "restart", "kill 9", "die 137", "destroy"],
+    ]);
+  });
 });
