@@ -230,7 +230,7 @@ describe("the life of a container", { skip: cannotRun() }, () => {
     const until = String(Math.ceil(Date.now() / 1000));
     const events = (filter: string) =>
       said(engine, "events", "--since", String(since), "--until", until, "--filter", filter, "--format", format);
-    const [first = "", second = ""] = [await events("container=told"), await events("container=retold")];
+    const [first, second] = [await events("container=told"), await events("container=retold")];
     const all = `${first}\n${second}`.split("\n");
     assert.deepEqual(all.slice(0, 5), ["create", "attach", "start", "die 3", "destroy"]);
     assert.deepEqual(all.slice(5), [
