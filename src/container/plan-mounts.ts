@@ -184,6 +184,28 @@ export const planMountSteps = (
   };
 };
 
+/** What programs look for to learn that they run in a container, and where old ones look for the mounts: as Docker. */
+export const planMarks = (): readonly Step[] => [
+  {
+    step: "rootMakeNode",
+    path: "/.dockerenv",
+    mode: 0o100755,
+    major: 0,
+    minor: 0,
+    uid: 0,
+    gid: 0,
+    tolerate: [errnos.EEXIST.number],
+    why: "an empty file: programs know by it that they are in a container",
+  },
+  {
+    step: "rootMakeLink",
+    path: "/etc/mtab",
+    target: "/proc/mounts",
+    tolerate: [errnos.EEXIST, errnos.ENOENT, errnos.ENOTDIR].map(({ number }) => number),
+    why: "old programs look for the mounts here",
+  },
+];
+
 const fileTypes = { c: 0o020000, b: 0o060000, p: 0o010000 } as const;
 
 const links: readonly (readonly [path: string, target: string])[] = [

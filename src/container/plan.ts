@@ -11,7 +11,14 @@ import { namespaceFlags, namespaces } from "../kernel/numbers/namespaces.ts";
 import { parseRlimit, rlimits } from "../kernel/numbers/rlimits.ts";
 import { type Plan, points, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
 import type { OciNamespaceType, OciProcess, OciSpec } from "./oci/spec.ts";
-import { type CgroupMount, planDeviceNodes, planMountSteps, planRoot, type RootPlace } from "./plan-mounts.ts";
+import {
+  type CgroupMount,
+  planDeviceNodes,
+  planMarks,
+  planMountSteps,
+  planRoot,
+  type RootPlace,
+} from "./plan-mounts.ts";
 
 const { ENOENT, ENOTDIR, EACCES, EEXIST } = errnos;
 /** The slot of the process that keeps the store. */
@@ -94,6 +101,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
     ...planRoot(place.root),
     ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).inside,
     ...planDeviceNodes(spec),
+    ...planMarks(),
     { step: "pivotRoot", why: "the host's files are out of reach from here on" },
     ...(spec.linux.rootfsPropagation === "shared"
       ? [{ step: "setPropagation", path: "/", flags: mountFlags.MS_SHARED } as const]
