@@ -99,6 +99,15 @@ describe("the order of the inside lane", () => {
     assert.equal(last(inside, "mount"), at(inside, "mount"));
   });
 
+  test("what marks a container is made in its own layer, before anything is mounted over it", () => {
+    const { inside } = planOf({ Binds: ["/data:/etc"] });
+    const marks = inside.flatMap((step, index) =>
+      "path" in step && /^\/(\.dockerenv|etc\/mtab)$/.test(step.path) ? [index] : [],
+    );
+    assert.equal(marks.length, 2);
+    assert.ok(Math.max(...marks) < at(inside, "rootMount") && Math.max(...marks) < at(inside, "rootAttach"));
+  });
+
   test("devices are made before the root is entered, masks after, and nothing is mounted over a mask", () => {
     const { inside } = planOf();
     assert.ok(last(inside, "rootMakeNode") < at(inside, "pivotRoot"));

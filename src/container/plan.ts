@@ -99,9 +99,10 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
   inside: [
     ...planBirth(spec, place),
     ...planRoot(place.root),
+    // Before anything is mounted: they are for the container's own layer, not for a directory of the host's.
+    ...planMarks(),
     ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).inside,
     ...planDeviceNodes(spec),
-    ...planMarks(),
     { step: "pivotRoot", why: "the host's files are out of reach from here on" },
     ...(spec.linux.rootfsPropagation === "shared"
       ? [{ step: "setPropagation", path: "/", flags: mountFlags.MS_SHARED } as const]
