@@ -27,8 +27,6 @@
 /* A killed process can take its time in the kernel (a slow disk). */
 #define KILL_SECONDS 10
 
-static int error_of(long result) { return result < 0 ? errno : 0; }
-
 int write_file(int at, const char *path, const void *bytes, size_t size) {
   int fd = openat(at, path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return errno;

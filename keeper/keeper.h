@@ -1,6 +1,7 @@
 /* What the parts of the keeper share. */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,6 +51,9 @@ struct keeper {
 
   struct loop loop;
 };
+
+/* What a step answers from a system call's result: 0 or an error number. */
+static inline int error_of(long result) { return result < 0 ? errno : 0; }
 
 /* Every step answers 0 or an error number. */
 typedef int step_function(struct keeper *, const struct argument *);

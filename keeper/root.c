@@ -18,8 +18,6 @@
 
 #define READ_CHUNK 32768
 
-static int error_of(long result) { return result < 0 ? errno : 0; }
-
 static int open_beneath(int root, const char *path, uint64_t flags) {
   struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   int fd;

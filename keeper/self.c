@@ -19,8 +19,6 @@
 
 #include "keeper.h"
 
-static int error_of(long result) { return result < 0 ? errno : 0; }
-
 static bool is_null_device(int fd) {
   struct stat status;
   return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);

@@ -254,3 +254,22 @@ export interface ExecStartBody {
   readonly Tty?: boolean;
   readonly ConsoleSize?: readonly number[] | null;
 }
+
+/** A container's place in a network before it has one: every field is there, as clients expect. */
+export const noEndpoint = {
+  IPAMConfig: null,
+  Links: null,
+  Aliases: null,
+  MacAddress: "",
+  DriverOpts: null,
+  GwPriority: 0,
+  NetworkID: "",
+  EndpointID: "",
+  Gateway: "",
+  IPAddress: "",
+  IPPrefixLen: 0,
+  IPv6Gateway: "",
+  GlobalIPv6Address: "",
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
+} as const satisfies EndpointSettings;

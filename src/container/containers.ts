@@ -101,11 +101,6 @@ export class Containers {
     return this.events.listen(listener);
   }
 
-  /** The process that runs, with its keeper; undefined when none does. */
-  live(id: ContainerId): Live | undefined {
-    return this.#runs.find(id);
-  }
-
   async create(asked: CreateRequest, askedName: string | undefined): Promise<{ id: ContainerId; warnings: string[] }> {
     const { record, image, warnings } = this.#draft(asked, this.#chooseName(askedName));
     await this.#launcher.check(record, image);

@@ -1,5 +1,5 @@
 /** The flags of a container's networks, and the endpoints that they ask for. */
-import type { EndpointSettings } from "../../api/types.ts";
+import { type EndpointSettings, noEndpoint } from "../../api/types.ts";
 import { isAddress, isHardwareAddress, shortestAddress } from "../values/addresses.ts";
 import { parseCsv } from "../values/csv.ts";
 import { splitPair } from "../values/kinds.ts";
@@ -103,24 +103,6 @@ const joined = (own: Attachment, flags: NetworkFlags): Attachment => {
     hardware: one(own.hardware, flags.hardware, "--mac-address", "MAC address"),
     linkLocal: one(own.linkLocal, flags.linkLocal, "--link-local-ip", "link-local IP addresses"),
   };
-};
-
-const noEndpoint: EndpointSettings = {
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  MacAddress: "",
-  DriverOpts: null,
-  GwPriority: 0,
-  NetworkID: "",
-  EndpointID: "",
-  Gateway: "",
-  IPAddress: "",
-  IPPrefixLen: 0,
-  IPv6Gateway: "",
-  GlobalIPv6Address: "",
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
 };
 
 const filled = <T>(values: readonly T[]): readonly T[] | null => (values.length === 0 ? null : values);

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { NetworkAnswer, NetworkSettings, PortSummary } from "../../api/answers.ts";
 import type { EndpointSettings, PortBinding } from "../../api/types.ts";
+import { noEndpoint } from "../../api/types.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { formatAddress, gatewayOf } from "../../network/addresses.ts";
 import type { Endpoint } from "../../network/endpoint.ts";
@@ -94,27 +95,9 @@ export const endpointAnswers = (
   const known = isBuiltIn(name) ? builtInId(name) : (networks.find(name)?.id ?? "");
   const networkId = state.status === "created" ? "" : known;
   return {
-    [name]: { ...blankEndpoint, NetworkID: networkId, ...(endpoint === undefined ? {} : placeAnswer(endpoint)) },
+    [name]: { ...noEndpoint, NetworkID: networkId, ...(endpoint === undefined ? {} : placeAnswer(endpoint)) },
   };
 };
-
-const blankEndpoint = {
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  MacAddress: "",
-  DriverOpts: null,
-  GwPriority: 0,
-  NetworkID: "",
-  EndpointID: "",
-  Gateway: "",
-  IPAddress: "",
-  IPPrefixLen: 0,
-  IPv6Gateway: "",
-  GlobalIPv6Address: "",
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
-} as const satisfies EndpointSettings;
 
 const placeAnswer = (endpoint: Endpoint) => ({
   NetworkID: endpoint.networkId,
@@ -129,7 +112,7 @@ export const networkSettingsAnswer = (record: ContainerRecord, networks: Network
   const { endpoint, state } = record;
   const running = state.status === "running";
   const isDefault = endpoint?.network === "bridge";
-  const { Gateway, IPAddress, IPPrefixLen, MacAddress, EndpointID } = isDefault ? placeAnswer(endpoint) : blankEndpoint;
+  const { Gateway, IPAddress, IPPrefixLen, MacAddress, EndpointID } = isDefault ? placeAnswer(endpoint) : noEndpoint;
   return {
     Bridge: "",
     SandboxID: running ? record.id : "",
