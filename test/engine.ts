@@ -1,5 +1,6 @@
 /** A pier of its own for a test file: a daemon on directories of its own, the clients pointed at it, and its end. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { delimiter, join } from "node:path";
@@ -73,6 +74,8 @@ export class Engine {
   readonly socket: string;
   readonly log = join(this.directory, "daemon.log");
   readonly #options: EngineOptions;
+  /** The control group above those of its containers. */
+  readonly #group: string;
   #daemon: ChildProcess | undefined;
   /** Before the daemon was there, and before it had containers. */
   readonly #machine: LeakSet;
@@ -82,7 +85,9 @@ export class Engine {
     this.#options = options;
     this.run = options.runInMemory === true ? mkdtempSync("/dev/shm/p-") : join(this.directory, "run");
     this.socket = join(this.run, "pier.sock");
-    this.#machine = leakSet();
+    const name = createHash("sha256").update(this.run).digest("hex").slice(0, 5);
+    this.#group = `pier-pr${name}`;
+    this.#machine = leakSet({ group: this.#group });
   }
 
   /** A daemon that answers. */
@@ -199,7 +204,7 @@ export class Engine {
       await assertNoLeaks(this.#before, this.#scope());
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
-      await assertNoLeaks(this.#machine);
+      await assertNoLeaks(this.#machine, { group: this.#group });
     } catch (error) {
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     } finally {
@@ -233,7 +238,7 @@ export class Engine {
   #scope(): LeakScope {
     // Not all of <run>: a layer stays mounted while its image is there.
     const directories = [join(this.root, "containers"), join(this.root, "volumes"), join(this.run, "c")];
-    return { directories, daemon: this.pid };
+    return { directories, daemon: this.pid, group: this.#group };
   }
 
   #said(): string {
