@@ -99,6 +99,14 @@ void finish(struct keeper *k);
 
 struct keeper *keeper_of(struct loop *loop);
 
+/* watch.c: to every connection. */
+void tell_memory(struct keeper *k);
+
+/* memory.c: looks once more whether memory ran out since the last look. */
+bool memory_look(struct keeper *k);
+void memory_forget(struct keeper *k);
+void memory_tell(const struct keeper *k, int fd);
+
 /* output.c: what the container writes and reads, and who listens. */
 void streams_open(struct keeper *k);
 void streams_drain(struct keeper *k);

@@ -8,6 +8,7 @@
  *   relay.c   published ports on the loopback          loop.c   the event loop
  *   init.c    --init                                   hold.c   the sealed program and the store's namespace
  *   netlink.c messages to the kernel's networking          files.c  trees of files
+ *   memory.c  whether memory ran out                    kill.c   all that is in a control group
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -35,6 +35,8 @@
   X(25, open_process, "snn", 1) \
   X(26, report_file, "t", 5) \
   X(27, remove_tree, "t", 5) \
+  X(28, watch_memory, "tt", 1) \
+  X(29, kill_frozen, "tttt", 5) \
   X(40, die_with_parent, "", 2) \
   X(41, not_dumpable, "", 2) \
   X(42, new_keyring, "t", 2) \
@@ -95,6 +97,8 @@ enum { ATTACH_DEVICE_FILTER_SLOT, ATTACH_DEVICE_FILTER_PROGRAM };
 enum { OPEN_PROCESS_SLOT, OPEN_PROCESS_PID, OPEN_PROCESS_START_TIME };
 enum { REPORT_FILE_PATH };
 enum { REMOVE_TREE_PATH };
+enum { WATCH_MEMORY_PATH, WATCH_MEMORY_CONTROL };
+enum { KILL_FROZEN_PATH, KILL_FROZEN_FREEZER, KILL_FROZEN_FREEZE, KILL_FROZEN_THAW };
 enum { NEW_KEYRING_NAME };
 enum { UNSHARE_NAMESPACES };
 enum { SET_PROPAGATION_PATH, SET_PROPAGATION_FLAGS };
@@ -154,6 +158,7 @@ enum {
   SAY_BYTES = 6,
   SAY_ATTACHED = 7,
   SAY_ANSWER = 8,
+  SAY_MEMORY = 9,
 };
 
 enum {

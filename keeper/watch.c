@@ -126,11 +126,17 @@ static void free_ports(struct keeper *k) {
   close(nothing);
 }
 
+void tell_memory(struct keeper *k) {
+  for (struct connection *c = connections; c != NULL; c = c->next) memory_tell(k, c->fd);
+}
+
 static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)events;
   struct keeper *k = data;
   int status = 0;
   hear_last_words(k);
+  if (memory_look(k)) tell_memory(k);
+  memory_forget(k);
   if (waitpid(k->child, &status, 0) != k->child) return;
   loop_remove(loop, fd);
   k->child = 0;
@@ -271,6 +277,7 @@ static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
     uint64_t start;
   } hello = {PROTOCOL_VERSION, k->phase, (uint32_t)k->child, 0, k->child_start};
   say_to(k, accepted, SAY_HELLO, &hello, sizeof hello);
+  memory_tell(k, accepted);
 }
 
 /* What the lanes worked with is not kept for the container's life: an open directory or mount keeps a disk from being

@@ -111,10 +111,22 @@ export class Runs {
   /** A process that runs is followed to its end. */
   watch(id: ContainerId, live: Live): void {
     this.#live.set(id, live);
+    live.keeper.onOom((count) => this.#ranOutOfMemory(id, count));
     live.keeper.exited.then(
       (report) => this.ended(id, report),
       () => this.#keeperLost(id, live),
     );
+  }
+
+  /** Told at once, as in Docker, whether it was the first process that was killed for it or another. */
+  #ranOutOfMemory(id: ContainerId, ooms: number): void {
+    const record = this.#context.store.get(id);
+    const { state } = record;
+    // A keeper says it again to every daemon that connects.
+    if (state.status !== "running" || ooms <= (state.ooms ?? 0)) return;
+    const poorer = { ...record, state: { ...state, ooms } };
+    this.#context.store.put(poorer);
+    this.#context.events.emit("oom", poorer);
   }
 
   /** Holds afterwards: nothing of the failed start is left but its reason. */
@@ -137,7 +149,9 @@ export class Runs {
     const startedAt = record.state.status === "running" ? record.state.startedAt : record.created;
     // The keeper's clock may have been read before ours was for the start.
     const finishedAt = Math.max(startedAt, Number(report.time / 1_000_000n));
-    const oomKilled = /^oom_kill [1-9]/m.test(report.report);
+    const told = record.state.status === "running" && (record.state.ooms ?? 0) > 0;
+    // The kernel's own count: also of what nobody heard, or what the whole machine's lack of memory has cost.
+    const oomKilled = told || /^oom_kill [1-9]/m.test(report.report);
     await this.#context.connections.disconnect(id);
     await clearRun(containerPaths(this.#context.rooms, id));
     // Until now it could not be removed or started again.
@@ -148,7 +162,7 @@ export class Runs {
       state: { status: "exited", exitCode, oomKilled, startedAt, finishedAt },
     };
     if (!record.request.autoRemove) this.#context.store.put(ended);
-    if (oomKilled) this.#context.events.emit("oom", ended);
+    if (oomKilled && !told) this.#context.events.emit("oom", ended);
     this.#context.events.emit("die", ended, { exitCode: String(exitCode) });
     this.#context.waiters.ended(id, { exitCode });
     if (!record.request.autoRemove) return;

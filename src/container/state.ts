@@ -13,6 +13,8 @@ export interface Running {
   readonly pid: number;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
+  /** How often memory ran out, as far as was told. */
+  readonly ooms?: number;
 }
 
 export interface Exited {

@@ -99,6 +99,8 @@ export class Keeper {
   readonly #closed = pending<void>();
   readonly #answers: ((errno: number) => void)[] = [];
   readonly #bytes = new Map<number, Buffer[]>();
+  #ooms = 0;
+  #hearOom: (count: number) => void = () => {};
   #failure: Error | undefined;
 
   private constructor(socket: Socket) {
@@ -170,6 +172,12 @@ export class Keeper {
     return Buffer.concat(this.#bytes.get(index) ?? []);
   }
 
+  /** Calls the listener whenever memory has run out in the container, with how often so far. */
+  onOom(listener: (count: number) => void): void {
+    this.#hearOom = listener;
+    if (this.#ooms > 0) listener(this.#ooms);
+  }
+
   start(): Promise<void> {
     this.#socket.write(frame(daemonSays.start));
     return this.#started.promise;
@@ -214,6 +222,10 @@ export class Keeper {
         break;
       case keeperSays.bytes:
         this.#collect(payload);
+        break;
+      case keeperSays.memory:
+        this.#ooms = payload.readUInt32LE(0);
+        this.#hearOom(this.#ooms);
         break;
       case keeperSays.answer:
         this.#answers.shift()?.(payload.readInt32LE(0));

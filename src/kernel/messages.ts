@@ -22,6 +22,8 @@ export const keeperSays = {
   attached: 7,
   /** The last request on this connection was carried out: i32 error number, 0 for success. */
   answer: 8,
+  /** Memory ran out in the container's group: u32 how often so far. Said again on every new connection. */
+  memory: 9,
 } as const;
 
 /** From the daemon. */

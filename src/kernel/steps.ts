@@ -148,6 +148,18 @@ export const stepTable = {
     does: "the directory and all that was in it is gone",
     args: { path: "text" },
   },
+  watchMemory: {
+    code: 28,
+    lanes: outside,
+    does: "the daemon hears whenever the kernel tells in this file, or for it by way of the control file, that memory ran out",
+    args: { path: "text", control: "text" },
+  },
+  killFrozen: {
+    code: 29,
+    lanes: host,
+    does: "every process of the cgroup that the file lists has been killed and is gone, each as it stood still",
+    args: { path: "text", freezer: "text", freeze: "text", thaw: "text" },
+  },
 
   // The child, before it enters its root.
   dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },

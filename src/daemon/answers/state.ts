@@ -8,7 +8,7 @@ export const stateAnswer = (state: ContainerState): ContainerStateAnswer => ({
   Running: state.status === "running",
   Paused: false,
   Restarting: false,
-  OOMKilled: state.status === "exited" && state.oomKilled,
+  OOMKilled: ranOutOfMemory(state),
   Dead: false,
   Pid: state.status === "running" ? state.pid : 0,
   ExitCode: exitCodeOf(state),
@@ -16,6 +16,9 @@ export const stateAnswer = (state: ContainerState): ContainerStateAnswer => ({
   StartedAt: formatTime(state.status === "created" ? undefined : state.startedAt),
   FinishedAt: formatTime(state.status === "exited" ? state.finishedAt : undefined),
 });
+
+const ranOutOfMemory = (state: ContainerState): boolean =>
+  state.status === "exited" ? state.oomKilled : state.status === "running" && (state.ooms ?? 0) > 0;
 
 export const exitCodeOf = (state: ContainerState): number => (state.status === "running" ? 0 : (state.exitCode ?? 0));
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { errno } from "../numbers/errno.ts";
 import type { Step } from "../steps.ts";
 import type { CgroupLayout } from "./layout.ts";
 import type { CgroupLimits } from "./limits.ts";
@@ -68,6 +69,7 @@ test("on version 2 a container has one group and is born in it, under a filter f
     "8:0 rbps=1048576 > /cg/pier/x/io.max",
     "openDirectory /cg/pier/x",
     "attachDeviceFilter cgroup",
+    "watchMemory /cg/pier/x/memory.events",
   ]);
   assert.deepEqual(linesOf(plan.after), [
     "reportFile /cg/pier/x/memory.events",
@@ -102,6 +104,7 @@ test("on a hybrid host the hierarchies that count are joined, and version 2's gr
     "a > /cg/devices/pier/x/devices.deny",
     "c 1:3 rwm > /cg/devices/pier/x/devices.allow",
     "openDirectory /cg/unified/pier/x",
+    "watchMemory /cg/memory/pier/x/memory.oom_control",
   ]);
   assert.deepEqual(
     linesOf(plan.inside),
@@ -120,7 +123,30 @@ test("cpuset is joined only when asked for, freezer only where version 2 cannot 
   assert.ok(directories(v1Host).includes("/cg/freezer/pier/x"));
   const plan = planCgroup(v1Host, "/pier/x", {});
   assert.equal(plan.slot, "");
-  assert.ok(plan.after.every(({ step }) => step !== "killCgroup"));
+});
+
+test("where the kernel cannot kill a group at one word, it is killed as it stands still", () => {
+  const kill = (host: CgroupLayout) =>
+    planCgroup(host, "/pier/x", {}).after.filter(({ step }) => step.startsWith("kill"))[0];
+  const common = {
+    step: "killFrozen",
+    tolerate: [errno("ENOENT")],
+    why: "nothing of the container goes on running",
+  };
+  assert.deepEqual(kill(v1Host), {
+    ...common,
+    path: "/cg/freezer/pier/x/cgroup.procs",
+    freezer: "/cg/freezer/pier/x/freezer.state",
+    freeze: "FROZEN",
+    thaw: "THAWED",
+  });
+  assert.deepEqual(kill({ ...v2Host, v2: { ...unified, controllers: ["memory"], kill: false } }), {
+    ...common,
+    path: "/cg/pier/x/cgroup.procs",
+    freezer: "/cg/pier/x/cgroup.freeze",
+    freeze: "1",
+    thaw: "0",
+  });
 });
 
 test("a privileged container has no device rules of its own, on any version", () => {

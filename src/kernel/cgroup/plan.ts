@@ -1,4 +1,5 @@
 /** From limits to steps: a container's groups, how it comes to be in them, and how they are taken away. Pure. */
+import { dirname } from "node:path";
 import { errno } from "../numbers/errno.ts";
 import { noSlot, type Step } from "../steps.ts";
 import { compileDeviceFilter } from "./device-filter.ts";
@@ -32,13 +33,10 @@ export const planCgroup = (layout: CgroupLayout, path: string, limits: CgroupLim
       ...directories.map(makeGroup),
       ...planSettings(layout, paths, limits),
       ...(unified === undefined ? [] : planBirth(unified, paths, limits)),
+      ...watchOom(paths),
     ],
     inside: directories.filter((directory) => directory !== unified).map(joinGroup),
-    after: [
-      ...reportOom(paths),
-      ...(unified !== undefined && layout.v2?.kill === true ? [killGroup(unified)] : []),
-      ...directories.toReversed().map(removeGroup),
-    ],
+    after: [...reportOom(paths), ...killGroup(layout, paths), ...directories.toReversed().map(removeGroup)],
     slot: unified === undefined ? noSlot : slot,
     paths,
   };
@@ -66,13 +64,32 @@ const joinGroup = (path: string): Step => ({
   why: "the process, and all that come from it, are in this group",
 });
 
-// A kill reaches also what has left the container's pid namespace, or never had one (--pid host).
-const killGroup = (path: string): Step => ({
-  step: "killCgroup",
-  path,
-  tolerate: [errno("ENOENT")],
-  why: "nothing of the container goes on running",
-});
+/** A kill reaches also what has left the container's pid namespace, or never had one (--pid host). */
+const killGroup = ({ v2 }: CgroupLayout, { unified, freezer }: CgroupPaths): readonly Step[] => {
+  const sense = { tolerate: [errno("ENOENT")], why: "nothing of the container goes on running" };
+  if (unified !== undefined && v2?.kill === true) return [{ step: "killCgroup", path: unified, ...sense }];
+  if (freezer === undefined) return [];
+  const { file, freeze, thaw } = freezer;
+  return [{ step: "killFrozen", path: `${dirname(file)}/cgroup.procs`, freezer: file, freeze, thaw, ...sense }];
+};
+
+/** Where and how the kernel tells that memory ran out. */
+const oomFile = ({ directory, version }: CgroupPaths["controllers"][string]): string =>
+  `${directory}/${version === 1 ? "memory.oom_control" : "memory.events"}`;
+
+// A kernel may be without it (PREEMPT_RT has no events of version 1): then the report at the end tells.
+const watchOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
+  memory === undefined
+    ? []
+    : [
+        {
+          step: "watchMemory",
+          path: oomFile(memory),
+          control: memory.version === 1 ? `${memory.directory}/cgroup.event_control` : "",
+          tolerate: [errno("ENOENT"), errno("EOPNOTSUPP")],
+          why: "that memory ran out is told at once",
+        },
+      ];
 
 /** Both versions' files have a line `oom_kill` with a count (version 1's since Linux 4.13). */
 const reportOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
@@ -81,7 +98,7 @@ const reportOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
     : [
         {
           step: "reportFile",
-          path: `${memory.directory}/${memory.version === 1 ? "memory.oom_control" : "memory.events"}`,
+          path: oomFile(memory),
           tolerate: [errno("ENOENT")],
           why: "whether memory ran out",
         },
