@@ -221,9 +221,9 @@ int step_root_make_node(struct keeper *k, const struct argument *a) {
   if (parent < 0) return errno;
   dev_t device = makedev((unsigned)a[ROOT_MAKE_NODE_MAJOR].number, (unsigned)a[ROOT_MAKE_NODE_MINOR].number);
   mode_t mode = (mode_t)a[ROOT_MAKE_NODE_MODE].number;
+  /* The umask is still 0, so no chmod is needed: it would follow a link that another container, which shares the volume,
+   * has put in the node's place meanwhile, and outside of the root links lead to the host. */
   int error = error_of(mknodat(parent, last, mode, device));
-  /* mknod goes through the umask. */
-  if (error == 0) error = error_of(fchmodat(parent, last, mode & 07777, 0));
   uid_t uid = (uid_t)a[ROOT_MAKE_NODE_UID].number;
   gid_t gid = (gid_t)a[ROOT_MAKE_NODE_GID].number;
   if (error == 0 && (uid != 0 || gid != 0)) error = error_of(fchownat(parent, last, uid, gid, AT_SYMLINK_NOFOLLOW));
