@@ -7,22 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "keeper.h"
 
-/* Younger than the C library may be (linux/memfd.h, linux/fcntl.h). */
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U
-#endif
-#ifndef F_SEAL_EXEC
-#define F_SEAL_EXEC 0x20
-#endif
+#define NAME "keeper"
 
 static int copy_program(int to) {
   int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -35,31 +28,42 @@ static int copy_program(int to) {
   return error;
 }
 
-/* To be run, whatever vm.memfd_noexec says; kernels before 6.3 do not know the word and need none. */
-static int create_memory_file(void) {
-  int fd = memfd_create("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-  return fd < 0 && errno == EINVAL ? memfd_create("keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
+/* A file system in memory that hangs nowhere. */
+static int new_memory(void) {
+  int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  if (context < 0) return -1;
+  int tree = -1;
+  if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", NAME, 0) == 0 &&
+      syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  close(context);
+  return tree;
 }
 
-/* F_SEAL_EXEC, where there is one (Linux 6.3), so that a container's root cannot take away the permission to run it. */
-static int seal(int fd) {
-  int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-  if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) return 0;
-  return fcntl(fd, F_ADD_SEALS, seals) != 0 ? errno : 0;
+/* The whole file system, not only this mount of it. */
+static int make_read_only(int tree) {
+  int context = (int)syscall(SYS_fspick, tree, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+  if (context < 0) return errno;
+  bool done = syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "ro", NULL, 0) == 0 &&
+              syscall(SYS_fsconfig, context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) == 0;
+  int error = done ? 0 : errno;
+  close(context);
+  return error;
 }
 
-/* A descriptor that can be read and run only, of a file that can never be changed. */
+/* A descriptor of a file that can be read and run, and never changed by anybody: it lies on a read-only file system that
+ * only this descriptor leads to. A sealed memfd keeps its bytes, but not its mode, owner and attributes: before Linux 6.3
+ * (F_SEAL_EXEC) a container's root who came by it could take away the permission to run it, and with it all keepers. */
 static int sealed_program(void) {
-  int writable = create_memory_file();
-  if (writable < 0) return -1;
-  int error = copy_program(writable);
-  if (error == 0 && fchmod(writable, 0555) != 0) error = errno;
-  if (error == 0) error = seal(writable);
-  char path[32];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", writable);
-  /* While a descriptor for writing is open, the file cannot be run (ETXTBSY). */
-  int sealed = error == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-  close(writable);
+  int tree = new_memory();
+  if (tree < 0) return -1;
+  int writable = openat(tree, NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
+  int error = writable < 0 ? errno : copy_program(writable);
+  /* While a descriptor for writing is open, the file cannot be run and its file system not become read-only. */
+  if (writable >= 0) close(writable);
+  if (error == 0) error = make_read_only(tree);
+  int sealed = error == 0 ? openat(tree, NAME, O_RDONLY | O_CLOEXEC) : -1;
+  close(tree);
   return sealed;
 }
 
