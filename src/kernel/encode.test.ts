@@ -39,6 +39,21 @@ describe("a plan as bytes", () => {
     assert.ok(encodePlan(large).length > 200_000);
   });
 
+  test("grows wherever it has to, also in the middle of a step", () => {
+    for (let length = 16_000; length < 16_600; length += 8) {
+      const path = "x".repeat(length);
+      const bytes = encodePlan(
+        plan({
+          outside: [
+            { step: "removeFile", path },
+            { step: "unmount", path: "/a", flags: 0x1122_3344 },
+          ],
+        }),
+      );
+      assert.ok(Buffer.from(bytes).includes(Buffer.from([0x44, 0x33, 0x22, 0x11])), String(length));
+    }
+  });
+
   test("has numbers of 64 bits, and all ones for the slot of none", () => {
     const clone: Step = { step: "clone", namespaces: 2n ** 64n - 2n, cgroup: noSlot };
     assert.equal(hex(encodePlan(plan({ outside: [clone] })).subarray(56)), `feffffffffffffff${"ff".repeat(8)}`);

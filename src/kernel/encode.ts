@@ -44,7 +44,9 @@ class Writer {
   }
 
   u64(value: number | bigint): void {
-    this.#view.setBigUint64(this.reserve(8), BigInt.asUintN(64, BigInt(value)), true);
+    // Before the view is looked at: room may be a new one.
+    const at = this.reserve(8);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
   }
 
   /** Length (or count and length), then the bytes and a NUL. */
