@@ -12,6 +12,12 @@ const checkout = fileURLToPath(new URL("..", import.meta.url));
 export const executable = join(checkout, "build/pier");
 const tools = join(checkout, "build/tools/docker/usr/bin");
 
+/** What runs when pier is asked for: the executable, or with PIER_RUNTIME=node its sources on Node, the second runtime. */
+const pier: readonly [string, ...string[]] =
+  process.env.PIER_RUNTIME === "node"
+    ? [join(checkout, "build/tools/node"), join(checkout, "src/main.ts")]
+    : [executable];
+
 /** The path of an image or archive among the fixtures, which lie beside the checkout. */
 export const fixture = (name: string): string => join(checkout, "../shared/fixtures", name);
 
@@ -131,12 +137,13 @@ export class Engine {
 
   /** Our own command. */
   pier(args: readonly string[], options: ExecuteOptions = {}): Promise<Ran> {
-    return execute(executable, args, { ...options, env: { ...this.env, ...options.env } });
+    return execute(pier[0], [...pier.slice(1), ...args], { ...options, env: { ...this.env, ...options.env } });
   }
 
   /** A client that goes on running beside the test, with three pipes. */
   spawn(client: "docker" | "pier", args: readonly string[]): ChildProcess {
-    return spawn(client === "docker" ? "docker" : executable, args, { env: this.env, stdio: "pipe" });
+    const [program, ...words] = client === "docker" ? ["docker"] : pier;
+    return spawn(program!, [...words, ...args], { env: this.env, stdio: "pipe" });
   }
 
   /** A bare request, for what no client would say. */
@@ -181,9 +188,10 @@ export class Engine {
   async restart(): Promise<void> {
     await this.kill9();
     const log = openSync(this.log, "a");
-    const args = ["daemon", "--root", this.root, "--run", this.run, ...(this.#options.args ?? [])];
+    const [program, ...words] = pier;
+    const args = [...words, "daemon", "--root", this.root, "--run", this.run, ...(this.#options.args ?? [])];
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };
-    const daemon = spawn(executable, args, { env, stdio: ["ignore", log, log, "pipe"] });
+    const daemon = spawn(program, args, { env, stdio: ["ignore", log, log, "pipe"] });
     closeSync(log);
     this.#daemon = daemon;
     daemons.add(daemon);

@@ -177,6 +177,24 @@ export const removeAside = (path: string): Promise<void> => {
   return rm(temporary, { recursive: true, force: true });
 };
 
+/** What is removed behind an answer: nobody waits for it, but whoever must can. */
+export class Removals {
+  readonly #running = new Set<Promise<void>>();
+
+  /** Holds at once: nothing stands at `path`; its bytes go in their own time. */
+  begin(path: string): void {
+    const removal = removeAside(path)
+      .catch(() => {})
+      .finally(() => this.#running.delete(removal));
+    this.#running.add(removal);
+  }
+
+  /** Settles when the bytes of all that was removed are gone, as far as they could be. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+}
+
 /** Holds afterwards: nothing stands at `path`, also after a power cut; nothing there before is success. */
 export const removeDurably = async (path: string): Promise<void> => {
   await rm(path, { recursive: true, force: true });

@@ -60,8 +60,13 @@ export class Images {
     const store = await ImageStore.open(root, database, (diffId) => layers.get(diffId) !== undefined);
     const images = new Images(layers, store, clock);
     images.#collect();
-    await layers.settled();
+    await images.settled();
     return images;
+  }
+
+  /** Settles when the bytes of all that was removed are gone. */
+  async settled(): Promise<void> {
+    await Promise.all([this.layers.settled(), this.#store.settled()]);
   }
 
   /** Stores every image of an archive under its names, or none of them. */

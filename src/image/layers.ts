@@ -2,7 +2,7 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../base/database.ts";
-import { createDirectory, isPendingName, Pending, removeAside, removeDurably } from "../base/durable.ts";
+import { createDirectory, isPendingName, Pending, Removals, removeDurably } from "../base/durable.ts";
 import { errnoOf } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
@@ -63,7 +63,7 @@ export class Layers {
   readonly #blobs = new Map<Digest, DiffId>();
   /** Layers that work under way relies on, and how often. */
   readonly #held = new Map<DiffId, number>();
-  readonly #removals = new Set<Promise<void>>();
+  readonly #removals = new Removals();
   readonly #listeners = new Set<(layer: StackLayer) => void>();
 
   private constructor(root: string, database: Database) {
@@ -170,9 +170,7 @@ export class Layers {
     });
     for (const layer of unused) {
       this.#forget(layer.diffId);
-      const removal = removeAside(this.#pathOf(layer.diffId)).finally(() => this.#removals.delete(removal));
-      removal.catch(() => {});
-      this.#removals.add(removal);
+      this.#removals.begin(this.#pathOf(layer.diffId));
       for (const listener of this.#listeners) listener(this.#place(layer));
     }
   }
@@ -184,8 +182,8 @@ export class Layers {
   }
 
   /** Settles when the bytes of all removed layers are gone. */
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#removals);
+  settled(): Promise<void> {
+    return this.#removals.settled();
   }
 
   async #readRows(): Promise<void> {
@@ -224,7 +222,7 @@ export class Layers {
       );
       this.#stored.set(diffId, { diffId, number, tarSize, size, isEmpty });
     } catch (error) {
-      removeAside(this.#pathOf(diffId)).catch(() => {});
+      this.#removals.begin(this.#pathOf(diffId));
       throw error;
     }
   }

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../base/database.ts";
-import { createDirectory, removeAside, removeDurably, writeDurably } from "../base/durable.ts";
+import { createDirectory, Removals, removeDurably, writeDurably } from "../base/durable.ts";
 import { errnoOf } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf, type ImageId } from "../base/ids.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
@@ -46,6 +46,7 @@ export class ImageStore {
   readonly #database: Database;
   readonly #directory: string;
   readonly #images = new Map<ImageId, StoredImage>();
+  readonly #removals = new Removals();
   /** Names in full to images. */
   readonly #names = new Map<string, NamedImage>();
 
@@ -106,7 +107,12 @@ export class ImageStore {
 
   /** Holds at once: no configuration is stored under this id, unless an image has it. */
   discardConfig(id: ImageId): void {
-    if (!this.#images.has(id)) removeAside(this.#pathOf(id)).catch(() => {});
+    if (!this.#images.has(id)) this.#removals.begin(this.#pathOf(id));
+  }
+
+  /** Settles when the bytes of all removed configurations are gone. */
+  settled(): Promise<void> {
+    return this.#removals.settled();
   }
 
   /** To be called in a transaction, when its configuration and layers are on disk. An image that was removed is back. */

@@ -37,9 +37,7 @@ describe("images", {
     await removeAll(engine);
     const names = (await said(engine, "images", "--format", "{{.Repository}}:{{.Tag}}")).split("\n");
     for (const name of names) if (name !== "hello:latest") await said(engine, "rmi", "--force", name);
-    // Large files are taken away behind the answer.
-    await until("their bytes are gone", () => kept().length === clean.length);
-    assert.deepEqual(kept(), clean);
+    await nothingIsKept();
   });
 
   /** What of images lies on the disk. */
@@ -49,6 +47,11 @@ describe("images", {
   before(() => {
     clean = kept();
   });
+  /** Large files are taken away behind the answer. */
+  const nothingIsKept = async (): Promise<void> => {
+    await until("their bytes are gone", () => kept().length === clean.length);
+    assert.deepEqual(kept(), clean);
+  };
   const idOf = (name: string): Promise<string> => said(engine, "inspect", "--format", "{{.Id}}", name);
 
   for (const file of ["busybox.docker-archive.tar", "busybox.oci.tar"]) {
@@ -78,7 +81,7 @@ describe("images", {
     assert.equal(await said(engine, "rmi", busybox), `Untagged: ${busybox}`);
     assert.equal(await said(engine, "run", "--rm", "other/name:tag", "echo", "hi"), "hi");
     assert.match(await said(engine, "rmi", "other/name:tag"), /^Untagged: other\/name:tag\nDeleted: sha256:/);
-    assert.deepEqual(kept(), clean);
+    await nothingIsKept();
   });
 
   test("an image in use stays, and one removed by force is kept for its containers", async () => {
@@ -90,7 +93,7 @@ describe("images", {
     await said(engine, "rmi", "--force", busybox);
     assert.equal(await said(engine, "start", "--attach", id), "still");
     await said(engine, "rm", id);
-    assert.deepEqual(kept(), clean);
+    await nothingIsKept();
   });
 
   test("a file system is imported with changes", async () => {
@@ -119,7 +122,7 @@ describe("images", {
       }),
     );
     assert.equal(await said(engine, "images", "--format", "{{.Repository}}"), "hello");
-    assert.deepEqual(kept(), clean);
+    await nothingIsKept();
   });
 
   test("a client that goes in the middle of an archive leaves nothing", async () => {
@@ -130,7 +133,7 @@ describe("images", {
     await once(archive, "close");
     client.kill("SIGKILL");
     await once(client, "close");
-    await until("nothing of it is left", () => kept().length === clean.length);
+    await nothingIsKept();
     assert.equal(await said(engine, "images", "--format", "{{.Repository}}"), "hello");
     await engine.load("debian.oci.tar");
   });
@@ -142,6 +145,8 @@ describe("images", {
     client.stdin?.on("error", () => {});
     await once(archive, "close");
     await engine.kill9();
+    // A client that has nothing more to send and waits for its own input does not notice.
+    client.stdin?.destroy();
     await once(client, "close");
     await engine.restart();
     assert.deepEqual(kept(), clean);

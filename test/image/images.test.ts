@@ -151,7 +151,7 @@ describe("removing images", () => {
       { Deleted: chain },
       { Deleted: digestOf(base) },
     ]);
-    await room.images.layers.settled();
+    await room.images.settled();
     assert.deepEqual(leftovers(room), []);
     assert.deepEqual(
       refusal(() => room.images.remove("b:1", nobody)),
@@ -167,7 +167,7 @@ describe("removing images", () => {
     await load(room, { layers: [base], tags: ["a:1"] }, { layers: [base, top], tags: ["b:1"] });
     const removed = room.images.remove("b:1", nobody);
     assert.equal(removed.length, 3);
-    await room.images.layers.settled();
+    await room.images.settled();
     assert.equal(leftovers(room).length, 2);
     assert.equal(room.images.layers.stack(room.images.get("a:1").layers).length, 1);
   });
@@ -228,7 +228,7 @@ describe("removing images", () => {
     assert.equal(images.get("again:1").id, id);
     images.remove("again:1", { ...usedBy(container(false)), force: true });
     images.collect(() => []);
-    await images.layers.settled();
+    await images.settled();
     assert.deepEqual(leftovers(room), []);
   });
 });

@@ -113,7 +113,7 @@ describe("an archive", () => {
         assert.equal(images.find("made:1"), undefined);
         if (loading !== loads.at(-1)) await images.load(chunks(archive));
       }
-      await images.layers.settled();
+      await images.settled();
       assert.deepEqual(leftovers(room), []);
     }
     await images.load(chunks(archive));

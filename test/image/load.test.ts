@@ -74,6 +74,7 @@ describe("archives that nobody should trust", { skip }, () => {
         assert.ok(error instanceof PierError && error.status === 400, String(error));
         assert.ok(expected !== "accepted" || Object.hasOwn(refusedForSafety, file), error.message);
         assert.deepEqual(images.list(), []);
+        await images.settled();
         assert.deepEqual(leftovers(room), []);
         return;
       }
@@ -87,7 +88,7 @@ describe("archives that nobody should trust", { skip }, () => {
         if (!found.some((problems) => problems.length === 0)) assert.deepEqual(found[0] ?? [], []);
       }
       for (const { id } of loaded) images.remove(id, { force: true, noPrune: false, usedBy: () => [] });
-      await images.layers.settled();
+      await images.settled();
       assert.deepEqual(images.list(), []);
       assert.deepEqual(leftovers(room), []);
     });

@@ -24,14 +24,14 @@ export const openImages = async (): Promise<TestImages> => {
       return images;
     },
     async reopen() {
-      await images.layers.settled();
+      await images.settled();
       database[Symbol.dispose]();
       database = new Database(join(root, "pier.db"));
       images = await Images.open(root, database);
       return images;
     },
     async [Symbol.asyncDispose]() {
-      await images.layers.settled();
+      await images.settled();
       database[Symbol.dispose]();
       rmSync(root, { recursive: true, force: true });
     },
