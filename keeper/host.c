@@ -27,11 +27,15 @@
 /* A killed process can take its time in the kernel (a slow disk). */
 #define KILL_SECONDS 10
 
+int write_once(int fd, const void *bytes, size_t size) {
+  ssize_t wrote = write(fd, bytes, size);
+  return wrote < 0 ? errno : wrote == (ssize_t)size ? 0 : EIO;
+}
+
 int write_file(int at, const char *path, const void *bytes, size_t size) {
   int fd = openat(at, path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return errno;
-  ssize_t wrote = write(fd, bytes, size);
-  int error = wrote < 0 ? errno : wrote == (ssize_t)size ? 0 : EIO;
+  int error = write_once(fd, bytes, size);
   close(fd);
   return error;
 }
@@ -131,6 +135,7 @@ static _Noreturn void run_child(struct keeper *k, int sync) {
   close(k->sync);
   k->sync = sync;
   k->daemon = -1;
+  k->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   /* A session and a process group of its own: kill(0, …) reaches the whole group, whatever pid namespace it is called
    * from, and the keeper was in it. */
   setsid();

@@ -45,6 +45,7 @@ struct keeper {
   size_t title_size;
 
   /* Only in the child. */
+  int proc; /* the host's, as it was when the child was born */
   int root;
   int null_tree; /* a read-only empty directory, for masks */
   const char *program;
@@ -128,6 +129,8 @@ int open_in_root(const struct keeper *k, const char *path, uint64_t flags);
 
 /* Writes all of it; 0 or an error number. */
 int write_all(int fd, const void *bytes, size_t size);
+/* In one write, as kernel files want it. */
+int write_once(int fd, const void *bytes, size_t size);
 int write_file(int at, const char *path, const void *bytes, size_t size);
 /* The start time of a process, in clock ticks since boot; 0 when there is none. */
 uint64_t start_time(pid_t pid);

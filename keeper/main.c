@@ -39,7 +39,7 @@ static void begin(void) {
 static void clear(struct keeper *k, char **argv, int argc) {
   for (size_t slot = 0; slot < SLOT_LIMIT; slot++) k->slots[slot] = -1;
   for (int stream = 0; stream < STREAM_COUNT; stream++) k->own[stream] = k->given[stream] = -1;
-  k->control = k->sync = k->pidfd = k->root = k->null_tree = k->log.fd = -1;
+  k->control = k->sync = k->pidfd = k->proc = k->root = k->null_tree = k->log.fd = -1;
   k->daemon = DAEMON_FD;
   k->title = argv[0];
   k->title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
