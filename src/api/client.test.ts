@@ -109,9 +109,13 @@ describe("the client", () => {
     });
     const { socket, first } = await client.hijack("containerAttach", { id: "x" });
     assert.equal(first.toString(), "first");
-    socket.end("typed");
+    socket.write("typed");
+    socket.end();
     const rest: Buffer[] = [];
-    for await (const chunk of socket) rest.push(chunk as Buffer);
+    await new Promise<void>((resolve) => {
+      socket.listen({ data: (chunk) => void rest.push(chunk), end: () => resolve() });
+      socket.resume();
+    });
     assert.equal(Buffer.concat(rest).toString(), "last");
   });
 

@@ -1,11 +1,10 @@
 /**
- * The client of the API: HTTP/1.1 over a unix socket, written on `node:net` (which costs a command 3 ms less than
- * `node:http`). It speaks only to a daemon of the Docker Engine API, keeps connections, streams with back-pressure,
- * and hands over the socket where the API turns it into a raw stream.
+ * The client of the API: HTTP/1.1 over a unix socket, written on sockets alone (`node:http` costs a command 6 ms). It
+ * speaks only to a daemon of the Docker Engine API, keeps connections, streams with back-pressure, and hands over the
+ * socket where the API turns it into a raw stream.
  */
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { errnoOf } from "../base/errors.ts";
+import { connectSocket, type StreamSocket } from "../base/socket.ts";
 import type {
   ContainerCreateAnswer,
   ContainerInspect,
@@ -43,8 +42,8 @@ export interface Answer {
 }
 
 export interface Hijacked {
-  readonly socket: Socket;
-  /** What the daemon had already written behind the head of its answer. */
+  readonly socket: StreamSocket;
+  /** What the daemon had already written behind the head of its answer. The rest comes when the socket is resumed. */
   readonly first: Buffer;
 }
 
@@ -65,7 +64,7 @@ interface JsonAnswers {
 }
 
 interface Connection {
-  readonly socket: Socket;
+  readonly socket: StreamSocket;
   readonly reader: ResponseReader;
   /** Whether an answer has come on it before: one that was kept may have been closed by the daemon meanwhile. */
   kept: boolean;
@@ -187,14 +186,14 @@ export class Client {
   #keep(connection: Connection): void {
     connection.kept = true;
     connection.reader.started = false;
-    connection.socket.unref();
+    connection.socket.hold(false);
     this.#idle.push(connection);
   }
 
   async #open(mayStart = true): Promise<Connection> {
-    const socket = connect({ path: this.path });
+    let socket: StreamSocket;
     try {
-      await once(socket, "connect");
+      socket = await connectSocket(this.path);
     } catch (cause) {
       const absent = ["ENOENT", "ECONNREFUSED"].includes(errnoOf(cause) ?? "");
       if (absent && mayStart && (await this.#unreachable?.())) return await this.#open(false);

@@ -1,5 +1,5 @@
 /** What the client sends: heads, queries and bodies of HTTP/1.1 requests. */
-import type { Socket } from "node:net";
+import type { StreamSocket } from "../base/socket.ts";
 
 /** A query's value; several values repeat the name, and what is undefined, false or empty is left out, as Docker does. */
 export type QueryValue = string | number | boolean | readonly string[] | undefined;
@@ -50,15 +50,15 @@ const escapeQuery = (text: string): string =>
     .replaceAll("%20", "+");
 
 /** Sends head and body, as fast as the daemon takes it; a connection that was given up takes no more. */
-export const sendRequest = async (socket: Socket, head: string, options: RequestOptions): Promise<void> => {
-  socket.ref();
+export const sendRequest = async (socket: StreamSocket, head: string, options: RequestOptions): Promise<void> => {
+  socket.hold(true);
   socket.write(head);
   if (options.stream === undefined) return;
   for await (const chunk of options.stream.data) {
     if (chunk.length === 0) continue;
-    if (socket.destroyed) return;
+    if (!socket.isOpen) return;
     const piece = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from("\r\n")]);
-    await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
+    if (!socket.write(piece)) await socket.drained();
   }
   socket.write("0\r\n\r\n");
 };

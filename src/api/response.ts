@@ -1,5 +1,5 @@
 /** Reads the answers of an HTTP/1.1 connection, one after the other: heads, and bodies of a length, in chunks, or to the end. */
-import type { Socket } from "node:net";
+import type { SocketListener, StreamSocket } from "../base/socket.ts";
 import { apiError } from "./errors.ts";
 
 export interface Head {
@@ -20,34 +20,35 @@ const LONGEST_HEAD = 256 * 1024;
 const ENOUGH = 512 * 1024;
 const NONE = Buffer.alloc(0);
 
-export class ResponseReader {
+export class ResponseReader implements SocketListener {
   /** Whether anything of the answer to the last request has come. */
   started = false;
-  readonly #socket: Socket;
+  readonly #socket: StreamSocket;
   #chunks: Buffer[] = [];
   #size = 0;
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
-  readonly #onData = (chunk: Buffer): void => {
+  /** Whether the socket was told to hold back. */
+  #held = false;
+
+  constructor(socket: StreamSocket) {
+    this.#socket = socket;
+    socket.listen(this);
+  }
+
+  data(chunk: Buffer): void {
     this.started = true;
     this.#chunks.push(chunk);
     this.#size += chunk.length;
-    if (this.#size > ENOUGH) this.#socket.pause();
+    if (this.#size > ENOUGH) this.#hold(true);
     this.#rouse();
-  };
-  readonly #onEnd = (): void => {
-    this.#ended = true;
-    this.#rouse();
-  };
-  readonly #onError = (error: Error): void => {
-    this.#failure ??= error;
-    this.#onEnd();
-  };
+  }
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onEnd).on("error", this.#onError);
+  end(error?: Error): void {
+    this.#ended = true;
+    this.#failure = error;
+    this.#rouse();
   }
 
   /** The head of the next answer; interim answers (1xx, except 101) are passed over. */
@@ -68,11 +69,11 @@ export class ResponseReader {
     else yield* this.#toTheEnd();
   }
 
-  /** Gives up the socket, with what was read ahead. Errors stay caught until the next owner listens. */
+  /** Gives up the socket, paused, with what was read ahead. */
   release(): Buffer {
-    this.#socket.off("data", this.#onData).off("end", this.#onEnd);
     this.#socket.pause();
-    return this.#takeAll();
+    this.#socket.listen(undefined);
+    return this.#take(this.#size);
   }
 
   async *#chunkedBody(): AsyncGenerator<Buffer> {
@@ -134,10 +135,17 @@ export class ResponseReader {
   }
 
   #more(): Promise<void> {
-    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#hold(false);
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
+  }
+
+  #hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    if (held) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   #rouse(): void {
@@ -162,10 +170,6 @@ export class ResponseReader {
       parts.push(part);
     }
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-  }
-
-  #takeAll(): Buffer {
-    return this.#take(this.#size);
   }
 }
 

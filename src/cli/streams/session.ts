@@ -1,6 +1,6 @@
 /** A raw stream between a container and this command's own streams, from the first byte to the last. */
-import type { Socket } from "node:net";
 import type { Hijacked } from "../../api/client.ts";
+import type { StreamSocket } from "../../base/socket.ts";
 import { FrameDecoder } from "../../format/raw-stream.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { readInput } from "./input.ts";
@@ -41,8 +41,7 @@ export class Demultiplexer {
 const copyOutput = ({ socket, first }: Hijacked, tty: boolean): Promise<void> =>
   new Promise((resolve, reject) => {
     const outputs = new Demultiplexer(tty);
-    let held = false;
-    const push = (chunk: Uint8Array): void => {
+    const take = (chunk: Uint8Array): void => {
       try {
         if (outputs.push(chunk)) return;
       } catch (error) {
@@ -50,46 +49,25 @@ const copyOutput = ({ socket, first }: Hijacked, tty: boolean): Promise<void> =>
         reject(error);
         return;
       }
-      held = true;
       socket.pause();
-      void outputs.calm().then(() => {
-        held = false;
-        socket.resume();
-      });
+      void outputs.calm().then(() => socket.resume());
     };
-    let over = false;
-    const finish = (): void => {
-      if (over) return;
-      over = true;
-      outputs.calm().then(resolve, reject);
-    };
-    if (first.length > 0) push(first);
-    socket.on("data", push).on("end", finish).on("close", finish).on("error", finish);
-    if (socket.readableEnded || socket.destroyed) finish();
-    else if (!held) socket.resume();
+    if (first.length > 0) take(first);
+    socket.listen({ data: take, end: () => void outputs.calm().then(resolve, reject) });
+    void outputs.calm().then(() => socket.resume());
   });
 
 /** Copies standard input, and closes that half of the connection at its end. True: the keys to leave were typed. */
-const copyInput = async (socket: Socket, keys: DetachKeys | undefined): Promise<boolean> => {
+const copyInput = async (socket: StreamSocket, keys: DetachKeys | undefined): Promise<boolean> => {
   for await (const typed of readInput()) {
     const { data, detached } = keys?.push(typed) ?? { data: typed, detached: false };
-    if (socket.destroyed || socket.writableEnded) return false;
-    if (data.length > 0 && !socket.write(data)) await drained(socket);
+    if (!socket.isOpen) return false;
+    if (data.length > 0 && !socket.write(data)) await socket.drained();
     if (detached) return true;
   }
   socket.end();
   return false;
 };
-
-/** Resolves when more may be written, or nothing ever will. */
-const drained = (socket: Socket): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      socket.off("drain", done).off("close", done);
-      resolve();
-    };
-    socket.on("drain", done).on("close", done);
-  });
 
 /** Resolves when the container's output has ended, or the keys to leave were typed. */
 export const runSession = async (stream: Hijacked, options: SessionOptions): Promise<"ended" | "detached"> => {
