@@ -9,6 +9,7 @@
  *   init.c    --init                                   hold.c   the sealed program and the store's namespace
  *   netlink.c messages to the kernel's networking          files.c  trees of files
  *   memory.c  whether memory ran out                    kill.c   all that is in a control group
+ *   layers.c  layers on block devices
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -35,6 +35,9 @@ export const cannotRun = (...fixtures: readonly string[]): string | false => {
   return absent === undefined ? false : `${fixture(absent)} is missing`;
 };
 
+/** Every test with containers can run on each way of mounting layers: PIER_LAYER_FORMAT=loop sh scripts/test ./test/docker */
+const layerFormat = process.env.PIER_LAYER_FORMAT ? ["--layer-format", process.env.PIER_LAYER_FORMAT] : [];
+
 // A test run that is interrupted leaves no daemon behind.
 const daemons = new Set<ChildProcess>();
 process.once("exit", () => {
@@ -93,7 +96,7 @@ export class Engine {
     this.socket = join(this.run, "pier.sock");
     const name = createHash("sha256").update(this.run).digest("hex").slice(0, 5);
     this.#group = `pier-pr${name}`;
-    this.#machine = leakSet({ group: this.#group });
+    this.#machine = leakSet(this.#ended);
   }
 
   /** A daemon that answers. */
@@ -189,7 +192,8 @@ export class Engine {
     await this.kill9();
     const log = openSync(this.log, "a");
     const [program, ...words] = pier;
-    const args = [...words, "daemon", "--root", this.root, "--run", this.run, ...(this.#options.args ?? [])];
+    const own = ["--root", this.root, "--run", this.run, ...layerFormat];
+    const args = [...words, "daemon", ...own, ...(this.#options.args ?? [])];
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };
     const daemon = spawn(program, args, { env, stdio: ["ignore", log, log, "pipe"] });
     closeSync(log);
@@ -212,7 +216,7 @@ export class Engine {
       await assertNoLeaks(this.#before, this.#scope());
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
-      await assertNoLeaks(this.#machine, { group: this.#group });
+      await assertNoLeaks(this.#machine, this.#ended);
     } catch (error) {
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     } finally {
@@ -243,10 +247,16 @@ export class Engine {
     });
   }
 
+  /** What is left when nothing of the engine runs any more. */
+  get #ended(): LeakScope {
+    return { group: this.#group, loopsBelow: this.directory };
+  }
+
   #scope(): LeakScope {
-    // Not all of <run>: a layer stays mounted while its image is there.
-    const directories = [join(this.root, "containers"), join(this.root, "volumes"), join(this.run, "c")];
-    return { directories, daemon: this.pid, group: this.#group };
+    // Not all of <run>, nor the devices of layers: a layer stays mounted while its image is there.
+    const containers = join(this.root, "containers");
+    const directories = [containers, join(this.root, "volumes"), join(this.run, "c")];
+    return { directories, daemon: this.pid, group: this.#group, loopsBelow: containers };
   }
 
   #said(): string {

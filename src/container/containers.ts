@@ -67,7 +67,7 @@ export class Containers {
 
   /** Finds what runs, finishes what an earlier daemon left half done. */
   static async open(rooms: ContainerRooms): Promise<Containers> {
-    const mounts = await LayerMounts.open(rooms.root, rooms.run, rooms.holder);
+    const mounts = await LayerMounts.open(rooms);
     rooms.images.layers.onRemove((layer) => void mounts.unmount(layer.number));
     const containers = new Containers(
       rooms,

@@ -155,9 +155,10 @@ export const requestErrors = {
 
   layersUnmountable: {
     status: 500,
-    sentence: "this host cannot mount the layers of images: the kernel says {reason}",
-    hint: "Linux 6.12 or later with EROFS is needed",
+    sentence: "this host cannot mount the layers of images ({reason})",
+    hint: "modprobe -a erofs loop",
   },
+  layerUnmountable: { status: 500, sentence: "layer {diffId} cannot be mounted: {what}: {reason}" },
 
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },

@@ -4,13 +4,16 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StackLayer } from "../image/layers.ts";
 import { runErrand } from "../kernel/errand.ts";
+import type { LayerFormat } from "../kernel/facts.ts";
 import { closeHolder, type Holder, holderFile } from "../kernel/holder.ts";
-import type { ProcessMark } from "../kernel/keeper.ts";
-import { errnos } from "../kernel/numbers/errno.ts";
+import { type ProcessMark, StepFailure } from "../kernel/keeper.ts";
+import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import { unmountFlags } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
 import { noSlot, type Plan, type Step } from "../kernel/steps.ts";
-import { mountLayer, probeLayers } from "./layer-probe.ts";
+import { containerError } from "./errors.ts";
+import { planLayer } from "./layer-format.ts";
+import type { ContainerRooms } from "./rooms.ts";
 
 /** The name of the directory that stands in for the layers of an image that has none. */
 export const emptyName = "empty";
@@ -21,18 +24,13 @@ const inStore = (holder: Holder, steps: readonly Step[]): Plan => ({
   after: [],
 });
 
-const markOf = ({ pid, startTime }: Holder): ProcessMark => ({ pid, startTime });
+type LayerRooms = Pick<ContainerRooms, "root" | "run" | "holder" | "host">;
 
-const mountSteps = (directory: string, layer: StackLayer): readonly Step[] => {
-  const target = join(directory, String(layer.number));
-  return [
-    { step: "makeDirectory", path: target, mode: 0o755, tolerate: [errnos.EEXIST.number] },
-    mountLayer(layer, target),
-  ];
-};
+const markOf = ({ pid, startTime }: Holder): ProcessMark => ({ pid, startTime });
 
 export class LayerMounts {
   readonly directory: string;
+  readonly #format: LayerFormat;
   readonly #holder: Holder;
   readonly #errands: string;
   /** Settled when the layer is mounted; absent when it is not. */
@@ -40,20 +38,20 @@ export class LayerMounts {
   /** In whose namespace that is: after a holder was killed, it is another one's. */
   #mountedBy: ProcessMark;
 
-  private constructor(directory: string, errands: string, holder: Holder) {
+  private constructor(directory: string, { run, holder, host }: LayerRooms) {
     this.directory = directory;
-    this.#errands = errands;
+    this.#format = host.layerFormat;
+    this.#errands = run;
     this.#holder = holder;
     this.#mountedBy = markOf(holder);
   }
 
-  /** Finds what earlier daemons mounted: the namespace's own table says it. */
-  static async open(root: string, run: string, holder: Holder): Promise<LayerMounts> {
-    const directory = join(run, "layers");
+  /** Finds what earlier daemons mounted, in whichever format: the namespace's own table says it. */
+  static async open(rooms: LayerRooms): Promise<LayerMounts> {
+    const directory = join(rooms.run, "layers");
     mkdirSync(join(directory, emptyName), { recursive: true, mode: 0o755 });
-    const mounts = new LayerMounts(directory, run, holder);
-    await probeLayers(root, run, holder);
-    const table = await readFile(`/proc/${holder.pid}/mountinfo`, "utf8");
+    const mounts = new LayerMounts(directory, rooms);
+    const table = await readFile(`/proc/${rooms.holder.pid}/mountinfo`, "utf8");
     for (const line of table.split("\n")) {
       const path = line.split(" ")[4] ?? "";
       const name = path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : "";
@@ -97,11 +95,29 @@ export class LayerMounts {
     this.#mountedBy = mark;
     const known = this.#mounted.get(layer.number);
     if (known !== undefined) return known;
-    const plan = inStore(this.#holder, mountSteps(this.directory, layer));
-    const mounting = runErrand(this.#holder, this.#errands, plan).then(() => {});
+    const mounting = this.#mountNow(layer);
     this.#mounted.set(layer.number, mounting);
     mounting.catch(() => this.#mounted.delete(layer.number));
     return mounting;
+  }
+
+  async #mountNow(layer: StackLayer): Promise<void> {
+    const target = join(this.directory, String(layer.number));
+    const plan = inStore(this.#holder, [
+      { step: "makeDirectory", path: target, mode: 0o755, tolerate: [errnos.EEXIST.number] },
+      ...planLayer(this.#format, layer, target),
+    ]);
+    try {
+      await runErrand(this.#holder, this.#errands, plan);
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      const what = plan[error.lane][error.index]?.step ?? "the plan";
+      throw containerError(
+        "layerUnmountable",
+        { diffId: layer.diffId, what, reason: errnoMessage(error.errno) },
+        error,
+      );
+    }
   }
 }
 

@@ -1,59 +1,107 @@
-/** Whether this host can mount layers as they are kept: found by mounting one of 4 KiB, never by a version. */
+/** How this host can mount layers: found by mounting one of 4 KiB and reading it, never by a version. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type DiffId, digestFromHex } from "../base/ids.ts";
 import { IndexBuilder } from "../format/erofs/builder.ts";
+import { TarParser } from "../format/tar/parser.ts";
+import { writeTar } from "../format/tar/write.ts";
 import { runErrand } from "../kernel/errand.ts";
+import type { LayerFormat } from "../kernel/facts.ts";
 import type { Holder } from "../kernel/holder.ts";
 import { StepFailure } from "../kernel/keeper.ts";
-import { errnoMessage } from "../kernel/numbers/errno.ts";
-import { mountFlags, unmountFlags } from "../kernel/numbers/mount.ts";
+import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
+import { unmountFlags } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
-import type { Step } from "../kernel/steps.ts";
+import type { Plan, Step } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
+import { type LayerFiles, layerFormats, planLayer } from "./layer-format.ts";
 
-const tarSize = 1024;
+export interface ProbePlace {
+  readonly root: string;
+  readonly run: string;
+  readonly holder: Holder;
+}
+
 const diffId = digestFromHex("0".repeat(64)) as DiffId;
+const name = "probe";
+const content = "pier reads what is in a layer\n";
 
-/** The steps that mount a layer's two files as a read-only file system. */
-export const mountLayer = (layer: { readonly index: string; readonly tar: string }, target: string): Step => ({
-  step: "mount",
-  at: "/",
-  source: layer.index,
-  target,
-  type: "erofs",
-  flags: mountFlags.MS_RDONLY | mountFlags.MS_NOSUID | mountFlags.MS_NODEV | mountFlags.MS_NOEXEC,
-  data: `device=${layer.tar}`,
+const testTar = async (): Promise<Uint8Array> => {
+  const bytes = new TextEncoder().encode(content);
+  const header = {
+    path: new TextEncoder().encode(name),
+    type: "file",
+    ...{ mode: 0o644, uid: 0, gid: 0, major: 0, minor: 0 },
+    mtime: { seconds: 0n, nanoseconds: 0 },
+    size: bytes.length,
+    link: new Uint8Array(),
+    xattrs: new Map<string, Uint8Array>(),
+  } as const;
+  return Buffer.concat(await Array.fromAsync(writeTar([{ header, content: [bytes] }])));
+};
+
+/** Holds afterwards: a layer of one file is in the directory. */
+const writeTestLayer = async (directory: string): Promise<LayerFiles> => {
+  const files = { index: join(directory, "index"), tar: join(directory, "tar") };
+  const tar = await testTar();
+  const index = new IndexBuilder();
+  const parser = new TarParser({ entry: (entry) => index.add(entry) });
+  parser.push(tar);
+  parser.end();
+  await writeFile(files.tar, tar);
+  await writeFile(files.index, index.finish({ diffId, tarSize: tar.length }));
+  return files;
+};
+
+const planProbe = (holder: Holder, mount: readonly Step[], target: string): Plan => ({
+  outside: [
+    { step: "joinNamespace", path: holder.namespace, kind: namespaces.mount.flag },
+    ...mount,
+    { step: "reportFile", path: join(target, name) },
+  ],
+  inside: [],
+  after: [{ step: "unmount", path: target, flags: unmountFlags.UMOUNT_NOFOLLOW | unmountFlags.MNT_DETACH }],
 });
 
+/** What the kernel said of it, and of which step. */
+const reasonOf = ({ lane, index, errno }: StepFailure, plan: Plan): string => {
+  const step = plan[lane][index]?.step;
+  if (step === "openLoopDevice" && errno === errnos.ENOENT.number) return "there is no /dev/loop-control";
+  return `${step ?? "the plan"}: ${errnoMessage(errno)}`;
+};
+
 /**
- * Returns when a layer was mounted and unmounted again; throws what the kernel said when it will not. Tried where the
- * layers are: `<run>` is often in memory, and the kernel mounts no file of a tmpfs.
+ * Why layers cannot be mounted in this way, or undefined when one was. Tried where the layers are: `<run>` is often in
+ * memory, and the kernel mounts no file of a tmpfs.
  */
-export const probeLayers = async (root: string, run: string, holder: Holder): Promise<void> => {
+export const tryLayerFormat = async (
+  format: LayerFormat,
+  { root, run, holder }: ProbePlace,
+): Promise<string | undefined> => {
   const directory = join(root, "probe");
-  const [index, tar, target] = ["index", "tar", "mounted"].map((name) => join(directory, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const target = join(directory, "mounted");
   await mkdir(target, { recursive: true, mode: 0o700 });
   try {
-    await writeFile(tar, new Uint8Array(tarSize));
-    await writeFile(index, new IndexBuilder().finish({ diffId, tarSize }));
-    await runErrand(holder, run, {
-      outside: [
-        { step: "joinNamespace", path: holder.namespace, kind: namespaces.mount.flag },
-        mountLayer({ index, tar }, target),
-        { step: "unmount", path: target, flags: unmountFlags.UMOUNT_NOFOLLOW | unmountFlags.MNT_DETACH },
-      ],
-      inside: [],
-      after: [],
-    });
-  } catch (error) {
-    if (!(error instanceof StepFailure)) throw error;
-    throw containerError("layersUnmountable", { reason: errnoMessage(error.errno) }, error);
+    const plan = planProbe(holder, planLayer(format, await writeTestLayer(directory), target), target);
+    try {
+      const { report } = await (await runErrand(holder, run, plan)).exited;
+      return report === content ? undefined : "what is read is not what is there";
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      return reasonOf(error, plan);
+    }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+};
+
+/** The way in which this host mounts layers: the one asked for, or the first that works. Throws what is wrong with each. */
+export const findLayerFormat = async (place: ProbePlace, asked?: LayerFormat): Promise<LayerFormat> => {
+  const reasons: string[] = [];
+  for (const format of asked === undefined ? layerFormats : [asked]) {
+    const reason = await tryLayerFormat(format, place);
+    if (reason === undefined) return format;
+    reasons.push(`${format}: ${reason}`);
+  }
+  throw containerError("layersUnmountable", { reason: reasons.join("; ") });
 };

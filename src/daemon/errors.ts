@@ -52,6 +52,11 @@ export const daemonErrors = {
     sentence: "{level} is no log level",
     hint: "pier daemon --log-level debug|info|warn|error",
   },
+  badLayerFormat: {
+    status: 400,
+    sentence: "{format} is no way to mount a layer",
+    hint: "pier daemon --layer-format {formats}",
+  },
   socketPathTooLong: { status: 400, sentence: "{path} is too long for the path of a socket (107 bytes)" },
   socketInUse: { status: 500, sentence: "another daemon serves {path}", hint: "stop it first, or choose another -H" },
   notASocket: { status: 500, sentence: "{path} exists and is not a socket" },

@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import { Database } from "../base/database.ts";
 import { errnoOf, PierError } from "../base/errors.ts";
 import { Containers } from "../container/containers.ts";
+import { findLayerFormat } from "../container/layer-probe.ts";
 import { Images } from "../image/images.ts";
 import { findHostFacts } from "../kernel/facts.ts";
 import { Holding, holderFile } from "../kernel/holder.ts";
@@ -67,8 +68,7 @@ const openRooms = async (
     findHostFacts(),
     Images.open(root, database),
   ]);
-  // The one format that layers are mounted in so far; a host that cannot says so when the first container starts.
-  const host = { ...facts, layerFormat: "file" } as const;
+  const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
   const networks = Networks.open(database, networkPrefix(run));
   const hello = await openHello(images, programs);
   const containers = await Containers.open({

@@ -9,13 +9,15 @@ describe("the daemon's options", () => {
       run: "/run/pier",
       socket: "/run/pier/pier.sock",
       logLevel: "info",
+      layerFormat: undefined,
     });
     assert.equal(parseOptions(["--run", "/tmp/x"])?.socket, "/tmp/x/pier.sock");
   });
 
   it("are taken with and without an equals sign", () => {
-    const options = parseOptions(["--root=/a", "-H", "unix:///b.sock", "--log-level=debug"]);
+    const options = parseOptions(["--root=/a", "-H", "unix:///b.sock", "--log-level=debug", "--layer-format", "loop"]);
     assert.deepEqual([options?.root, options?.socket, options?.logLevel], ["/a", "/b.sock", "debug"]);
+    assert.equal(options?.layerFormat, "loop");
   });
 
   it("are refused with a sentence", () => {
@@ -23,6 +25,7 @@ describe("the daemon's options", () => {
     assert.throws(() => parseOptions(["--root"]), { message: "--root needs a value" });
     assert.throws(() => parseOptions(["-H", "tcp://0.0.0.0:2375"]), { message: /is not a unix socket/ });
     assert.throws(() => parseOptions(["--log-level", "loud"]), { message: "loud is no log level" });
+    assert.throws(() => parseOptions(["--layer-format", "zfs"]), { message: "zfs is no way to mount a layer" });
   });
 
   it("ask for help", () => assert.equal(parseOptions(["--help"]), undefined));

@@ -1,5 +1,7 @@
 /** The words of `pier daemon`. */
 import { join, resolve } from "node:path";
+import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
+import type { LayerFormat } from "../kernel/facts.ts";
 import { daemonError } from "./errors.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
 
@@ -11,6 +13,7 @@ Options:
       --root DIR          what survives the machine (default "/var/lib/pier")
       --run DIR           what does not (default "/run/pier")
   -H, --host SOCKET       where clients connect (default "unix://RUN/pier.sock")
+      --layer-format WAY  how layers are mounted: ${layerFormats.join(", ")} (default: the first that works)
       --log-level LEVEL   debug, info, warn or error (default "info")
       --help              print this
 `;
@@ -21,6 +24,8 @@ export interface DaemonOptions {
   /** The path of the socket. */
   readonly socket: string;
   readonly logLevel: LogLevel;
+  /** Undefined: what works best here. */
+  readonly layerFormat: LayerFormat | undefined;
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -29,6 +34,7 @@ const names: Readonly<Record<string, string>> = {
   "-H": "host",
   "--host": "host",
   "--log-level": "log-level",
+  "--layer-format": "layer-format",
 };
 
 /** Undefined when the user asks for help. */
@@ -49,6 +55,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     run,
     socket: parseHost(given.host ?? `unix://${join(run, "pier.sock")}`),
     logLevel: parseLevel(given["log-level"] ?? "info"),
+    layerFormat: given["layer-format"] === undefined ? undefined : parseLayerFormat(given["layer-format"]),
   };
 };
 
@@ -61,4 +68,9 @@ const parseHost = (host: string): string => {
 const parseLevel = (level: string): LogLevel => {
   if (!isLogLevel(level)) throw daemonError("badLogLevel", { level });
   return level;
+};
+
+const parseLayerFormat = (format: string): LayerFormat => {
+  if (!isLayerFormat(format)) throw daemonError("badLayerFormat", { format, formats: layerFormats.join("|") });
+  return format;
 };

@@ -5,10 +5,12 @@ import { findCgroupLayout } from "./cgroup/find-layout.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type Capability, capabilitiesOf } from "./numbers/capabilities.ts";
 
+/** How layers are mounted: their index and tar as they are, or through loop devices. */
+export type LayerFormat = "file" | "loop";
+
 export interface HostFacts {
   readonly cgroup: CgroupLayout;
-  /** How layers can be mounted: their index and tar as they are, through loop devices, or only extracted. */
-  readonly layerFormat: "file" | "loop" | "directory";
+  readonly layerFormat: LayerFormat;
   readonly kernelRelease: string;
   /** As uname(2) calls it: "x86_64", "aarch64". */
   readonly architecture: string;

@@ -160,6 +160,18 @@ export const stepTable = {
     does: "every process of the cgroup that the file lists has been killed and is gone, each as it stood still",
     args: { path: "text", freezer: "text", freeze: "text", thaw: "text" },
   },
+  openLoopDevice: {
+    code: 34,
+    lanes: outside,
+    does: "the slot holds a read-only block device with the file's bytes, which is there as long as somebody has it open",
+    args: { slot: "slot", path: "text" },
+  },
+  mountIndex: {
+    code: 35,
+    lanes: outside,
+    does: "the layer whose index and tar are in these slots' devices is mounted",
+    args: { index: "slot", tar: "slot", target: "text", flags: "number" },
+  },
 
   // The child, before it enters its root.
   dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },

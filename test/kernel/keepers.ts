@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { errnoOf } from "../../src/base/errors.ts";
 import { FrameDecoder } from "../../src/format/raw-stream.ts";
 import { encodePlan } from "../../src/kernel/encode.ts";
 import { runErrand } from "../../src/kernel/errand.ts";
@@ -98,6 +99,15 @@ export class Client {
     });
   }
 }
+
+/** One may die of another's end. */
+const killIfThere = (pid: number): void => {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
+};
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
@@ -266,10 +276,15 @@ export class Keepers implements AsyncDisposable {
     return new Client(await attachTo(container.control, { stdin, stdout: true, stderr: true }), raw);
   }
 
+  /** Keepers and their containers had no time to say goodbye. */
+  killKeepers(): void {
+    for (const pid of this.#ours()) killIfThere(pid);
+  }
+
   /** Nothing of what was begun is there any more, and no process of it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#containers.map((container) => this.#end(container)));
-    process.kill(this.holder.pid, "SIGKILL");
+    killIfThere(this.holder.pid);
     await Promise.all(this.#ours().map((pid) => gone(pid)));
     await until(
       () => zombies().length === 0,

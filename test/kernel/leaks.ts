@@ -18,6 +18,8 @@ export interface LeakScope {
   readonly daemon?: number;
   /** The group of the engine that is looked at, so that those of others, who run at the same time, are left out. */
   readonly group?: string;
+  /** Loop devices are counted whose files lie below this directory; default: all of the machine's. */
+  readonly loopsBelow?: string;
 }
 
 // Whatever is listed here may be gone before it is read: then it is not there.
@@ -143,11 +145,12 @@ const isOthers = (path: string, group: string): boolean => {
 const without = (found: Map<string, string>, isLeftOut: (name: string) => boolean): Map<string, string> =>
   new Map([...found].filter(([name]) => !isLeftOut(name)));
 
-const loops = (): Map<string, string> => {
+/** The devices over files below the directory: "loop0 /path/of/the/file". */
+export const loopDevices = (directory: string): Map<string, string> => {
   const found = new Map<string, string>();
   for (const name of namesIn("/sys/block")) {
     const file = textOf(`/sys/block/${name}/loop/backing_file`).trim();
-    if (file !== "") found.set(`${name} ${file}`, "");
+    if (file.startsWith(`${directory}/`)) found.set(`${name} ${file}`, "");
   }
   return found;
 };
@@ -232,7 +235,7 @@ export const leakSet = (scope: LeakScope = {}): LeakSet => {
     "named networks": namedNetworks(),
     rules: rules(),
     cgroups: own,
-    loops: loops(),
+    loops: loopDevices(scope.loopsBelow ?? ""),
     keepers: keepers(all),
     zombies: zombies(all),
     // The keys of a user are the whole machine's: they say nothing while others make some.
