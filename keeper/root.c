@@ -253,10 +253,11 @@ static int mask_directory(struct keeper *k, int target) {
   return error;
 }
 
-/* CVE-2025-31133: the container's /dev/null may be anything; only the real device may hide a file. */
+/* CVE-2025-31133: the container's /dev/null may be anything; only the real device may hide a file. That there is none is
+ * no reason to leave the file open: it must not look as if there were nothing to hide. */
 static int mask_file(struct keeper *k, int target) {
   int null = open_in_root(k, "/dev/null", O_PATH | O_NOFOLLOW);
-  if (null < 0) return errno;
+  if (null < 0) return ENXIO;
   struct stat status;
   int error = error_of(fstat(null, &status));
   if (error == 0 && (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))) error = ENXIO;

@@ -42,6 +42,8 @@ const sentenceOf = (step: Step, errno: number): string | undefined => {
   }
   if (step.step === "rootMakeDirectory" && errno === errnos.ENOTDIR.number)
     return `Cannot mkdir: ${step.path} is not a directory`;
+  if (step.step === "rootMask" && errno === errnos.ENXIO.number)
+    return `unable to start container process: ${step.path} cannot be hidden: /dev/null of the container is not the null device`;
   return undefined;
 };
 
