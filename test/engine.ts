@@ -50,6 +50,8 @@ export interface EngineOptions {
   /** More words for `pier daemon`. */
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** A directory that the daemon finds open, as descriptors 41 and 42. */
+  readonly inherited?: string;
 }
 
 export interface Answer {
@@ -195,8 +197,10 @@ export class Engine {
     const own = ["--root", this.root, "--run", this.run, ...layerFormat];
     const args = [...words, "daemon", ...own, ...(this.#options.args ?? [])];
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };
-    const daemon = spawn(program, args, { env, stdio: ["ignore", log, log, "pipe"] });
-    closeSync(log);
+    const inherited = this.#options.inherited === undefined ? undefined : openSync(this.#options.inherited, "r");
+    const further = inherited === undefined ? [] : [...Array<"ignore">(37).fill("ignore"), inherited, inherited];
+    const daemon = spawn(program, args, { env, stdio: ["ignore", log, log, "pipe", ...further] });
+    for (const descriptor of [log, inherited]) if (descriptor !== undefined) closeSync(descriptor);
     this.#daemon = daemon;
     daemons.add(daemon);
     daemon.once("exit", () => daemons.delete(daemon));
