@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,5 +133,29 @@ int probe_memory(int count, char **args) {
   if (memory == MAP_FAILED) return refused("mmap");
   for (size_t at = 0; at < size; at += 4096) memory[at] = 1;
   printf("memory: %zu MiB\n", size >> 20);
+  return 0;
+}
+
+int probe_files(int count, char **args) {
+  uint64_t wanted = number(argument(count, args, 0, "10")), made = 0;
+  while (made < wanted && open("/dev/null", O_RDONLY) >= 0) made++;
+  printf("files: %ju%s%s\n", (uintmax_t)made, made < wanted ? " " : "", made < wanted ? strerrorname_np(errno) : "");
+  return 0;
+}
+
+int probe_disk(int count, char **args) {
+  const char *path = argument(count, args, 0, "");
+  int reads = *argument(count, args, 1, "r") == 'r';
+  uint64_t times = number(argument(count, args, 2, "1"));
+  size_t size = (size_t)number(argument(count, args, 3, "4096"));
+  int fd = open(path, O_DIRECT | (reads ? O_RDONLY : O_WRONLY));
+  void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (fd < 0 || bytes == MAP_FAILED) return refused(path);
+  for (uint64_t i = 0; i < times; i++) {
+    off_t at = (off_t)(i * size);
+    ssize_t done = reads ? pread(fd, bytes, size, at) : pwrite(fd, bytes, size, at);
+    if (done != (ssize_t)size) return refused(path);
+  }
+  printf("disk: %ju\n", (uintmax_t)times);
   return 0;
 }

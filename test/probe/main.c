@@ -54,6 +54,8 @@ static const struct {
     {"fork", probe_fork, "COUNT children at once: how many there could be"},
     {"orphans", probe_orphans, "COUNT grandchildren whose parent leaves, and which end"},
     {"memory", probe_memory, "MEBIBYTES, touched"},
+    {"files", probe_files, "COUNT open files at once: how many there could be"},
+    {"disk", probe_disk, "PATH r|w COUNT BYTES: so many operations past the page cache"},
     {"interfaces", probe_interfaces, "network interfaces and their addresses"},
     {"tcp-serve", probe_tcp_serve, "ADDRESS PORT [COUNT]: echoes COUNT connections, for ever without"},
     {"tcp-ask", probe_tcp_ask, "ADDRESS PORT TEXT: the answer"},
