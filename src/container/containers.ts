@@ -72,10 +72,9 @@ export class Containers {
     const containers = new Containers(
       rooms,
       new ContainerStore(rooms.database),
-      new Launcher(rooms, mounts),
+      await Launcher.open(rooms, mounts),
       await findProcessors(),
     );
-    await containers.#launcher.openParent();
     await containers.#recover();
     await containers.#connections.repair();
     return containers;
@@ -304,7 +303,8 @@ export class Containers {
 
   async #recover(): Promise<void> {
     await recover(this.#rooms, this.#store, {
-      running: (record, live) => {
+      running: async (record, live) => {
+        await this.#launcher.parents.adopt(record);
         const endpoint = this.#rooms.networks.endpoint(record.id);
         const state = runningState(record, live, this.#rooms.clock.now());
         this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), state });

@@ -1,11 +1,8 @@
 /** From a record to a plan: facts first, then pure planning. */
-import { existsSync, readdirSync } from "node:fs";
 import type { ImageRecord } from "../image/images.ts";
 import type { StackLayer } from "../image/layers.ts";
 import { Tree } from "../image/tree.ts";
 import { cgroupMounts } from "../kernel/cgroup/mounts.ts";
-import { findParentFacts, planCgroupParent } from "../kernel/cgroup/parent.ts";
-import { cgroupPaths } from "../kernel/cgroup/paths.ts";
 import { planCgroup } from "../kernel/cgroup/plan.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
@@ -19,6 +16,7 @@ import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
 import { anonymousMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
+import { Parents } from "./parents.ts";
 import { type ContainerPaths, containerPaths, rootMountpoint } from "./paths.ts";
 import { type ContainerPlace, type Fragment, planContainer } from "./plan.ts";
 import { planRoot, type RootPlace } from "./plan-mounts.ts";
@@ -56,12 +54,16 @@ const ownNamespaces: CreateRequest["namespaces"] = {
 export class Launcher {
   readonly #rooms: ContainerRooms;
   readonly #mounts: LayerMounts;
-  readonly #parent: string;
+  readonly parents: Parents;
 
-  constructor(rooms: ContainerRooms, mounts: LayerMounts) {
+  private constructor(rooms: ContainerRooms, mounts: LayerMounts, parents: Parents) {
     this.#rooms = rooms;
     this.#mounts = mounts;
-    this.#parent = cgroupParentOf(rooms.networks);
+    this.parents = parents;
+  }
+
+  static async open(rooms: ContainerRooms, mounts: LayerMounts): Promise<Launcher> {
+    return new Launcher(rooms, mounts, await Parents.open(rooms, cgroupParentOf(rooms.networks)));
   }
 
   /** The plan of a container, made from values and read-only looks alone. */
@@ -75,7 +77,7 @@ export class Launcher {
     const facts = await collectFacts(record.request, {
       id: record.id,
       directory: paths.directory,
-      cgroupParent: this.#parent,
+      cgroupParent: this.parents.usual,
       tree,
       ...(input.joined === undefined ? {} : { joined: input.joined }),
     });
@@ -113,33 +115,15 @@ export class Launcher {
     // Who the user is, and whose namespaces are joined, is only known at the start.
     const request = { ...record.request, user: "", groups: [], namespaces: ownNamespaces };
     const tree: RootTree = { read: () => undefined };
-    const facts = await collectFacts(request, { id: record.id, directory, cgroupParent: this.#parent, tree });
+    const facts = await collectFacts(request, { id: record.id, directory, cgroupParent: this.parents.usual, tree });
     planSpec(request, { ...image.config, User: "" }, facts, this.#rooms.host);
-  }
-
-  /** Holds afterwards: containers' groups can be made beneath the parent. */
-  async openParent(parent = this.#parent): Promise<void> {
-    const { holder, run, host } = this.#rooms;
-    const outside = planCgroupParent(host.cgroup, parent, await findParentFacts(host.cgroup, parent));
-    await runErrand(holder, run, { outside, inside: [], after: [] });
-  }
-
-  /** As `openParent`, for a parent that is most likely there: anybody may take away one that is empty. */
-  async keepParent(asked: string): Promise<void> {
-    const parent = asked || this.#parent;
-    const { directories } = cgroupPaths(this.#rooms.host.cgroup, parent);
-    if (!directories.every((path) => existsSync(path))) await this.openParent(parent);
   }
 
   /** Holds afterwards: nothing of what containers have in common is left on the host. */
   async close(): Promise<void> {
-    const { holder, run, host, networks } = this.#rooms;
+    const { holder, run, networks } = this.#rooms;
     await runErrand(holder, run, networks.removal());
-    // What an administrator has put in there stays, and the parent with it.
-    const directories = cgroupPaths(host.cgroup, this.#parent).directories.filter(isLeaf);
-    const tolerate = [errnos.ENOENT, errnos.EBUSY].map(({ number }) => number);
-    const steps = directories.map((path): Step => ({ step: "removeDirectory", path, tolerate }));
-    await runErrand(holder, run, { outside: steps, inside: [], after: [] });
+    await this.parents.close();
     await this.#mounts.close();
   }
 
@@ -192,9 +176,6 @@ export class Launcher {
     return request.network.mode === "none" ? planLoopback() : { outside: [], inside: [], after: [] };
   }
 }
-
-const isLeaf = (directory: string): boolean =>
-  existsSync(directory) && readdirSync(directory, { withFileTypes: true }).every((entry) => !entry.isDirectory());
 
 /** Nobody has run in it yet: the image alone says what is in it. */
 const isFresh = (record: ContainerRecord): boolean =>

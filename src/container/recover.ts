@@ -21,7 +21,7 @@ import type { ContainerStore } from "./store.ts";
 
 export interface Findings {
   /** Its keeper lives and it runs. */
-  running(record: ContainerRecord, live: Live): void;
+  running(record: ContainerRecord, live: Live): Promise<void>;
   /** It ended while no daemon looked. */
   ended(id: ContainerId, report: ExitReport): Promise<void>;
   /** It ran, and neither it nor a word of its end is left. */

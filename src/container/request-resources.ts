@@ -168,7 +168,8 @@ const parseDeviceRule = (rule: string): DeviceRule => {
 /** Always beneath the root of the hierarchy, whatever was asked. */
 const parseCgroupParent = (path: string): string => {
   if (path === "") return "";
-  if (/[\n:]/.test(path)) throw containerError("invalidCgroupParent", { path });
+  // Docker makes "../../x" mean "x": nobody who writes that knows what he gets.
+  if (/[\n:]/.test(path) || path.split("/").includes("..")) throw containerError("invalidCgroupParent", { path });
   const clean = posix.normalize(`/${path}`).replace(/\/+$/, "");
   if (clean === "") throw containerError("invalidCgroupParent", { path });
   return clean;

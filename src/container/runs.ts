@@ -78,7 +78,7 @@ export class Runs {
     let plan: Plan = { outside: [], inside: [], after: [] };
     try {
       await rooms.holder.wake();
-      await launcher.keepParent(record.request.resources.cgroupParent);
+      await launcher.parents.join(record);
       const { endpoint, live } = await this.#context.connections.start(record, {
         plan: () => plan,
         run: async (endpoint) => {
@@ -134,6 +134,7 @@ export class Runs {
     const { error, exitCode } = startFailure(cause, plan, record.command[0] ?? "");
     const message = error instanceof Error ? error.message : String(error);
     await this.#context.connections.disconnect(record.id);
+    await this.#context.launcher.parents.leave(record.id);
     await clearRun(containerPaths(this.#context.rooms, record.id));
     this.#context.attachments.failed(record.id);
     if (!this.#context.store.has(record.id)) return error;
@@ -153,6 +154,7 @@ export class Runs {
     // The kernel's own count: also of what nobody heard, or what the whole machine's lack of memory has cost.
     const oomKilled = told || /^oom_kill [1-9]/m.test(report.report);
     await this.#context.connections.disconnect(id);
+    await this.#context.launcher.parents.leave(id);
     await clearRun(containerPaths(this.#context.rooms, id));
     // Until now it could not be removed or started again.
     this.#live.delete(id);

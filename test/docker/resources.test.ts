@@ -1,6 +1,6 @@
 /** What a container may use of the machine, seen from inside. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
@@ -179,16 +179,38 @@ describe("resources", { skip: cannotRun() }, () => {
     assert.equal(await said(engine, "exec", id, "sh", "-c", inside), `${32 * mebibyte}\n7\n100\n/`);
   });
 
-  test("a group of one's own choice above the container's", async () => {
-    const parent = `/above-${process.pid}`;
-    const id = await runner.detached("--cgroup-parent", parent, "--cgroupns", "host", busybox, "sleep", "1000");
-    assert.match(await said(engine, "exec", id, "cat", "/proc/self/cgroup"), new RegExp(`:${parent}/${id}$`, "m"));
-    await said(engine, "rm", "--force", id);
-    // Whose group it is takes it away.
-    const groups = ["", ...readdirSync("/sys/fs/cgroup")]
-      .map((name) => join("/sys/fs/cgroup", name, parent))
-      .filter(existsSync);
-    assert.notEqual(groups.length, 0);
-    for (const group of groups) rmdirSync(group);
+  const groupsAt = (path: string) =>
+    ["", ...readdirSync("/sys/fs/cgroup")].map((name) => join("/sys/fs/cgroup", name, path)).filter(existsSync);
+
+  test("a group of one's own choice above the container's is made, and goes with the last that asked for it", async () => {
+    const parent = `/above-${process.pid}/here`;
+    const flags = ["--cgroup-parent", parent, "--cgroupns", "host", busybox, "sleep", "1000"];
+    const [first, second] = [await runner.detached(...flags), await runner.detached(...flags)];
+    assert.match(
+      await said(engine, "exec", first, "cat", "/proc/self/cgroup"),
+      new RegExp(`:${parent}/${first}$`, "m"),
+    );
+    await said(engine, "rm", "--force", first);
+    assert.notEqual(groupsAt(parent).length, 0);
+    await engine.restart();
+    await said(engine, "rm", "--force", second);
+    assert.deepEqual(groupsAt(`/above-${process.pid}`), []);
+  });
+
+  test("a group above the container's that was there before stays as it was", async () => {
+    const parent = `/before-${process.pid}`;
+    const made = isV2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    mkdirSync(join(made, parent));
+    try {
+      await runner.says("--cgroup-parent", parent, busybox, "true");
+      assert.deepEqual(groupsAt(parent), [join(made, parent)]);
+    } finally {
+      rmdirSync(join(made, parent));
+    }
+  });
+
+  test("a group that is not beneath the top of all groups is refused", async () => {
+    await runner.refuses(/invalid cgroup parent/, "--cgroup-parent", "../../x", busybox);
+    await runner.refuses(/invalid cgroup parent/, "--cgroup-parent", "/a/../b", busybox);
   });
 });
