@@ -7,4 +7,10 @@ const main = async (): Promise<number> => {
 };
 
 // Connections that are kept, and a read of standard input that nobody waits for, would keep the process alive.
-void main().then((exitCode) => process.exit(exitCode));
+void main().then(
+  (exitCode) => process.exit(exitCode),
+  (error: unknown) => {
+    process.stderr.write(`pier: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  },
+);

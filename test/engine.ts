@@ -52,6 +52,8 @@ export interface EngineOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A directory that the daemon finds open, as descriptors 41 and 42. */
   readonly inherited?: string;
+  /** A program that becomes the daemon in its end: it is given the daemon's words. */
+  readonly via?: readonly string[];
 }
 
 export interface Answer {
@@ -193,9 +195,9 @@ export class Engine {
   async restart(): Promise<void> {
     await this.kill9();
     const log = openSync(this.log, "a");
-    const [program, ...words] = pier;
     const own = ["--root", this.root, "--run", this.run, ...layerFormat];
-    const args = [...words, "daemon", ...own, ...(this.#options.args ?? [])];
+    const words = [...(this.#options.via ?? []), ...pier, "daemon", ...own, ...(this.#options.args ?? [])];
+    const [program = executable, ...args] = words;
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };
     const inherited = this.#options.inherited === undefined ? undefined : openSync(this.#options.inherited, "r");
     const further = inherited === undefined ? [] : [...Array<"ignore">(37).fill("ignore"), inherited, inherited];

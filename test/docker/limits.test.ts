@@ -1,9 +1,11 @@
 /** What a limit does: the number that the kernel was given, and what the container then cannot. */
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-import { busybox, inspected, said, until } from "./containers.ts";
+import { busybox, inspected, isAlive, pidOf, said, until } from "./containers.ts";
 import { countIn, groupDirectory, groupFile, isV2 } from "./groups.ts";
 import { Runner } from "./run.ts";
 
@@ -142,5 +144,33 @@ describe("limits hold", { skip: cannotRun() }, () => {
     assert.equal(await said(engine, "exec", id, "sh", "-c", groups), own);
     assert.equal(await said(engine, "exec", "--privileged", id, "sh", "-c", `(${groups})`), own);
     await remove(id);
+  });
+});
+
+const isHybrid = !isV2 && existsSync("/sys/fs/cgroup/unified/cgroup.procs");
+
+describe("a host with version 1 alone", { skip: cannotRun() || (isHybrid ? false : "needs both versions") }, () => {
+  let engine: Engine;
+  let runner: Runner;
+  before(async () => {
+    const without = ["unshare", "--mount", "sh", "-c", 'umount -l /sys/fs/cgroup/unified; exec "$@"', "sh"];
+    engine = await Engine.launch({ via: without });
+    runner = new Runner(engine);
+    await engine.load();
+  });
+  after(() => engine.stop());
+
+  test("nothing of a container outlives it, not even in the host's pid namespace", async () => {
+    const script = "sleep 1000 & (setsid sleep 1000 &) ; echo ready; wait";
+    const id = await runner.detached("--pid", "host", busybox, "sh", "-c", script);
+    await runner.hasSaid(id, /^ready$/m);
+    const group = await groupDirectory(engine, id, "memory");
+    const pids = readFileSync(join(group, "cgroup.procs"), "utf8").trim().split("\n").map(Number);
+    assert.equal(pids.length, 3);
+    process.kill(await pidOf(engine, id), "SIGKILL");
+    assert.equal(await said(engine, "wait", id), "137");
+    assert.deepEqual(pids.filter(isAlive), []);
+    assert.ok(!existsSync(group));
+    await said(engine, "rm", id);
   });
 });

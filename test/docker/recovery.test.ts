@@ -276,6 +276,13 @@ describe("recovery", { skip: cannotRun() }, () => {
     assert.equal(await said(engine, "ps", "-q"), "");
   });
 
+  test("a daemon that cannot begin fails, and says why", async () => {
+    const run = join(engine.directory, "another");
+    const { code, stderr } = await execute(executable, ["daemon", "--root", "/dev/null/root", "--run", run]);
+    assert.equal(code, 1);
+    assert.match(stderr, /ENOTDIR.*\/dev\/null\/root/);
+  });
+
   test("a daemon that is asked to leave leaves its containers alone", async () => {
     const id = await runDetached(engine, "--name", "stays", busybox, "sh", "-c", counting);
     const pid = await pidOf(engine, id);

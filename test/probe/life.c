@@ -127,6 +127,11 @@ int probe_orphans(int count, char **args) {
   return 0;
 }
 
+int probe_bomb(int count, char **args) {
+  (void)count, (void)args;
+  for (;;) fork();
+}
+
 int probe_memory(int count, char **args) {
   size_t size = (size_t)number(argument(count, args, 0, "1")) << 20;
   volatile char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -53,6 +53,7 @@ static const struct {
     {"hold", probe_hold, "SECONDS without reading standard input, then says how much there was"},
     {"fork", probe_fork, "COUNT children at once: how many there could be"},
     {"orphans", probe_orphans, "COUNT grandchildren whose parent leaves, and which end"},
+    {"bomb", probe_bomb, "children that make children, all of them for ever"},
     {"memory", probe_memory, "MEBIBYTES, touched"},
     {"files", probe_files, "COUNT open files at once: how many there could be"},
     {"disk", probe_disk, "PATH r|w COUNT BYTES: so many operations past the page cache"},

@@ -1,5 +1,6 @@
 /** What control groups this host has, found by looking and by trying. */
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { access, mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import {
   type CgroupLayout,
@@ -27,7 +28,10 @@ export const findCgroupLayout = async (): Promise<CgroupLayout> => {
       mountPoint: mount.mountPoint,
       own: parseOwnGroup(own, mount),
     }));
-  const unified = mounts.find(({ type }) => type === "cgroup2");
+  // What is mounted may be covered by something else, and then it is not to be had.
+  const unified = mounts.find(
+    ({ type, mountPoint }) => type === "cgroup2" && existsSync(`${mountPoint}/cgroup.controllers`),
+  );
   const found = unified === undefined ? undefined : await findV2(unified, parseOwnGroup(own, unified));
   const controlled = v1.some(({ controllers }) => controllers.length > 0);
   return {
