@@ -99,7 +99,7 @@ export class Launcher {
       }),
       cgroup,
       cgroupSlot: cgroup.slot,
-      cgroupMounts: cgroupMounts(host.cgroup),
+      cgroupMounts: cgroupMounts(host.cgroup, isOwnCgroup(spec) ? cgroup.paths : undefined),
       volumes: new Set(anonymousMounts(record.request).map(({ target }) => target)),
       network: this.#planNetwork(record, endpoint),
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
@@ -180,6 +180,8 @@ export class Launcher {
 /** Nobody has run in it yet: the image alone says what is in it. */
 const isFresh = (record: ContainerRecord): boolean =>
   record.state.status === "created" && record.state.error === undefined;
+
+const isOwnCgroup = ({ linux }: OciSpec): boolean => linux.namespaces.some(({ type }) => type === "cgroup");
 
 const removesItself = (record: ContainerRecord): boolean => record.request.autoRemove;
 

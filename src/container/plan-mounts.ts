@@ -21,11 +21,10 @@ export interface RootPlace {
   readonly volatile: boolean;
 }
 
-/** One hierarchy of the host's control groups, as it is to be seen in the container. */
+/** One hierarchy of the host's control groups, as it is to be seen in the container: a directory of the host. */
 export interface CgroupMount {
   readonly target: string;
-  readonly type: "cgroup" | "cgroup2";
-  readonly data: string;
+  readonly source: string;
 }
 
 /** The inside of a slot's path is the host's; its name only has to be its own. */
@@ -139,11 +138,29 @@ const fileSystemStep = (mount: OciMount): Step => ({
   data: dataOf(mount.options),
 });
 
+const cgroupSlotOf = (target: string): string => `groups ${target}`;
+
+const openCgroup = ({ target, source }: CgroupMount): Step => ({
+  step: "openTree",
+  slot: cgroupSlotOf(target),
+  path: source,
+  recursive: 0,
+  why: "what the container will see of the control groups: its own",
+});
+
 /** v2 has one tree; v1 one for each controller, side by side in a small file system that is made read-only at the end. */
 const cgroupSteps = (mount: OciMount, hierarchies: readonly CgroupMount[]): readonly Step[] => {
   const attributes = attributesOf(mount.options);
   const own = hierarchies.map(
-    ({ target, type, data }): Step => ({ step: "rootMount", source: "cgroup", target, type, flags: attributes, data }),
+    ({ target }): Step => ({
+      step: "rootAttach",
+      slot: cgroupSlotOf(target),
+      target,
+      attributes,
+      recursive: 0,
+      propagation: mountFlags.MS_PRIVATE,
+      propagationRecursive: 0,
+    }),
   );
   if (hierarchies.some(({ target }) => target === mount.destination)) return own;
   const base = attributes & ~mountAttributes.MOUNT_ATTR_RDONLY;
@@ -173,8 +190,9 @@ export const planMountSteps = (
   const binds = mounts
     .filter(({ type, destination }) => type === "bind" && !volumes.has(destination))
     .toSorted((a, b) => Number(foreign.test(a.source)) - Number(foreign.test(b.source)));
+  const seesCgroups = mounts.some(({ type }) => type === "cgroup");
   return {
-    outside: binds.flatMap(openSource),
+    outside: [...(seesCgroups ? hierarchies.map(openCgroup) : []), ...binds.flatMap(openSource)],
     inside: mounts.flatMap((mount): readonly Step[] => {
       if (volumes.has(mount.destination)) return [{ step: "rootBind", path: mount.destination, why: "VOLUME" }];
       if (mount.type === "bind") return [attachSource(mount)];

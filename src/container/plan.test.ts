@@ -41,7 +41,7 @@ const place: ContainerPlace = {
     after: [{ step: "removeDirectory", path: "/sys/fs/cgroup/pier/c" }],
   },
   cgroupSlot: "cgroup",
-  cgroupMounts: [{ target: "/sys/fs/cgroup/memory", type: "cgroup", data: "memory" }],
+  cgroupMounts: [{ target: "/sys/fs/cgroup/memory", source: "/sys/fs/cgroup/memory/pier/c" }],
   volumes: new Set(),
   network: { ...nothing, inside: [{ step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [] }] },
   seccomp: { filter: new Uint8Array(8), flags: 0 },

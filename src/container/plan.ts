@@ -83,9 +83,9 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
       }),
     ),
     { step: "openProcess", slot: holder, ...place.holder },
+    ...place.cgroup.outside,
     ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).outside,
     { step: "joinProcess", slot: holder, kinds: namespaces.mount.flag, why: "the layers are mounted there" },
-    ...place.cgroup.outside,
     ...planJoinedPid(spec),
     {
       step: "clone",

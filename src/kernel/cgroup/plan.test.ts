@@ -226,11 +226,18 @@ test("on version 2 controllers are enabled from the top down, after the top has 
 });
 
 test("a container sees the hierarchies where the host has them", () => {
-  assert.deepEqual(cgroupMounts(v2Host), [{ target: "/sys/fs/cgroup", type: "cgroup2", data: "" }]);
-  const hybrid = cgroupMounts(hybridHost);
-  assert.deepEqual(hybrid[0], { target: "/sys/fs/cgroup/cpu,cpuacct", type: "cgroup", data: "cpu,cpuacct" });
-  assert.deepEqual(hybrid.at(-2), { target: "/sys/fs/cgroup/systemd", type: "cgroup", data: "none,name=systemd" });
-  assert.deepEqual(hybrid.at(-1), { target: "/sys/fs/cgroup/unified", type: "cgroup2", data: "" });
+  assert.deepEqual(cgroupMounts(v2Host, undefined), [{ target: "/sys/fs/cgroup", source: "/cg" }]);
+  assert.deepEqual(cgroupMounts(v2Host, cgroupPaths(v2Host, "/pier/x")), [
+    { target: "/sys/fs/cgroup", source: "/cg/pier/x" },
+  ]);
+  const hybrid = cgroupMounts(hybridHost, cgroupPaths(hybridHost, "/pier/x"));
+  assert.deepEqual(hybrid[0], { target: "/sys/fs/cgroup/cpu,cpuacct", source: "/cg/cpu,cpuacct/pier/x" });
+  assert.deepEqual(hybrid.at(-1), { target: "/sys/fs/cgroup/unified", source: "/cg/unified/pier/x" });
+});
+
+test("of a hierarchy in which it has no group a container sees the one that it is in", () => {
+  const hybrid = cgroupMounts(hybridHost, cgroupPaths(hybridHost, "/pier/x"));
+  assert.deepEqual(hybrid.at(-2), { target: "/sys/fs/cgroup/systemd", source: "/cg/systemd" });
 });
 
 test("freezing works with whichever of the two the host has", () => {
