@@ -153,6 +153,16 @@ describe("the client", () => {
     client.close();
   });
 
+  test("fails with the reason when an upload cannot be read", async () => {
+    const client = await listen(() => undefined);
+    // biome-ignore lint/correctness/useYield: it fails before there is anything to give.
+    async function* data(): AsyncGenerator<Buffer> {
+      throw new Error("open /nope: no such file or directory");
+    }
+    const upload = client.send("imageLoad", {}, { stream: { type: "application/x-tar", data: data() } });
+    await assert.rejects(upload, /no such file/);
+  });
+
   test("fails in words when the answer breaks off, or is none", async () => {
     const answers = [
       "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",

@@ -49,13 +49,13 @@ export class Database implements Disposable {
   transaction<T>(change: () => T, durable = false): T {
     if (durable) this.#sqlite.exec("PRAGMA synchronous=FULL");
     try {
-      this.#sqlite.exec("BEGIN IMMEDIATE");
+      this.run("BEGIN IMMEDIATE");
       try {
         const result = change();
-        this.#sqlite.exec("COMMIT");
+        this.run("COMMIT");
         return result;
       } catch (error) {
-        this.#sqlite.exec("ROLLBACK");
+        this.run("ROLLBACK");
         throw error;
       }
     } finally {

@@ -116,9 +116,10 @@ class NativeSocket implements StreamSocket {
   }
 
   destroy(error?: Error): void {
+    // First, for the runtime tells of the end that comes now too, and without the reason.
+    this.#inbox.end(error);
     this.#socket.terminate();
     this.close();
-    this.#inbox.end(error);
   }
 
   /** The socket is gone, and what waits with it. */

@@ -1,5 +1,4 @@
 /** Where the daemon is. */
-import { join } from "node:path";
 import { Client } from "../api/client.ts";
 import { cliError } from "./errors.ts";
 
@@ -26,7 +25,8 @@ export const clientAt = ({ host, run, root }: Place, environment: NodeJS.Process
   const ownRun = run || environment.PIER_RUN;
   if (!ownRun && docker.startsWith("unix://")) return new Client(socketOf(docker));
   const directory = ownRun || RUN;
-  const socket = join(directory, "pier.sock");
+  // Not `node:path`, which takes half a millisecond to load.
+  const socket = `${directory}/pier.sock`;
   return new Client(socket, async () => {
     const { startDaemon } = await import("./daemon-start.ts");
     await startDaemon({ run: directory, root: root || environment.PIER_ROOT, socket });

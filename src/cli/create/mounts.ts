@@ -1,5 +1,4 @@
 /** `--mount` */
-import { resolve } from "node:path";
 import type { Mount } from "../../api/types.ts";
 import { parseBytes } from "../values/bytes.ts";
 import { parseCsv } from "../values/csv.ts";
@@ -8,7 +7,9 @@ import { parseBoolean } from "../values/numbers.ts";
 import { createError } from "./errors.ts";
 
 /** Only what begins with a dot is meant from here on; every other name is the daemon's to judge. */
-export const fromHere = (path: string): string => (path.startsWith(".") ? resolve(path) : path);
+export const fromHere = (path: string): string =>
+  // Loaded when it is needed, which is seldom: it takes half a millisecond.
+  path.startsWith(".") ? process.getBuiltinModule("node:path").resolve(path) : path;
 
 /** The fields, and the name under which each is looked for. */
 const names: ReadonlyMap<string, string> = new Map([
