@@ -66,7 +66,7 @@ export class Connections {
         const failure = endpoint && explain(record, endpoint, error, attempt.plan());
         if (failure === undefined || (failure.kind === "unprepared" && repaired)) throw error;
         if (failure.kind === "final") throw failure.error;
-        await clearRun(containerPaths(this.#rooms, record.id));
+        clearRun(containerPaths(this.#rooms, record.id));
         if (failure.kind === "unprepared") {
           repaired = true;
           // The kernel takes its time to remove the interface of the old address: it gets another one.

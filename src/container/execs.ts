@@ -102,8 +102,8 @@ export class Execs {
       // 126 for whatever it was, as in Docker, but for a program that is not there.
       const exitCode = failure.exitCode === startCodes.notFound ? startCodes.notFound : startCodes.notExecutable;
       this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
-      await clearRun(paths);
-      if (!(await isAlive(target.process))) throw containerError("execNotRunning", { id: target.record.id }, error);
+      clearRun(paths);
+      if (!isAlive(target.process)) throw containerError("execNotRunning", { id: target.record.id }, error);
       throw failure.error;
     }
     if (!options.detach && client !== undefined) await over;
@@ -154,7 +154,7 @@ export class Execs {
       this.#live.delete(id);
       if (this.#records.has(id)) this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
       this.#events.emit("exec_die", container, { execID: id, exitCode: String(exitCode) });
-      void clearRun(live.paths);
+      clearRun(live.paths);
     };
     live.keeper.exited.then(
       ({ status }) => ended(exitCodeOf(status)),
@@ -164,7 +164,7 @@ export class Execs {
 }
 
 /** Whatever fails when the container ends meanwhile, that is why. */
-const isAlive = async ({ pid, startTime }: ProcessMark): Promise<boolean> => (await startTimeOf(pid)) === startTime;
+const isAlive = ({ pid, startTime }: ProcessMark): boolean => startTimeOf(pid) === startTime;
 
 /** The program, a blank, its arguments: without any the blank stays, as in Docker. */
 const wordsOf = ({ args: [program, ...rest] }: ExecRequest): string => `${program} ${rest.join(" ")}`;

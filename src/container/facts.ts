@@ -1,5 +1,5 @@
 /** What a container's spec needs to know first, gathered as values: from the image's tree, and from the host it shares with. */
-import { constants } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import { open, readFile, realpath } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
@@ -27,14 +27,13 @@ export interface FactsInput {
 export const collectFacts = async (request: CreateRequest, input: FactsInput): Promise<ContainerFacts> => {
   const { tree, joined, ...place } = input;
   const binds = request.mounts.filter((mount) => mount.kind === "bind");
-  const [passwd, group, sources, devices, hostDevices, mountedPasswd, limits] = await Promise.all([
+  const [passwd, group, sources, devices, hostDevices, mountedPasswd] = await Promise.all([
     tree.read("/etc/passwd", userFileLimit),
     tree.read("/etc/group", userFileLimit),
     collectSources(binds),
     collectDevices(request),
     request.security.privileged ? collectHostDevices("/dev") : [],
     readMountedPasswd(binds),
-    readFile("/proc/self/limits", "utf8"),
   ]);
   return {
     ...place,
@@ -43,7 +42,7 @@ export const collectFacts = async (request: CreateRequest, input: FactsInput): P
     sources,
     devices,
     hostDevices,
-    maxOpenFiles: parseMaxOpenFiles(limits),
+    maxOpenFiles: parseMaxOpenFiles(readFileSync("/proc/self/limits", "utf8")),
     ...(joined === undefined ? {} : { joined }),
   };
 };

@@ -1,5 +1,6 @@
 /** A process of ours that runs: a container's first or an exec session's, with its keeper. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { encodePlan } from "../kernel/encode.ts";
@@ -18,10 +19,12 @@ const specFile = (paths: LivePaths): string => join(paths.run, "spec.json");
 
 const isLimit = (key: string): boolean => key === "soft" || key === "hard";
 
-export const writeSpec = async (paths: LivePaths, spec: OciSpec): Promise<void> => {
-  await mkdir(paths.run, { recursive: true, mode: 0o700 });
-  const text = JSON.stringify(spec, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
-  await writeFile(specFile(paths), text, { mode: 0o600 });
+// `<run>` lies in memory: a file is written there in less time than it takes to ask a thread for it.
+export const writeSpec = (paths: LivePaths, spec: OciSpec): void => {
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({ type, soft: `${soft}`, hard: `${hard}` }));
+  const text = JSON.stringify({ ...spec, process: { ...spec.process, rlimits } });
+  writeFileSync(specFile(paths), text, { mode: 0o600 });
 };
 
 export const readSpec = async (paths: LivePaths): Promise<OciSpec> =>
@@ -51,8 +54,8 @@ export const prepareLive = async (
   plan: Plan,
   attachments: readonly Attachment[],
 ): Promise<Live> => {
-  await mkdir(paths.run, { recursive: true, mode: 0o700 });
-  await writeFile(paths.plan, encodePlan(plan), { mode: 0o600, flag: "wx" });
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  writeFileSync(paths.plan, encodePlan(plan), { mode: 0o600, flag: "wx" });
   const keeper = Keeper.launch(holder, paths.plan);
   const process = await keeper.created;
   try {
@@ -74,4 +77,4 @@ export const startFailure = (error: unknown, plan: Plan, program: string): { err
 };
 
 /** Holds afterwards: nothing of the run is left in `<run>`. */
-export const clearRun = (paths: LivePaths): Promise<void> => rm(paths.run, { recursive: true, force: true });
+export const clearRun = (paths: LivePaths): void => rmSync(paths.run, { recursive: true, force: true });

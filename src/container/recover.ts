@@ -60,7 +60,7 @@ const recoverContainer = async (rooms: ContainerRooms, record: ContainerRecord, 
   if (report !== undefined) return found.ended(record.id, report);
   if (existsSync(paths.run)) {
     await cleanAfter(rooms.holder, paths);
-    await clearRun(paths);
+    clearRun(paths);
   }
   if (record.state.status === "running") await found.lost(record);
   else if (record.request.autoRemove) await found.forgotten(record);
@@ -69,7 +69,7 @@ const recoverContainer = async (rooms: ContainerRooms, record: ContainerRecord, 
 /** An exec session belongs to the daemon that started it: one that still runs is left to its end. */
 const recoverExec = async (paths: LivePaths): Promise<void> => {
   const live = await findLive(paths);
-  if (live === undefined) await clearRun(paths);
+  if (live === undefined) clearRun(paths);
   else void live.keeper.closed.then(() => clearRun(paths));
 };
 
@@ -87,6 +87,6 @@ export const recover = async (rooms: ContainerRooms, store: ContainerStore, foun
     if (!store.has(id)) await found.rubbish(join(containersDirectory(rooms.root), id));
   }
   for (const id of await readdir(runningDirectory(rooms.run))) {
-    if (!store.has(id)) await clearRun(containerPaths(rooms, id as ContainerId));
+    if (!store.has(id)) clearRun(containerPaths(rooms, id as ContainerId));
   }
 };

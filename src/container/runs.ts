@@ -87,7 +87,7 @@ export class Runs {
             launcher.mountLayers(image),
           ]);
           plan = prepared.plan;
-          await writeSpec(paths, prepared.spec);
+          writeSpec(paths, prepared.spec);
           return { endpoint, live: await prepareLive(rooms.holder, paths, plan, attachments.of(record.id)) };
         },
       });
@@ -135,7 +135,7 @@ export class Runs {
     const message = error instanceof Error ? error.message : String(error);
     await this.#context.connections.disconnect(record.id);
     await this.#context.launcher.parents.leave(record.id);
-    await clearRun(containerPaths(this.#context.rooms, record.id));
+    clearRun(containerPaths(this.#context.rooms, record.id));
     this.#context.attachments.failed(record.id);
     if (!this.#context.store.has(record.id)) return error;
     this.#context.store.put({ ...record, state: { status: "created", error: message, exitCode } });
@@ -155,7 +155,7 @@ export class Runs {
     const oomKilled = told || /^oom_kill [1-9]/m.test(report.report);
     await this.#context.connections.disconnect(id);
     await this.#context.launcher.parents.leave(id);
-    await clearRun(containerPaths(this.#context.rooms, id));
+    clearRun(containerPaths(this.#context.rooms, id));
     // Until now it could not be removed or started again.
     this.#live.delete(id);
     const { endpoint: _released, ...rest } = record;

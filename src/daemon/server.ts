@@ -56,7 +56,8 @@ export class Server {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
-    response.on("close", () => gone.abort());
+    // An abort costs as much as a small answer does: who has got the whole of it has not gone.
+    response.on("close", () => void (response.writableFinished || gone.abort()));
     response.on("error", () => {});
     request.on("error", () => {});
     for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);

@@ -1,7 +1,7 @@
 /** Small plans that a keeper runs and leaves: mounting a layer, reading a file beneath a root, taking something away. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorsFrom } from "../base/errors.ts";
 import { encodePlan } from "./encode.ts";
@@ -18,14 +18,14 @@ const kernelError = errorsFrom(kernelErrors);
  */
 export const runErrand = async (holder: Holder, directory: string, plan: Plan): Promise<Keeper> => {
   const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
-  await writeFile(path, encodePlan(plan), { mode: 0o600 });
+  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
   try {
     const keeper = Keeper.launch(holder, path);
     const { status } = await keeper.exited;
     if (status !== 0) throw kernelError("keeperLost", {});
     return keeper;
   } finally {
-    await rm(path, { force: true });
+    rmSync(path, { force: true });
   }
 };
 

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
@@ -23,12 +24,21 @@ export interface Holder {
   readonly build: string;
 }
 
+// Files of the kernel and of `<run>` are read as they are: in the time that a thread takes to be asked they are read.
+const readOrNothing = (path: string): string => {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+};
+
 /** Clock ticks since boot at which a process began (man 5 proc, field 22 of stat); undefined when none lives. */
-export const startTimeOf = async (pid: number): Promise<number | undefined> => {
-  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => undefined);
-  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+export const startTimeOf = (pid: number): number | undefined => {
+  const stat = readOrNothing(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   // A dead one that its parent has not noticed yet is there all the same.
-  if (fields?.[19] === undefined || /[ZX]/.test(fields[0] ?? "")) return undefined;
+  if (fields[19] === undefined || /[ZX]/.test(fields[0] ?? "")) return undefined;
   return Number(fields[19]);
 };
 
@@ -60,7 +70,7 @@ const findHolder = async (file: string): Promise<Holder | undefined> => {
   const text = await readFile(file, "utf8").catch(() => "null");
   const value = parseOrNothing(text);
   if (!isHolder(value)) return undefined;
-  return (await startTimeOf(value.pid)) === value.startTime ? value : undefined;
+  return startTimeOf(value.pid) === value.startTime ? value : undefined;
 };
 
 const firstLine = (child: ChildProcess, pipe: Duplex): Promise<string | undefined> =>
@@ -101,7 +111,7 @@ const launchHolder = async (
 
 /** Somebody may have been faster, and somebody else may have its number. */
 const killHolder = async ({ pid, startTime }: Holder): Promise<void> => {
-  if ((await startTimeOf(pid)) === startTime) process.kill(pid, "SIGKILL");
+  if (startTimeOf(pid) === startTime) process.kill(pid, "SIGKILL");
 };
 
 /**
@@ -180,7 +190,7 @@ export class Holding implements Holder {
 
   async #wake(): Promise<void> {
     const { pid, startTime } = this.#current;
-    if ((await startTimeOf(pid)) === startTime) return;
+    if (startTimeOf(pid) === startTime) return;
     this.#current = await openHolder(this.#keeperPath, this.#file);
   }
 }
