@@ -155,8 +155,8 @@ describe("the client", () => {
 
   test("fails with the reason when an upload cannot be read", async () => {
     const client = await listen(() => undefined);
-    // biome-ignore lint/correctness/useYield: it fails before there is anything to give.
     async function* data(): AsyncGenerator<Buffer> {
+      yield Buffer.from("some");
       throw new Error("open /nope: no such file or directory");
     }
     const upload = client.send("imageLoad", {}, { stream: { type: "application/x-tar", data: data() } });

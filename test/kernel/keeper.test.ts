@@ -244,7 +244,7 @@ describe("the keeper", { skip: cannotKeep }, () => {
       keeper.leave();
       assert.equal(await readFile(told, "utf8"), "taken back");
       await other.closed;
-      assert.equal(await startTimeOf(mark.pid), undefined);
+      assert.equal(startTimeOf(mark.pid), undefined);
     });
 
     test("a daemon that goes right behind it leaves a container that lives, and ends as it should", async () => {
@@ -274,7 +274,7 @@ describe("the keeper", { skip: cannotKeep }, () => {
       await early.started;
       const late = await Keeper.connect(control);
       assert.deepEqual(await late.hello(), { phase: "running", process: mark });
-      assert.equal(mark.startTime, await startTimeOf(mark.pid));
+      assert.equal(mark.startTime, startTimeOf(mark.pid));
       assert.equal(await late.signal(15 + 1000), 22);
       assert.equal(await late.resize(1, 1), 25 /* ENOTTY */);
       assert.equal(await late.signal(9), 0);
@@ -379,7 +379,7 @@ describe("the keeper", { skip: cannotKeep }, () => {
       await Promise.all([keeper.start(), once(read, "data")]);
       process.kill(parentOf(mark.pid), "SIGKILL");
       await keeper.closed;
-      assert.equal(await startTimeOf(mark.pid), mark.startTime);
+      assert.equal(startTimeOf(mark.pid), mark.startTime);
       await Promise.all([runCleaning(keepers.holder, plan), once(read, "end")]);
       assert.equal(existsSync(directory), false);
       // "Gone already" counts as success.
