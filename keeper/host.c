@@ -134,6 +134,8 @@ int step_join_process(struct keeper *k, const struct argument *a) {
 static _Noreturn void run_child(struct keeper *k, int sync) {
   close(k->sync);
   k->sync = sync;
+  /* The daemon hears of the keeper's end by this, also when the child does not go with it at once. */
+  if (k->daemon >= 0) close(k->daemon);
   k->daemon = -1;
   k->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   /* A session and a process group of its own: kill(0, …) reaches the whole group, whatever pid namespace it is called

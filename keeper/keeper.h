@@ -65,7 +65,8 @@ STEPS(DECLARE_STEP)
 
 /* run.c: the lane's steps in order; 0, or an error number with the failing step's index in *at. */
 int run_lane(struct keeper *k, uint32_t lane, uint32_t *at);
-void run_after(struct keeper *k);
+/* How many of its steps failed. */
+uint32_t run_after(struct keeper *k);
 
 /* sync.c: between the keeper and the cloned child. */
 enum { SYNC_POINT, SYNC_FAILED, SYNC_BYTES, SYNC_TERMINAL };
@@ -81,6 +82,8 @@ int sync_send(int fd, struct sync_message message, const void *data, size_t size
 ssize_t sync_receive(int fd, struct sync_message *message, void *data, size_t size, int *passed);
 int sync_release(struct keeper *k, uint32_t point);
 int sync_await(struct keeper *k, uint32_t point);
+/* Whether the child has come to its end already; why is told, if it said so. */
+bool sync_is_over(struct keeper *k);
 /* Deals with what needs no lane's attention (bytes, terminals); true when it was such a message. */
 bool sync_absorb(struct keeper *k, const struct sync_message *message, const void *data, size_t size, int passed);
 

@@ -49,8 +49,7 @@ static void clear(struct keeper *k, char **argv, int argc) {
 /* What the after lane takes away, when the keeper that should have done it was killed. */
 static int clean(struct keeper *k, const char *path) {
   if (plan_open(&k->plan, path) != 0) return EXIT_FAILURE;
-  run_after(k);
-  return EXIT_SUCCESS;
+  return run_after(k) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run(struct keeper *k, const char *path) {
@@ -63,8 +62,9 @@ static int run(struct keeper *k, const char *path) {
   }
   error = run_lane(k, LANE_OUTSIDE, &at);
   if (error != 0) {
-    /* ECHILD: it was the child that failed, and its own step has been told. */
-    if (error != ECHILD) say_failed(k, LANE_OUTSIDE, at, error);
+    /* ECHILD: it was the child that failed, and its own step has been told. So it is when a step of ours found nobody to
+     * work for. */
+    if (error != ECHILD && !sync_is_over(k)) say_failed(k, LANE_OUTSIDE, at, error);
     undo(k);
   }
   watch(k);

@@ -28,6 +28,9 @@ int run_lane(struct keeper *k, uint32_t lane, uint32_t *at) {
 }
 
 /* Every step is tried: what one of them could not take away must not keep the next from its work. */
-void run_after(struct keeper *k) {
-  for (uint32_t i = 0; i < k->plan.counts[LANE_AFTER]; i++) (void)run_step(k, &k->plan.steps[LANE_AFTER][i]);
+uint32_t run_after(struct keeper *k) {
+  uint32_t failed = 0;
+  for (uint32_t i = 0; i < k->plan.counts[LANE_AFTER]; i++)
+    if (run_step(k, &k->plan.steps[LANE_AFTER][i]) != 0) failed++;
+  return failed;
 }

@@ -1,5 +1,6 @@
 /* The lanes meet here: a pair of sockets between the keeper and the child that it cloned. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,8 +44,9 @@ ssize_t sync_receive(int fd, struct sync_message *message, void *data, size_t si
       .msg_iov = parts, .msg_iovlen = 2, .msg_control = control.room, .msg_controllen = sizeof control.room};
   *passed = -1;
   ssize_t got;
+  /* A child that ended with a message unread makes this fail once (unix(7)); what it said before is still there. */
   do got = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-  while (got < 0 && errno == EINTR);
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got < (ssize_t)sizeof *message) return -1;
   struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
   if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS)
@@ -66,17 +68,30 @@ int sync_release(struct keeper *k, uint32_t point) {
 
 static char received[DATA_LIMIT];
 
+/* The next message that is not dealt with at once; ECHILD when there will be none, because the child has failed, which
+ * is told, or died without a word. */
+static int sync_hear(struct keeper *k, struct sync_message *message) {
+  int passed;
+  ssize_t size = sync_receive(k->sync, message, received, sizeof received, &passed);
+  if (size < 0) return ECHILD;
+  if (sync_absorb(k, message, received, (size_t)size, passed)) return EAGAIN;
+  if (message->kind != SYNC_FAILED) return 0;
+  say_failed(k, LANE_INSIDE, message->index, message->error);
+  return ECHILD;
+}
+
 int sync_await(struct keeper *k, uint32_t point) {
-  for (;;) {
-    struct sync_message message;
-    int passed;
-    ssize_t size = sync_receive(k->sync, &message, received, sizeof received, &passed);
-    if (size < 0) return ECHILD;
-    if (sync_absorb(k, &message, received, (size_t)size, passed)) continue;
-    if (message.kind == SYNC_FAILED) {
-      say_failed(k, LANE_INSIDE, message.index, message.error);
-      return ECHILD;
-    }
-    return message.kind == SYNC_POINT && message.index == point ? 0 : EPROTO;
-  }
+  struct sync_message message;
+  int error;
+  do error = sync_hear(k, &message);
+  while (error == EAGAIN);
+  if (error != 0) return error;
+  return message.kind == SYNC_POINT && message.index == point ? 0 : EPROTO;
+}
+
+bool sync_is_over(struct keeper *k) {
+  struct sync_message message;
+  while (poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, 0) > 0)
+    if (sync_hear(k, &message) == ECHILD) return true;
+  return false;
 }

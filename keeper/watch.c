@@ -87,13 +87,13 @@ static void write_exit(const struct keeper *k, const void *bytes, size_t size) {
   if (error == 0) rename(temporary, k->exit_path);
 }
 
-static void tell_exit(struct keeper *k, int status) {
+static void tell_exit(struct keeper *k, int status, uint32_t left) {
   struct {
     int32_t status;
-    uint32_t zero;
+    uint32_t left;
     uint64_t time;
     char report[REPORT_SIZE];
-  } payload = {.status = status};
+  } payload = {.status = status, .left = left};
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   payload.time = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
@@ -140,11 +140,11 @@ static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   if (waitpid(k->child, &status, 0) != k->child) return;
   loop_remove(loop, fd);
   k->child = 0;
-  run_after(k);
+  uint32_t left = run_after(k);
   free_ports(k);
   streams_drain(k);
   k->phase = PHASE_EXITED;
-  tell_exit(k, status);
+  tell_exit(k, status, left);
   finish(k);
 }
 
@@ -296,8 +296,7 @@ void watch(struct keeper *k) {
   if (k->daemon >= 0 && !connection_open(k, k->daemon)) undo(k);
   if (k->control >= 0) loop_add(&k->loop, k->control, EPOLLIN, on_control, k);
   if (k->child == 0) {
-    run_after(k);
-    tell_exit(k, 0);
+    tell_exit(k, 0, run_after(k));
     return;
   }
   loop_add(&k->loop, k->sync, EPOLLIN, on_sync, k);

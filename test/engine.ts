@@ -49,6 +49,8 @@ export interface EngineOptions {
   readonly runInMemory?: boolean;
   /** More words for `pier daemon`. */
   readonly args?: readonly string[];
+  /** What is run as `pier` to be the daemon; default: the executable. */
+  readonly command?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   /** A directory that the daemon finds open, as descriptors 41 and 42. */
   readonly inherited?: string;
@@ -191,12 +193,12 @@ export class Engine {
     if (daemon !== undefined) await endOf(daemon);
   }
 
-  /** A daemon runs on the same directories; one that still ran was killed. */
-  async restart(): Promise<void> {
+  /** A daemon, maybe of another build, runs on the same directories; one that still ran was killed. */
+  async restart(command: readonly string[] = this.#options.command ?? pier): Promise<void> {
     await this.kill9();
     const log = openSync(this.log, "a");
     const own = ["--root", this.root, "--run", this.run, ...layerFormat];
-    const words = [...(this.#options.via ?? []), ...pier, "daemon", ...own, ...(this.#options.args ?? [])];
+    const words = [...(this.#options.via ?? []), ...command, "daemon", ...own, ...(this.#options.args ?? [])];
     const [program = executable, ...args] = words;
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };
     const inherited = this.#options.inherited === undefined ? undefined : openSync(this.#options.inherited, "r");
@@ -214,12 +216,17 @@ export class Engine {
     }
   }
 
+  /** Nothing is left of the containers that are gone; fails by naming what was left. */
+  assertNothingLeft(): Promise<void> {
+    return assertNoLeaks(this.#before, this.#scope());
+  }
+
   /** Nothing is left of it: no container, no process, no mount, no file. Fails by naming what was left. */
   async stop(): Promise<void> {
     try {
       if (this.#daemon === undefined || ended(this.#daemon)) await this.restart();
       await this.#removeContainers();
-      await assertNoLeaks(this.#before, this.#scope());
+      await this.assertNothingLeft();
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
       await assertNoLeaks(this.#machine, this.#ended);

@@ -5,7 +5,7 @@ import type { Plan } from "../kernel/steps.ts";
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
 import { isStepFailure } from "./failure.ts";
-import { clearRun } from "./live.ts";
+import { cleanAfter, clearRun } from "./live.ts";
 import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -66,7 +66,9 @@ export class Connections {
         const failure = endpoint && explain(record, endpoint, error, attempt.plan());
         if (failure === undefined || (failure.kind === "unprepared" && repaired)) throw error;
         if (failure.kind === "final") throw failure.error;
-        clearRun(containerPaths(this.#rooms, record.id));
+        const paths = containerPaths(this.#rooms, record.id);
+        await cleanAfter(this.#rooms.holder, paths);
+        clearRun(paths);
         if (failure.kind === "unprepared") {
           repaired = true;
           // The kernel takes its time to remove the interface of the old address: it gets another one.

@@ -4,7 +4,7 @@ import { type ContainerId, type ExecId, newContainerId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
 import { cgroupPaths } from "../kernel/cgroup/paths.ts";
 import { runErrand } from "../kernel/errand.ts";
-import { errnos } from "../kernel/numbers/errno.ts";
+import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Connections } from "./connect.ts";
@@ -12,6 +12,7 @@ import { containerError } from "./errors.ts";
 import { ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
+import { isStepFailure } from "./failure.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Live, readSpec } from "./live.ts";
@@ -43,6 +44,8 @@ export class Containers {
   readonly #runs: Runs;
   readonly #execs: Execs;
   readonly #processors: Processors;
+  /** Those that a predecessor left, and whose keepers have not answered yet. */
+  readonly #late = new Map<ContainerId, Promise<void>>();
 
   private constructor(rooms: ContainerRooms, store: ContainerStore, launcher: Launcher, processors: Processors) {
     this.#processors = processors;
@@ -92,6 +95,13 @@ export class Containers {
     return this.#store.get(reference);
   }
 
+  /** The same, for whoever wants to do something to it: it is known whether it runs. */
+  async #found(reference: string): Promise<ContainerRecord> {
+    const { id } = this.#store.get(reference);
+    await this.#late.get(id);
+    return this.#store.get(id);
+  }
+
   list(): readonly ContainerRecord[] {
     return this.#store.list();
   }
@@ -138,17 +148,17 @@ export class Containers {
     return { record, image, warnings };
   }
 
-  start(reference: string): Promise<"started" | "already"> {
-    const { id } = this.#store.get(reference);
+  async start(reference: string): Promise<"started" | "already"> {
+    const { id } = await this.#found(reference);
     return this.#locks.run(id, () => this.#runs.start(this.#store.get(id)));
   }
 
-  kill(reference: string, signal: string): Promise<void> {
-    return this.#runs.kill(this.#store.get(reference), signal);
+  async kill(reference: string, signal: string): Promise<void> {
+    await this.#runs.kill(await this.#found(reference), signal);
   }
 
-  stop(reference: string, options: StopRequest = {}): Promise<"stopped" | "already"> {
-    return this.#runs.stop(this.#store.get(reference), options);
+  async stop(reference: string, options: StopRequest = {}): Promise<"stopped" | "already"> {
+    return this.#runs.stop(await this.#found(reference), options);
   }
 
   async restart(reference: string, options: StopRequest = {}): Promise<void> {
@@ -166,7 +176,7 @@ export class Containers {
   }
 
   async remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void> {
-    const { id } = this.#store.get(reference);
+    const { id } = await this.#found(reference);
     // Somebody may start it while we wait for our turn.
     for (let isGone = false; !isGone; ) {
       if (this.#runs.find(id) !== undefined) {
@@ -182,13 +192,18 @@ export class Containers {
     }
   }
 
-  /** Holds afterwards: neither a record nor a file of the container is left. The record goes first: files without one are rubbish. */
+  /** Holds afterwards: neither a record nor a file of the container is left. Who is interrupted is begun again. */
   async #destroy(record: ContainerRecord, last: WaitResult): Promise<void> {
-    const { directory } = containerPaths(this.#rooms, record.id);
+    // Who removes itself has done so already, unless it never ran.
+    if (!record.request.autoRemove || record.state.status !== "exited") {
+      this.#store.put({ ...record, removing: true });
+      await this.#removeTree(containerPaths(this.#rooms, record.id).directory).catch((cause: unknown) => {
+        const reason = isStepFailure(cause) ? errnoMessage(cause.errno) : "the keeper ended before its work was done";
+        throw containerError("notRemoved", { name: record.name, reason }, cause);
+      });
+    }
     this.#store.remove(record);
     this.#execs.forget(record.id);
-    // Who removes itself has done so already, unless it never ran.
-    if (!record.request.autoRemove || record.state.status !== "exited") await this.#removeTree(directory);
     this.events.emit("destroy", record);
     this.#waiters.removed(record.id, last);
   }
@@ -236,6 +251,7 @@ export class Containers {
   }
 
   async #findTarget(id: ContainerId): Promise<ExecTarget> {
+    await this.#late.get(id);
     const live = this.#runs.get(id);
     await this.#rooms.holder.wake();
     return { record: this.#store.get(id), process: live.process, spec: await readSpec(live.paths) };
@@ -310,6 +326,12 @@ export class Containers {
         this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), state });
         this.#runs.watch(record.id, live);
       },
+      late: (id, found) => {
+        this.#late.set(
+          id,
+          found.finally(() => this.#late.delete(id)),
+        );
+      },
       ended: (id, report) => this.#runs.ended(id, report),
       lost: (record) => this.#runs.lost(record.id),
       rubbish: (path) => this.#removeTree(path),
@@ -317,7 +339,7 @@ export class Containers {
     });
     // What was about to start, and what an earlier daemon had no time to take back.
     for (const id of this.#rooms.networks.containers()) {
-      if (this.#runs.find(id) === undefined) await this.#connections.disconnect(id);
+      if (this.#runs.find(id) === undefined && !this.#late.has(id)) await this.#connections.disconnect(id);
     }
   }
 }

@@ -132,6 +132,12 @@ export const requestErrors = {
     sentence:
       'cannot remove container "{name}": container is running: stop the container before removing or force remove',
   },
+  notRemoved: {
+    status: 500,
+    sentence: "unable to remove filesystem of container {name}: {reason}",
+    hint: "docker rm {name}",
+  },
+  dead: { status: 409, sentence: "container is marked for removal and cannot be started", hint: "docker rm {name}" },
   removing: { status: 409, sentence: "removal of container {name} is already in progress" },
   cannotStart: { status: 400, sentence: "{reason}" },
   startFailed: {

@@ -1,4 +1,5 @@
 /** From a record to a plan: facts first, then pure planning. */
+import { existsSync } from "node:fs";
 import type { ImageRecord } from "../image/images.ts";
 import type { StackLayer } from "../image/layers.ts";
 import { Tree } from "../image/tree.ts";
@@ -73,7 +74,7 @@ export class Launcher {
     const paths = containerPaths(this.#rooms, record.id);
     const stack = this.#rooms.images.layers.stack(image.layers);
     const root = this.#rootPlace(paths, stack, record.request.autoRemove);
-    const tree: RootTree = isFresh(record) ? Tree.open(stack) : await this.#readWritten(root, stack);
+    const tree: RootTree = isFresh(paths) ? Tree.open(stack) : await this.#readWritten(root, stack);
     const facts = await collectFacts(record.request, {
       id: record.id,
       directory: paths.directory,
@@ -177,9 +178,8 @@ export class Launcher {
   }
 }
 
-/** Nobody has run in it yet: the image alone says what is in it. */
-const isFresh = (record: ContainerRecord): boolean =>
-  record.state.status === "created" && record.state.error === undefined;
+/** Nobody has run in it yet, and the image alone says what is in it: the last of its own directories is not made. */
+const isFresh = (paths: ContainerPaths): boolean => !existsSync(paths.work);
 
 const isOwnCgroup = ({ linux }: OciSpec): boolean => linux.namespaces.some(({ type }) => type === "cgroup");
 

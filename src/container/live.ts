@@ -1,10 +1,11 @@
 /** A process of ours that runs: a container's first or an exec session's, with its keeper. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { encodePlan } from "../kernel/encode.ts";
-import type { Holder } from "../kernel/holder.ts";
+import { runCleaning } from "../kernel/errand.ts";
+import type { Holder, Holding } from "../kernel/holder.ts";
 import { Keeper, type ProcessMark } from "../kernel/keeper.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { type AttachRequest, joinStreams } from "./attach.ts";
@@ -74,6 +75,13 @@ export const prepareLive = async (
 export const startFailure = (error: unknown, plan: Plan, program: string): { error: unknown; exitCode: number } => {
   if (isStepFailure(error)) return explainFailure(error, plan, program);
   return { error, exitCode: 128 };
+};
+
+/** Holds afterwards: what a keeper should have taken away is gone, though it was killed or could not. */
+export const cleanAfter = async (holder: Holding, paths: LivePaths): Promise<void> => {
+  if (!existsSync(paths.plan)) return;
+  await holder.wake();
+  await runCleaning(holder, paths.plan);
 };
 
 /** Holds afterwards: nothing of the run is left in `<run>`. */

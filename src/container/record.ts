@@ -16,6 +16,8 @@ export interface ContainerRecord {
   /** Absent while nothing connects the container: before its start, after its end, and with no or the host's network. */
   readonly endpoint?: Endpoint;
   readonly state: ContainerState;
+  /** Its removal has begun: some of its files may be gone, and all that can be done is to remove it. */
+  readonly removing?: true;
   /** How many times it was started again by us. */
   readonly restarts: number;
 }

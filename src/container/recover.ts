@@ -2,11 +2,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { ContainerId, ExecId } from "../base/ids.ts";
-import { runCleaning } from "../kernel/errand.ts";
-import type { Holder } from "../kernel/holder.ts";
 import { decodeExit, type ExitReport, Keeper } from "../kernel/keeper.ts";
-import { clearRun, type Live, type LivePaths } from "./live.ts";
+import { cleanAfter, clearRun, type Live, type LivePaths } from "./live.ts";
 import {
   containerPaths,
   containersDirectory,
@@ -19,7 +18,21 @@ import type { ContainerRecord } from "./record.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import type { ContainerStore } from "./store.ts";
 
+/** How long a keeper may take to answer (milliseconds): most do in one. One that hangs must not keep the daemon from all others. */
+const patience = 1000;
+
+const isSettled = async (work: Promise<void>): Promise<boolean> => {
+  const late = new AbortController();
+  try {
+    return await Promise.race([work.then(() => true), setTimeout(patience, false, { signal: late.signal })]);
+  } finally {
+    late.abort();
+  }
+};
+
 export interface Findings {
+  /** Its keeper has not answered yet; settles when it has, and all of it is known. */
+  late(id: ContainerId, found: Promise<void>): void;
   /** Its keeper lives and it runs. */
   running(record: ContainerRecord, live: Live): Promise<void>;
   /** It ended while no daemon looked. */
@@ -28,7 +41,7 @@ export interface Findings {
   lost(record: ContainerRecord): Promise<void>;
   /** A directory that belongs to no record. */
   rubbish(path: string): Promise<void>;
-  /** It was to go at its end and never began. */
+  /** It was to go at its end and never began, or was about to be removed. */
   forgotten(record: ContainerRecord): Promise<void>;
 }
 
@@ -37,9 +50,6 @@ export const readExit = async (paths: LivePaths): Promise<ExitReport | undefined
   const bytes = await readFile(paths.exit).catch(() => undefined);
   return bytes === undefined ? undefined : decodeExit(bytes);
 };
-
-/** Holds afterwards: what the after lane takes away is gone, though the keeper is too. */
-export const cleanAfter = (holder: Holder, paths: LivePaths): Promise<void> => runCleaning(holder, paths.plan);
 
 const findLive = async (paths: LivePaths): Promise<Live | undefined> => {
   const keeper = await Keeper.connect(paths.control).catch(() => undefined);
@@ -63,7 +73,7 @@ const recoverContainer = async (rooms: ContainerRooms, record: ContainerRecord, 
     clearRun(paths);
   }
   if (record.state.status === "running") await found.lost(record);
-  else if (record.request.autoRemove) await found.forgotten(record);
+  else if (record.request.autoRemove || record.removing) await found.forgotten(record).catch(() => {});
 };
 
 /** An exec session belongs to the daemon that started it: one that still runs is left to its end. */
@@ -81,12 +91,20 @@ export const recover = async (rooms: ContainerRooms, store: ContainerStore, foun
     rootMountpoint(rooms.run),
   ];
   for (const path of places) await mkdir(path, { recursive: true, mode: 0o700 });
-  await Promise.all(store.list().map((record) => recoverContainer(rooms, record, found)));
-  for (const id of await readdir(execsDirectory(rooms.run))) await recoverExec(execPaths(rooms, id as ExecId));
+  const recovering = store.list().map(async (record) => {
+    const work = recoverContainer(rooms, record, found);
+    if (!(await isSettled(work))) found.late(record.id, work);
+  });
+  const execs = await readdir(execsDirectory(rooms.run));
+  await Promise.all([...recovering, ...execs.map((id) => isSettled(recoverExec(execPaths(rooms, id as ExecId))))]);
   for (const id of await readdir(containersDirectory(rooms.root))) {
-    if (!store.has(id)) await found.rubbish(join(containersDirectory(rooms.root), id));
+    // What the disk does not let go of is tried again by the next daemon: it is in nobody's way.
+    if (!store.has(id)) await found.rubbish(join(containersDirectory(rooms.root), id)).catch(() => {});
   }
   for (const id of await readdir(runningDirectory(rooms.run))) {
-    if (!store.has(id)) clearRun(containerPaths(rooms, id as ContainerId));
+    if (store.has(id)) continue;
+    const paths = containerPaths(rooms, id as ContainerId);
+    await cleanAfter(rooms.holder, paths);
+    clearRun(paths);
   }
 };

@@ -9,10 +9,10 @@ import type { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
 import type { Launcher } from "./launch.ts";
-import { clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
+import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
-import { cleanAfter, readExit } from "./recover.ts";
+import { readExit } from "./recover.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import type { ContainerFacts } from "./spec.ts";
 import { exitCodeOf } from "./state.ts";
@@ -72,6 +72,7 @@ export class Runs {
   /** Holds afterwards: its program runs; or nothing of the start is left but its reason, which is thrown. */
   async start(record: ContainerRecord): Promise<"started" | "already"> {
     if (record.state.status === "running") return "already";
+    if (record.removing) throw containerError("dead", { name: record.name });
     const { rooms, launcher, attachments } = this.#context;
     const image = rooms.images.withId(record.image.id);
     const paths = containerPaths(rooms, record.id);
@@ -133,9 +134,12 @@ export class Runs {
   async #notStarted(record: ContainerRecord, cause: unknown, plan: Plan): Promise<unknown> {
     const { error, exitCode } = startFailure(cause, plan, record.command[0] ?? "");
     const message = error instanceof Error ? error.message : String(error);
+    const paths = containerPaths(this.#context.rooms, record.id);
+    // Done by the keeper itself, unless it was killed.
+    await cleanAfter(this.#context.rooms.holder, paths);
     await this.#context.connections.disconnect(record.id);
     await this.#context.launcher.parents.leave(record.id);
-    clearRun(containerPaths(this.#context.rooms, record.id));
+    clearRun(paths);
     this.#context.attachments.failed(record.id);
     if (!this.#context.store.has(record.id)) return error;
     this.#context.store.put({ ...record, state: { status: "created", error: message, exitCode } });
@@ -153,9 +157,11 @@ export class Runs {
     const told = record.state.status === "running" && (record.state.ooms ?? 0) > 0;
     // The kernel's own count: also of what nobody heard, or what the whole machine's lack of memory has cost.
     const oomKilled = told || /^oom_kill [1-9]/m.test(report.report);
+    const paths = containerPaths(this.#context.rooms, id);
+    if (report.left > 0) await cleanAfter(this.#context.rooms.holder, paths);
     await this.#context.connections.disconnect(id);
     await this.#context.launcher.parents.leave(id);
-    clearRun(containerPaths(this.#context.rooms, id));
+    clearRun(paths);
     // Until now it could not be removed or started again.
     this.#live.delete(id);
     const { endpoint: _released, ...rest } = record;
@@ -176,16 +182,13 @@ export class Runs {
   /** It ran, and nobody is left who could say how it ended. */
   lost(id: ContainerId): Promise<void> {
     const time = BigInt(this.#context.rooms.clock.now()) * 1_000_000n;
-    return this.ended(id, { status: lostWithMachine << 8, time, report: "" });
+    return this.ended(id, { status: lostWithMachine << 8, time, report: "", left: 0 });
   }
 
   /** A keeper was killed: its container must not survive it, and its after lane is run from the copy of the plan. */
   async #keeperLost(id: ContainerId, live: Live): Promise<void> {
-    const report = await readExit(live.paths);
-    await this.#context.rooms.holder.wake();
-    if (report === undefined) await cleanAfter(this.#context.rooms.holder, live.paths);
-    const killed = { status: signals.KILL, time: BigInt(this.#context.rooms.clock.now()) * 1_000_000n, report: "" };
-    await this.ended(id, report ?? killed);
+    const time = BigInt(this.#context.rooms.clock.now()) * 1_000_000n;
+    await this.ended(id, (await readExit(live.paths)) ?? { status: signals.KILL, time, report: "", left: 1 });
   }
 
   async kill(record: ContainerRecord, signal: string): Promise<void> {

@@ -29,10 +29,20 @@ export const runErrand = async (holder: Holder, directory: string, plan: Plan): 
   }
 };
 
-/** Holds afterwards: what the after lane of the plan takes away is gone; used when the keeper of the plan was killed. */
-export const runCleaning = (holder: Holder, planPath: string): Promise<void> =>
+/** The kernel may be busy with what is to be taken away, and somebody may kill the one who does it. */
+const cleaningTries = 3;
+
+/**
+ * Holds afterwards: what the after lane of the plan takes away is gone, as far as the kernel lets go of it; used when
+ * the keeper of the plan was killed, or could not do it.
+ */
+export const runCleaning = async (holder: Holder, planPath: string): Promise<void> => {
+  for (let tries = 0; tries < cleaningTries; tries++) if (await isCleaned(holder, planPath)) return;
+};
+
+const isCleaned = (holder: Holder, planPath: string): Promise<boolean> =>
   new Promise((resolve) => {
     const child = spawn(holder.program, ["clean", planPath], { argv0: "keeper", cwd: "/", env: {}, stdio: "ignore" });
-    child.on("error", () => resolve());
-    child.on("exit", () => resolve());
+    child.on("error", () => resolve(false));
+    child.on("exit", (code) => resolve(code === 0));
   });

@@ -24,6 +24,8 @@ export interface ExitReport {
   readonly status: number;
   readonly time: bigint;
   readonly report: string;
+  /** How many steps of the after lane failed: what they should have taken away may still be there. */
+  readonly left: number;
 }
 
 /** The step at which a plan stopped, and the kernel's error number. */
@@ -45,7 +47,12 @@ export class StepFailure extends Error {
 export const decodeExit = (bytes: Uint8Array): ExitReport => {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < 16) throw kernelError("keeperProtocol", { what: "a short exit report" });
-  return { status: view.readInt32LE(0), time: view.readBigUInt64LE(8), report: view.toString("latin1", 16) };
+  return {
+    status: view.readInt32LE(0),
+    left: view.readUInt32LE(4),
+    time: view.readBigUInt64LE(8),
+    report: view.toString("latin1", 16),
+  };
 };
 
 const decodeMark = (payload: Buffer, at: number): ProcessMark => ({

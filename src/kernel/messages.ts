@@ -14,7 +14,7 @@ export const keeperSays = {
   started: 3,
   /** A step failed: u32 lane, u32 index in it, i32 error number. The keeper undoes what it did and leaves. */
   failed: 4,
-  /** The container has ended: i32 wait status, u32 zero, u64 nanoseconds since 1970, then the reports of the after lane. */
+  /** The container has ended: i32 wait status, u32 failed steps of the after lane, u64 nanoseconds since 1970, then the reports of the after lane. */
   exited: 5,
   /** Bytes that a reading step found: its u32 number, then the bytes; several in a row for a large file. */
   bytes: 6,

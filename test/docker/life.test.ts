@@ -64,7 +64,8 @@ describe("the life of a container", { skip: cannotRun() }, () => {
       [await status(handler), await status(own), await status(deaf)],
       ["exited 15", "exited 10", "exited 137"],
     );
-    assert.equal(await said(engine, "logs", deaf), "ready\nsignal 15");
+    // Whether it comes to hear the first before the second is up to the scheduler.
+    assert.match(await said(engine, "logs", deaf), /^ready(\nsignal 15)?$/);
     const asked = await runner.detached("probe", "trap", "0");
     await runner.hasSaid(asked, /ready/);
     const begin = performance.now();

@@ -1,6 +1,6 @@
 /** Nothing depends on the daemon staying alive. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -92,6 +92,8 @@ describe("recovery", { skip: cannotRun() }, () => {
     assert.equal(await follower.ended(), 0);
     assertContinuous(follower.text);
     await said(engine, "kill", "--signal", "WINCH", terminal);
+    // Of two signals that wait, the kernel gives the lower one first.
+    await until("it was heard", async () => (await said(engine, "logs", terminal)).includes("signal 28"));
     await said(engine, "stop", terminal);
     assert.equal(await waiter.ended(), 0);
     assert.equal(await said(engine, "logs", terminal), "ready\r\nsignal 28: 0 rows and 0 columns\r\nsignal 15\r");
@@ -256,10 +258,13 @@ describe("recovery", { skip: cannotRun() }, () => {
     process.kill(holderOf(), "SIGKILL");
     await until("all of it is dead", () => ![...pids, ...keepers].some(isAlive));
     // What is in memory is gone with the machine: no group, no process, no file.
-    execFileSync("sh", [
-      "-c",
-      `find /sys/fs/cgroup -depth -type d \\( -name ${id} -o -name ${temporary} \\) -exec rmdir {} +`,
-    ]);
+    const named = ["-depth", "-type", "d", "(", "-name", id, "-o", "-name", temporary, ")"];
+    // Groups of others may go while it looks: what it says is not about ours.
+    const found = (...then: string[]) => spawnSync("find", ["/sys/fs/cgroup", ...named, ...then], { encoding: "utf8" });
+    await until("the groups are gone", () => {
+      found("-exec", "rmdir", "{}", "+");
+      return found().stdout === "";
+    });
     rmSync(engine.run, { recursive: true });
     await engine.restart();
     assert.equal(await said(engine, "ps", "-aq", "--no-trunc"), id);
