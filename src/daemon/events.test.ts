@@ -62,6 +62,17 @@ describe("the events", () => {
     assert.equal((await collect(log.read({ since: 1n, until: undefined }, AbortSignal.abort()))).length, 256);
   });
 
+  it("are not kept for ever for somebody who has stopped reading", async () => {
+    const log = new EventLog();
+    const reader = log.read({ since: undefined, until: undefined }, new AbortController().signal);
+    const first = reader.next();
+    log.add(event("x", 1n));
+    assert.equal((await first).value?.action, "x");
+    for (let time = 2n; time <= 20_000n; time++) log.add(event("x", time));
+    assert.equal(log.listeners, 0);
+    assert.equal((await reader.next()).done, true);
+  });
+
   it("look on the wire as Docker's, with every digit of their time", () => {
     const line = encodeEvent(event("kill", 1_795_483_502_593_331_984n, { signal: "9" }));
     assert.equal(

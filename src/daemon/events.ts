@@ -50,19 +50,26 @@ export class EventLog {
     const queue = asksForPast ? this.#past.filter(({ time }) => time >= (since ?? 0n)) : [];
     const wake = new EventTarget();
     const over = until === undefined ? signal : AbortSignal.any([signal, timeoutAt(until)]);
+    let isTooFarBehind = false;
     const listener = (event: PierEvent): void => {
       queue.push(event);
+      if (queue.length > maxBehind) {
+        // Nobody may ever ask for the next one: what waits for it is let go of now.
+        isTooFarBehind = true;
+        queue.length = 0;
+        this.#listeners.delete(listener);
+      }
       wake.dispatchEvent(new Event("event"));
     };
     this.#listeners.add(listener);
     try {
       for (;;) {
+        if (isTooFarBehind) return;
         const event = queue.shift();
         if (event !== undefined && until !== undefined && event.time > until) return;
         if (event !== undefined) yield event;
         else if (over.aborted) return;
         else await once(wake, "event", { signal: over }).catch(() => {});
-        if (queue.length > maxBehind) return;
       }
     } finally {
       this.#listeners.delete(listener);

@@ -1,0 +1,107 @@
+/**
+ * What a daemon does in months, in seconds: containers come and go, clients attach, resize, read and leave, and nothing of
+ * it stays. `npm run test:soak` does ten times as much, and holds the last cycles' speed against the first ones'.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine } from "../engine.ts";
+import { imageOf } from "../probe/image.ts";
+import { busybox, keeperOf, pidOf, said, until } from "./containers.ts";
+import { Runner } from "./run.ts";
+import { Api, drain, hear, holdingsOf, median, repeat } from "./soak.ts";
+
+const isLong = process.env.PIER_LONG === "1";
+const mebibyte = 2 ** 20;
+/** How much a daemon may grow when it has done everything before. */
+const growth = 10 * mebibyte;
+
+describe("soak", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let runner: Runner;
+  let api: Api;
+  before(async () => {
+    engine = await Engine.launch();
+    runner = new Runner(engine);
+    api = new Api(engine);
+    await engine.load();
+    await engine.load(await imageOf());
+  });
+  after(async () => {
+    api[Symbol.dispose]();
+    await engine.stop();
+  });
+
+  /** Holds while `work` is done, when it was done often enough before: the daemon has no more than it had. */
+  const staysFlat = async (what: string, work: () => Promise<void>): Promise<void> => {
+    const was = holdingsOf(engine.pid);
+    await work();
+    let is = was;
+    // What can be thrown away is, in the collector's own time.
+    await until(`${what}: no more than before`, () => {
+      is = holdingsOf(engine.pid);
+      return is.memory <= was.memory + growth && is.descriptors <= was.descriptors + 2;
+    }).catch((cause: unknown) => assert.fail(`${what}: ${JSON.stringify({ was, is })}: ${cause}`));
+    const grown = ((is.memory - was.memory) / mebibyte).toFixed(1);
+    console.log(`${what}: ${grown} MiB more, ${is.descriptors - was.descriptors} descriptors more`);
+  };
+
+  const create = async (config: object): Promise<string> =>
+    (await api.ask<{ Id: string }>("POST", "/containers/create", config)).Id;
+
+  /** Every other one removes itself. */
+  const cycle = async (index: number): Promise<void> => {
+    const removesItself = index % 2 === 0;
+    const id = await create({ Image: busybox, Cmd: ["true"], HostConfig: { AutoRemove: removesItself } });
+    const condition = removesItself ? "removed" : "next-exit";
+    const over = api.ask<{ StatusCode: number }>("POST", `/containers/${id}/wait?condition=${condition}`);
+    await api.ask("POST", `/containers/${id}/start`);
+    assert.equal((await over).StatusCode, 0);
+    if (!removesItself) await api.ask("DELETE", `/containers/${id}`);
+  };
+
+  const runs = isLong ? 10_000 : 1_000;
+
+  test(`${runs} containers come and go, and leave nothing`, { timeout: 3_600_000 }, async () => {
+    await repeat(200, 2, cycle);
+    let took: number[] = [];
+    await staysFlat(`${runs} containers`, async () => {
+      took = await repeat(runs, 2, cycle);
+    });
+    const [first, last] = [median(took.slice(0, 100)), median(took.slice(-100))];
+    console.log(`a container: ${first.toFixed(1)} ms at first, ${last.toFixed(1)} ms at last`);
+    if (isLong) assert.ok(last <= 1.2 * first, `${first} ms became ${last} ms`);
+    assert.deepEqual(await api.ask("GET", "/containers/json?all=1"), "[]\n");
+  });
+
+  const sessions = isLong ? 10_000 : 600;
+
+  test(`${sessions} sessions, attachments and changes of size leave nothing (CVE-2022-31030, CVE-2025-64329)`, {
+    timeout: 3_600_000,
+  }, async () => {
+    const id = await runner.detached("-it", busybox, "sh");
+    const keeper = keeperOf(await pidOf(engine, id));
+    const session = async (): Promise<void> => {
+      const body = { Cmd: ["head", "-c", "10000", "/dev/zero"], AttachStdout: true };
+      const exec = await api.ask<{ Id: string }>("POST", `/containers/${id}/exec`, body);
+      assert.ok((await drain(await api.hijack(`/exec/${exec.Id}/start`, "{}"))) > 10_000);
+    };
+    const attachment = async (): Promise<void> => {
+      const stream = await api.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1`);
+      stream.write("echo $((6 * 7))\n");
+      await hear(stream, "42");
+      stream.destroy();
+    };
+    const resize = (index: number) => api.ask<string>("POST", `/containers/${id}/resize?h=${20 + (index % 50)}&w=80`);
+    const one = async (index: number): Promise<void> => {
+      if (index % 3 === 0) await session();
+      else if (index % 3 === 1) await attachment();
+      else await resize(index);
+    };
+    await repeat(300, 2, one);
+    const before = holdingsOf(keeper);
+    await staysFlat(`${sessions} sessions`, async () => void (await repeat(sessions, 2, one)));
+    await until("the keeper has let go of everybody", () => holdingsOf(keeper).descriptors <= before.descriptors);
+    assert.ok(holdingsOf(keeper).memory < 4 * mebibyte, `${holdingsOf(keeper).memory} bytes`);
+    await said(engine, "rm", "--force", id);
+  });
+});
