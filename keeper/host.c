@@ -48,7 +48,11 @@ static int fill_slot(struct keeper *k, uint64_t slot, int fd) {
 
 int step_make_directory(struct keeper *k, const struct argument *a) {
   (void)k;
-  return error_of(mkdir(a[MAKE_DIRECTORY_PATH].bytes, (mode_t)a[MAKE_DIRECTORY_MODE].number));
+  const char *path = a[MAKE_DIRECTORY_PATH].bytes;
+  int error = error_of(mkdir(path, (mode_t)a[MAKE_DIRECTORY_MODE].number));
+  /* Where one may be there already, something else may not. */
+  struct stat status;
+  return error == EEXIST && lstat(path, &status) == 0 && !S_ISDIR(status.st_mode) ? ENOTDIR : error;
 }
 
 int step_create_file(struct keeper *k, const struct argument *a) {

@@ -14,6 +14,8 @@
 #define FRAME_HEADER 8U
 /* More than the kernel keeps of what a terminal says. */
 #define TERMINAL_ROOM (256U << 10)
+/* More than may lie in a client's socket already. */
+#define SOCKET_ROOM (1 << 20)
 
 struct client {
   struct client *next;
@@ -134,6 +136,19 @@ static bool send_to(struct keeper *k, struct client *c, const char *bytes, size_
   return true;
 }
 
+/* False when the client is gone. */
+static bool send_pending(struct client *c) {
+  ssize_t sent = c->length == 0 ? 0 : send(c->fd, c->pending + c->start, c->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) return errno == EAGAIN || errno == EINTR;
+  c->start += (size_t)sent;
+  c->length -= (size_t)sent;
+  if (c->length > 0) return true;
+  free(c->pending);
+  c->pending = NULL;
+  c->start = c->capacity = 0;
+  return true;
+}
+
 static void frame(int stream, size_t size) {
   memset(chunk, 0, FRAME_HEADER);
   chunk[0] = (char)stream;
@@ -218,7 +233,15 @@ static void drain(struct keeper *k, int stream) {
   if (k->own[stream] >= 0) close_stream(k, stream);
 }
 
-/* The container has ended: what is left in its pipes goes to the log and to the clients, who take it when they can. */
+/* Room in the client's socket for all that it has not taken yet, also against the system's limit. Whoever may not do that
+ * (CAP_NET_ADMIN) waits for the client. */
+static void make_room(const struct client *c) {
+  int size = SOCKET_ROOM + (int)c->length;
+  (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+}
+
+/* The container has ended: what is left in its pipes goes to the log and to the clients. It waits for them in their
+ * sockets, not here: a client that never reads must not hold the keeper. */
 void streams_drain(struct keeper *k) {
   for (int stream = STREAM_OUT; stream < STREAM_COUNT; stream++)
     if (k->own[stream] >= 0) drain(k, stream);
@@ -226,7 +249,8 @@ void streams_drain(struct keeper *k) {
   struct client *next;
   for (struct client *c = clients; c != NULL; c = next) {
     next = c->next;
-    if (c->length == 0) close_client(k, c);
+    if (c->length > 0) make_room(c);
+    if (!send_pending(c) || c->length == 0) close_client(k, c);
   }
 }
 
@@ -272,18 +296,11 @@ static void take_input(struct keeper *k, struct client *c) {
 }
 
 static void flush_client(struct keeper *k, struct client *c) {
-  ssize_t sent = send(c->fd, c->pending + c->start, c->length, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (sent < 0) {
+  if (!send_pending(c)) {
     close_client(k, c);
     return;
   }
-  c->start += (size_t)sent;
-  c->length -= (size_t)sent;
   if (c->length > 0) return;
-  free(c->pending);
-  c->pending = NULL;
-  c->start = c->capacity = 0;
   watch_client(k, c);
   if (!is_open(k) && k->phase == PHASE_EXITED) close_client(k, c);
   else if (!streams_busy()) watch_output(k, true);

@@ -58,6 +58,21 @@ describe("files", { skip: cannotKeep }, () => {
       assert.equal(readFileSync(canary, "utf8"), "untouched");
     });
 
+    test("a directory that may be there already is no file and no link", async () => {
+      const [fresh, file, link] = [keepers.path("fresh"), keepers.path("file"), keepers.path("link")];
+      writeFileSync(file, "");
+      symlinkSync(keepers.directory, link);
+      const make = (path: string): Promise<number> => {
+        const step: Step = { step: "makeDirectory", path, mode: 0o750, tolerate: [EEXIST.number] };
+        return errnoOf(keepers.errand({ outside: [step] }));
+      };
+      assert.equal(await make(fresh), 0);
+      assert.equal(statSync(fresh).mode & 0o7777, 0o750);
+      assert.equal(await make(fresh), 0);
+      assert.equal(await make(file), ENOTDIR.number);
+      assert.equal(await make(link), ENOTDIR.number);
+    });
+
     test("a write gives to what exists, and makes nothing", async () => {
       const path = keepers.path("missing");
       const write = keepers.errand({ outside: [{ step: "write", path, content: textBytes("x") }] });

@@ -18,8 +18,9 @@ import { noSlot, type Plan, type Step, stdinKinds, stdioKinds } from "../../src/
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 /** Another build of the keeper can be tested in its place. */
-export const keeperProgram = process.env.PIER_KEEPER ?? join(checkout, "build/keeper");
-export const probe = join(checkout, "build/probe");
+const build = join(checkout, process.env.PIER_BUILD ?? "build");
+export const keeperProgram = join(build, "keeper");
+export const probe = join(build, "probe");
 
 const missing = [keeperProgram, probe].find((path) => !existsSync(path));
 /** Why keepers cannot run here, or false. */
@@ -131,7 +132,8 @@ export const until = async (holds: () => boolean, complaint: () => string): Prom
   }
 };
 
-const gone = (pid: number): Promise<void> =>
+/** No process has this number any more, but as a zombie. */
+export const gone = (pid: number): Promise<void> =>
   until(
     () => /^$|\) [ZX] /.test(statOf(pid)),
     () => `process ${pid} is still there`,
