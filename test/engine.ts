@@ -9,7 +9,9 @@ import { type ExecuteOptions, execute, type Ran } from "./execute.ts";
 import { assertNoLeaks, type LeakScope, type LeakSet, leakSet } from "./kernel/leaks.ts";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
-export const executable = join(checkout, "build/pier");
+/** Where the programs under test lie; PIER_BUILD names those with another keeper, from the checkout on. */
+export const build = join(checkout, process.env.PIER_BUILD ?? "build");
+export const executable = join(build, "pier");
 const tools = join(checkout, "build/tools/docker/usr/bin");
 
 /** What runs when pier is asked for: the executable, or with PIER_RUNTIME=node its sources on Node, the second runtime. */
