@@ -111,17 +111,15 @@ static void close_client(struct keeper *k, struct client *c) {
 
 /* Keeps what could not be sent; bounded, since reading stops while anything is kept. */
 static bool keep(struct client *c, const char *bytes, size_t size) {
-  if (c->start + c->length + size > c->capacity) {
-    size_t capacity = c->length + size;
-    char *larger = malloc(capacity);
+  if (c->start > 0) memmove(c->pending, c->pending + c->start, c->length);
+  c->start = 0;
+  if (c->length + size > c->capacity) {
+    char *larger = realloc(c->pending, c->length + size);
     if (larger == NULL) return false;
-    if (c->length > 0) memcpy(larger, c->pending + c->start, c->length);
-    free(c->pending);
     c->pending = larger;
-    c->capacity = capacity;
-    c->start = 0;
+    c->capacity = c->length + size;
   }
-  memcpy(c->pending + c->start + c->length, bytes, size);
+  memcpy(c->pending + c->length, bytes, size);
   c->length += size;
   return true;
 }

@@ -41,7 +41,8 @@ const readProgram = (program: string, files: Map<string, Lines>): void => {
     } else if (address !== undefined && lines !== undefined) {
       // What is marked is where the call returns to.
       if (isBlock) isHit = hits[Number.parseInt(address, 16) - base] === 1;
-      if (isBlock) for (const first of beginning.splice(0)) lines.set(first, isHit === true || lines.get(first) === true);
+      if (isBlock)
+        for (const first of beginning.splice(0)) lines.set(first, isHit === true || lines.get(first) === true);
       isBlock = instruction.includes("<__sanitizer_cov_trace_pc>");
       if (isHit === undefined) beginning.push(line);
       lines.set(line, isHit === true || lines.get(line) === true);
@@ -74,7 +75,7 @@ const ranges = (numbers: readonly number[]): string => {
 
 const files = new Map<string, Lines>();
 for (const program of programs(process.argv[2]!)) readProgram(program, files);
-for (const [file, lines] of [...files].sort()) {
+for (const [file, lines] of [...files].sort(([a], [b]) => a.localeCompare(b))) {
   const missed = [...lines].filter(([, ran]) => !ran).map(([number]) => number);
   const percent = (100 * (lines.size - missed.length)) / lines.size;
   if (percent < wanted) process.exitCode = 1;

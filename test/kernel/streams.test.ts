@@ -8,7 +8,18 @@ import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { attachTo } from "../../src/kernel/keeper.ts";
 import { execute } from "../execute.ts";
-import { Client, type Container, cannotKeep, codeOf, gone, Keepers, makePipe, parentOf, probe, until } from "./keepers.ts";
+import {
+  Client,
+  type Container,
+  cannotKeep,
+  codeOf,
+  gone,
+  Keepers,
+  makePipe,
+  parentOf,
+  probe,
+  until,
+} from "./keepers.ts";
 
 const shell = (script: string): string[] => ["/bin/sh", "-c", script];
 
