@@ -19,6 +19,7 @@
 
 #define REQUEST_PAYLOAD 16U
 #define ACCEPT_PAUSE_MS 100
+#define TRACED_PAUSE_MS 100
 
 /* A connection of a daemon: requests come in, answers and news go out. */
 struct connection {
@@ -130,14 +131,27 @@ void tell_memory(struct keeper *k) {
   for (struct connection *c = connections; c != NULL; c = c->next) memory_tell(k, c->fd);
 }
 
+static void look_again(struct loop *loop, void *data) {
+  const struct keeper *k = data;
+  loop_change(loop, k->pidfd, EPOLLIN);
+}
+
 static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)events;
   struct keeper *k = data;
   int status = 0;
   hear_last_words(k);
+  pid_t ended = waitpid(k->child, &status, WNOHANG);
+  if (ended == 0) {
+    /* A process that is traced is its tracer's until that one has taken note or gone (ptrace(2)): another process of the
+     * container can have us wait, but not stand still. */
+    static struct loop_timer pause;
+    loop_change(loop, fd, 0);
+    loop_timer_set(loop, &pause, TRACED_PAUSE_MS, look_again, k);
+  }
+  if (ended != k->child) return;
   if (memory_look(k)) tell_memory(k);
   memory_forget(k);
-  if (waitpid(k->child, &status, 0) != k->child) return;
   loop_remove(loop, fd);
   k->child = 0;
   uint32_t left = run_after(k);

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { busybox, inspected, keeperOf, pidOf, said, until } from "../docker/containers.ts";
+import { busybox, inspected, keeperOf, Listener, pidOf, said, until } from "../docker/containers.ts";
 import { cannotRun } from "../engine.ts";
 import { descriptorsOf, keeperProgram } from "../kernel/keepers.ts";
 import { isLong, probePath, Stage } from "./stage.ts";
@@ -113,6 +113,27 @@ describe("our program and what it holds", { skip: cannotRun() }, () => {
     assert.equal(await said(stage.engine, "exec", id, "sh", "-c", look), "");
     assert.doesNotMatch(await said(stage.engine, "exec", id, "/probe", "links", stage.canary.secretFile), /reached/);
     await said(stage.engine, "rm", "--force", id);
+  });
+
+  test("a session whose dead program a tracer does not let go stops nobody", async () => {
+    const id = await withProbe();
+    const session = stage.engine.spawn("docker", ["exec", id, "/bin/sleep", "1000"]);
+    const find = "for p in $(pidof sleep); do [ $p = 1 ] || echo $p; done";
+    let pid = "";
+    await until("the session runs", async () => {
+      pid = await said(stage.engine, "exec", id, "sh", "-c", find);
+      return pid !== "";
+    });
+    const tracer = new Listener(stage.engine.spawn("docker", ["exec", id, "/probe", "trace", pid]));
+    await tracer.seen(/tracing/);
+    await said(stage.engine, "exec", id, "kill", "-9", pid);
+    const { body } = await stage.engine.request("GET", `/containers/${id}/json`);
+    const [exec] = (JSON.parse(body) as { ExecIDs: string[] }).ExecIDs;
+    // Its keeper still answers, whatever it answers.
+    assert.ok((await stage.engine.request("POST", `/exec/${exec}/resize?h=1&w=1`)).status >= 400);
+    await said(stage.engine, "rm", "--force", id);
+    await tracer.ended();
+    session.kill();
   });
 
   test("CVE-2020-15257: no abstract socket of ours, and none of our sockets within reach of the host's network", async () => {

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -135,6 +136,9 @@ int probe_links(int count, char **args) {
         target[size > 0 ? size : 0] = 0;
         // Whoever runs the image's own program has become one of us.
         if (strstr(target, "keeper")) printf("reached: traced %s\n", target);
+        // Only who stands still is let go, and who is not let go cannot be waited for by its parent.
+        ptrace(PTRACE_INTERRUPT, (pid_t)pid, 0L, 0L);
+        waitpid((pid_t)pid, NULL, __WALL);
         ptrace(PTRACE_DETACH, (pid_t)pid, 0L, 0L);
       }
     }
@@ -142,6 +146,13 @@ int probe_links(int count, char **args) {
   } while (now() < end);
   printf("looked at %ju links of %s\n", (uintmax_t)looked, others ? "others too" : "its own");
   return 0;
+}
+
+// Becomes the tracer of a process, and never lets go.
+int probe_trace(int count, char **args) {
+  if (ptrace(PTRACE_SEIZE, (pid_t)number(argument(count, args, 0, "0")), 0L, 0L)) return refused("trace");
+  printf("tracing\n");
+  for (;;) pause();
 }
 
 static void print_writable(char *path, size_t length, int depth) {

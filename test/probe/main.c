@@ -34,6 +34,7 @@ static const struct {
     {"swap", probe_swap, "ONE OTHER [SECONDS]: two names change places without end"},
     {"tamper", probe_tamper, "PATH: whether its bytes, mode, owner, times or attributes can be changed"},
     {"links", probe_links, "WANTED [SECONDS [trace]]: looks for a file behind the magic links of all processes"},
+    {"trace", probe_trace, "PID: becomes its tracer for ever"},
     {"writable", probe_writable, "PATH: every name below that may be written to"},
     {"handle", probe_handle, "PATH: opens the root of its file system by a guessed handle"},
     {"type", probe_type, "TEXT into its own terminal"},

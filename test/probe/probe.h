@@ -9,7 +9,7 @@ typedef int verb(int count, char **args);
 verb probe_id, probe_caps, probe_security, probe_limits, probe_umask, probe_env, probe_args, probe_cwd, probe_tty,
     probe_host, probe_descriptors;
 verb probe_open, probe_cat, probe_write, probe_stat, probe_list, probe_mknod, probe_syscall, probe_int80;
-verb probe_swap, probe_tamper, probe_links, probe_writable, probe_handle, probe_type, probe_connect;
+verb probe_swap, probe_tamper, probe_links, probe_trace, probe_writable, probe_handle, probe_type, probe_connect;
 verb probe_exit, probe_signal, probe_sleep, probe_spin, probe_trap, probe_setuid, probe_exec, probe_chdir;
 verb probe_bytes, probe_verify, probe_lines, probe_echo, probe_hold;
 verb probe_fork, probe_orphans, probe_memory, probe_bomb, probe_files, probe_disk;
