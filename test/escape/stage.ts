@@ -13,6 +13,12 @@ export const probePath = fileURLToPath(new URL("../../build/probe", import.meta.
 /** Whether the racing tests take as long as they like: `npm run test:escape -- --long`. */
 export const isLong = process.env.PIER_LONG === "1";
 
+/** Does it again and again for as long as a race lasts: all of the suite's together are a minute, the long form's an hour. */
+export const race = async (seconds: number, turn: () => Promise<void>): Promise<void> => {
+  const end = performance.now() + seconds * (isLong ? 60_000 : 1_000);
+  while (performance.now() < end) await turn();
+};
+
 export class Stage implements AsyncDisposable {
   readonly engine: Engine;
   readonly canary: Canary;

@@ -44,7 +44,14 @@ int probe_swap(int count, char **args) {
 
 // Everything that may be done to a file through its path, and above all to one's own runtime's program (/proc/1/exe).
 int probe_tamper(int count, char **args) {
-  const char *path = argument(count, args, 0, "/proc/1/exe");
+  int held = open(argument(count, args, 0, "/proc/1/exe"), O_PATH | O_CLOEXEC);
+  if (held < 0) return refused("look");
+  // The file itself, whatever the path leads to later.
+  char path[32], called[256];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", held);
+  ssize_t size = readlink(path, called, sizeof called - 1);
+  called[size > 0 ? size : 0] = 0;
+  if (strcmp(called, argument(count, args, 1, called))) return 1;
   static const struct {
     const char *name;
     int flags;
@@ -75,6 +82,7 @@ int probe_tamper(int count, char **args) {
     said("immutable", ioctl(fd, FS_IOC_SETFLAGS, &flags));
     close(fd);
   }
+  close(held);
   return 0;
 }
 
@@ -114,6 +122,18 @@ static uint64_t look_at(const char *pid, const char *wanted) {
   return looked;
 }
 
+// The capabilities that a process may use.
+static uint64_t permitted(const char *pid) {
+  char path[300], text[4096];
+  snprintf(path, sizeof path, "/proc/%s/status", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  text[size > 0 ? size : 0] = 0;
+  const char *at = strstr(text, "CapPrm:");
+  return at ? strtoull(at + 7, NULL, 16) : 0;
+}
+
 // WANTED SECONDS [ptrace]: through every magic link of every process that comes and goes, again and again.
 int probe_links(int count, char **args) {
   const char *wanted = argument(count, args, 0, "/etc/hostname");
@@ -130,12 +150,8 @@ int probe_links(int count, char **args) {
       if (pid != 1 && pid != getpid()) others++;
       looked += look_at(entry->d_name, wanted);
       if (trace && pid != 1 && pid != getpid() && !ptrace(PTRACE_SEIZE, (pid_t)pid, 0L, 0L)) {
-        char exe[64], target[256];
-        snprintf(exe, sizeof exe, "/proc/%ld/exe", pid);
-        ssize_t size = readlink(exe, target, sizeof target - 1);
-        target[size > 0 ? size : 0] = 0;
-        // Whoever runs the image's own program has become one of us.
-        if (strstr(target, "keeper")) printf("reached: traced %s\n", target);
+        uint64_t more = permitted(entry->d_name) & ~permitted("self");
+        if (more) printf("reached: traced one with %jx\n", (uintmax_t)more);
         // Only who stands still is let go, and who is not let go cannot be waited for by its parent.
         ptrace(PTRACE_INTERRUPT, (pid_t)pid, 0L, 0L);
         waitpid((pid_t)pid, NULL, __WALL);

@@ -32,7 +32,7 @@ static const struct {
     {"syscall", probe_syscall, "NUMBER [ARGUMENT...]: what a child gets for it; numbers, or text after a colon"},
     {"int80", probe_int80, "NUMBER [NUMBER...]: the same through the 32-bit door"},
     {"swap", probe_swap, "ONE OTHER [SECONDS]: two names change places without end"},
-    {"tamper", probe_tamper, "PATH: whether its bytes, mode, owner, times or attributes can be changed"},
+    {"tamper", probe_tamper, "PATH [NAME]: whether its bytes, mode, owner, times or attributes can be changed"},
     {"links", probe_links, "WANTED [SECONDS [trace]]: looks for a file behind the magic links of all processes"},
     {"trace", probe_trace, "PID: becomes its tracer for ever"},
     {"writable", probe_writable, "PATH: every name below that may be written to"},
