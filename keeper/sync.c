@@ -91,6 +91,7 @@ int sync_await(struct keeper *k, uint32_t point) {
 
 bool sync_is_over(struct keeper *k) {
   struct sync_message message;
+  if (k->child == 0) return false; /* it was never made, and the other end is closed all the same */
   while (poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, 0) > 0)
     if (sync_hear(k, &message) == ECHILD) return true;
   return false;
