@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -78,4 +79,80 @@ int step_remove_tree(struct keeper *k, const struct argument *a) {
   int error = walked < 0 ? errno : empty_directory(walked, top, 0);
   close(top);
   return error != 0 ? error : rmdir(a[REMOVE_TREE_PATH].bytes) != 0 ? errno : 0;
+}
+
+/* Deeper is not measured: every level costs a descriptor. */
+#define MEASURED_DEPTH 512
+/* What is said at once. */
+#define LINKED_COUNT 2048
+
+struct measure {
+  struct keeper *k;
+  uint32_t index;
+  ino_t left_out;
+  uint64_t sum;
+  size_t count;
+  struct {
+    uint64_t inode, size;
+  } linked[LINKED_COUNT];
+};
+
+static void say_linked(struct measure *m) {
+  if (m->count > 0) say_bytes(m->k, m->index, m->linked, m->count * sizeof *m->linked);
+  m->count = 0;
+}
+
+static void measure_file(struct measure *m, const struct stat *status) {
+  if (S_ISLNK(status->st_mode) && status->st_ino == m->left_out) return;
+  if (status->st_nlink <= 1) {
+    m->sum += (uint64_t)status->st_size;
+    return;
+  }
+  if (m->count == LINKED_COUNT) say_linked(m);
+  m->linked[m->count].inode = status->st_ino;
+  m->linked[m->count++].size = (uint64_t)status->st_size;
+}
+
+/* Takes the descriptor. Who writes meanwhile may be counted or not: what is gone before it is looked at is not. */
+static void measure_directory(struct measure *m, int directory, int depth) {
+  DIR *entries = fdopendir(directory);
+  if (entries == NULL) {
+    close(directory);
+    return;
+  }
+  for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+    struct stat status;
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (!S_ISDIR(status.st_mode)) {
+      measure_file(m, &status);
+      continue;
+    }
+    int inner = depth < MEASURED_DEPTH ? open_inner(dirfd(entries), entry->d_name) : -1;
+    if (inner >= 0) measure_directory(m, inner, depth + 1);
+  }
+  closedir(entries);
+}
+
+/* 0, which no file has, where there is none. */
+static ino_t inode_of(int directory, const char *path) {
+  struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV};
+  struct stat status;
+  int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+  if (fd < 0) return 0;
+  ino_t inode = fstat(fd, &status) == 0 ? status.st_ino : 0;
+  close(fd);
+  return inode;
+}
+
+int step_measure_tree(struct keeper *k, const struct argument *a) {
+  static struct measure m;
+  int top = open(a[MEASURE_TREE_PATH].bytes, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (top < 0) return errno;
+  m = (struct measure){.k = k, .index = (uint32_t)a[MEASURE_TREE_INDEX].number};
+  m.left_out = inode_of(top, a[MEASURE_TREE_WITHOUT].bytes);
+  measure_directory(&m, top, 0);
+  say_linked(&m);
+  say_bytes(k, m.index, &(uint64_t[2]){0, m.sum}, 16);
+  return 0;
 }

@@ -28,6 +28,7 @@ import { fitToHost, type Processors } from "./request-host.ts";
 import { mergeImage } from "./request-image.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { Runs, type StopRequest } from "./runs.ts";
+import { type ContainerSize, findSizes } from "./sizes.ts";
 import { commandOf } from "./spec.ts";
 import { ContainerStore } from "./store.ts";
 import { type WaitCondition, Waiters, type WaitResult } from "./waiters.ts";
@@ -277,6 +278,11 @@ export class Containers {
     const found = await findProcesses(record.name, psArgs, paths);
     this.events.emit("top", record);
     return found;
+  }
+
+  /** How large these containers are, in their order. */
+  sizes(records: readonly ContainerRecord[]): Promise<readonly ContainerSize[]> {
+    return findSizes(this.#rooms, records);
   }
 
   rename(reference: string, name: string): void {

@@ -31,7 +31,6 @@ export const daemonErrors = {
 
   // What comes later.
   noLinks: { status: 501, sentence: "pier does not link containers" },
-  noSizes: { status: 501, sentence: "pier does not measure containers yet" },
   noPull: {
     status: 501,
     sentence: "pier does not pull images yet, and {name} is not here: bring it with pier load -i FILE",

@@ -49,6 +49,8 @@ export interface ContainerService {
   resize(reference: string, rows: number, columns: number): Promise<void>;
   get(reference: string): ContainerRecord;
   list(): readonly ContainerRecord[];
+  /** Bytes: what each of them has written, and that together with its image. */
+  sizes(records: readonly ContainerRecord[]): Promise<readonly { readonly written: number; readonly whole: number }[]>;
   processes(reference: string, psArgs: string): Promise<{ Titles: readonly string[]; Processes: readonly string[][] }>;
   /** Throws at once what is wrong with the request; resolves when the stream is over. */
   attach(

@@ -164,6 +164,7 @@ export class World implements AsyncDisposable {
         resize: note("resize", Promise.resolve()),
         get: (reference) => this.get(reference),
         list: () => this.records,
+        sizes: refuse,
         processes: refuse,
         attach: (_reference, request, client) => {
           this.asked.push(["attach", request]);

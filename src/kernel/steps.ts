@@ -172,6 +172,12 @@ export const stepTable = {
     does: "the layer whose index and tar are in these slots' devices is mounted",
     args: { index: "slot", tar: "slot", target: "text", flags: "number" },
   },
+  measureTree: {
+    code: 30,
+    lanes: outside,
+    does: "the sizes of the files beneath the directory were reported under this number: inode and size of each that has several names, and last a zero and the sum of the others; the symbolic link at `without` counts for nothing",
+    args: { index: "number", path: "text", without: "text" },
+  },
 
   // The child, before it enters its root.
   dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },

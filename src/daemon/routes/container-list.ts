@@ -15,8 +15,7 @@ import { json } from "../wire.ts";
 const allowed =
   "ancestor before exited expose health id is-task isolation label name network publish since status volume".split(" ");
 
-export const list: Handler = ({ services, query }) => {
-  if (query.flag("size")) throw daemonError("noSizes", {});
+export const list: Handler = async ({ services, query }) => {
   const filters = Filters.parse(query.text("filters"), allowed);
   const limit = query.integer("limit") ?? -1;
   const all = query.flag("all") || limit > 0 || filters.has("status");
@@ -25,8 +24,16 @@ export const list: Handler = ({ services, query }) => {
     .list()
     .filter((record) => (all || record.state.status === "running") && tests.every((test) => test(record)));
   const now = Date.now();
-  return json((limit > 0 ? found.slice(0, limit) : found).map((record) => summaryAnswer(record, services, now)));
+  const shown = limit > 0 ? found.slice(0, limit) : found;
+  const sizes = query.flag("size") ? await services.containers.sizes(shown) : [];
+  return json(shown.map((record, index) => ({ ...summaryAnswer(record, services, now), ...sizeAnswer(sizes[index]) })));
 };
+
+/** Docker leaves out what is 0. */
+const sizeAnswer = (size: { readonly written: number; readonly whole: number } | undefined) => ({
+  ...(size === undefined || size.written === 0 ? {} : { SizeRw: size.written }),
+  ...(size === undefined || size.whole === 0 ? {} : { SizeRootFs: size.whole }),
+});
 
 type Test = (record: ContainerRecord) => boolean;
 

@@ -33,9 +33,12 @@ export const explain: Handler = async ({ services, request, query }) => {
   return query.text("format") === "json" ? text(explainPlanJson(plan), jsonType) : text(explainPlan(plan));
 };
 
-export const inspect: Handler = (call) => {
-  if (call.query.flag("size")) throw daemonError("noSizes", {});
-  return json(containerAnswer(call.services.containers.get(idOf(call)), call.services));
+export const inspect: Handler = async (call) => {
+  const { services, query } = call;
+  const record = services.containers.get(idOf(call));
+  const [size] = query.flag("size") ? await services.containers.sizes([record]) : [];
+  const sizes = size === undefined ? {} : { SizeRw: size.written, SizeRootFs: size.whole };
+  return json({ ...containerAnswer(record, services), ...sizes });
 };
 
 export const start: Handler = async (call) =>

@@ -1,0 +1,62 @@
+/** How large a container is: what it has written, and that together with its image, in Docker's numbers. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine } from "../engine.ts";
+import { imageOf } from "../probe/image.ts";
+import { busybox, inspected, said } from "./containers.ts";
+import { Runner } from "./run.ts";
+
+describe("the size of a container", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let runner: Runner;
+  before(async () => {
+    engine = await Engine.launch();
+    runner = new Runner(engine);
+    await engine.load();
+    await engine.load(await imageOf());
+  });
+  after(() => engine.stop());
+
+  const sizes = async (name: string): Promise<readonly number[]> =>
+    (await said(engine, "inspect", "--size", "--format", "{{.SizeRw}} {{.SizeRootFs}}", name)).split(" ").map(Number);
+
+  test("what was written counts, each file once and as long as it says", async () => {
+    const image = Number(await inspected(engine, "{{.Size}}", busybox));
+    const id = await runner.detached("--name", "written", "-v", "/tmp:/v", "--tmpfs", "/t", busybox, "sleep", "1000");
+    assert.deepEqual(await sizes(id), [0, image]);
+    const script = [
+      ...["echo hello >/f", "mkdir -p /d/e", "head -c 102400 /dev/zero >/d/x", "ln /d/x /d/y", "ln -s /d/x /s"],
+      // A hole counts, what is gone does not, and neither does what lies elsewhere.
+      ...[
+        "dd if=/dev/zero of=/hole bs=1 count=1 seek=1000000 2>/dev/null",
+        "rm /bin/vi",
+        "head -c 5000 /dev/zero >/t/f",
+      ],
+    ].join("; ");
+    await said(engine, "exec", id, "sh", "-c", script);
+    // dockerd 20.10 says the same after the same words.
+    assert.deepEqual(await sizes(id), [1_102_411, image + 1_102_411]);
+    assert.equal(await said(engine, "ps", "--size", "--format", "{{.Size}}"), "1.1MB (virtual 3.09MB)");
+    await said(engine, "kill", id);
+    assert.deepEqual(await sizes(id), [1_102_411, image + 1_102_411]);
+    assert.equal(await inspected(engine, "{{.SizeRw}}", id), "<nil>");
+    await said(engine, "rm", id);
+  });
+
+  test("one that was never started has written nothing", async () => {
+    const id = await said(engine, "create", "--network", "none", busybox, "true");
+    assert.equal((await sizes(id))[0], 0);
+    const answer = await engine.request("GET", "/containers/json?all=1&size=1");
+    const [summary] = JSON.parse(answer.body) as readonly Record<string, unknown>[];
+    assert.ok(summary !== undefined && !("SizeRw" in summary) && Number(summary.SizeRootFs) > 0);
+    await said(engine, "rm", id);
+  });
+
+  test("a tree that is deeper than any path has a size too", async () => {
+    const deep = "i=0; while [ $i -lt 300 ]; do mkdir d && cd d && echo x >f; i=$((i + 1)); done";
+    const id = await said(engine, "run", "--detach", "--network", "none", busybox, "sh", "-c", deep);
+    assert.equal(await said(engine, "wait", id), "0");
+    assert.equal((await sizes(id))[0], 600);
+    await said(engine, "rm", id);
+  });
+});
