@@ -139,6 +139,10 @@ export const requestErrors = {
   },
   dead: { status: 409, sentence: "container is marked for removal and cannot be started", hint: "docker rm {name}" },
   removing: { status: 409, sentence: "removal of container {name} is already in progress" },
+  relativeDirectory: {
+    status: 400,
+    sentence: "OCI runtime exec failed: exec failed: Cwd must be an absolute path: {path}",
+  },
   cannotStart: { status: 400, sentence: "{reason}" },
   startFailed: {
     status: 500,

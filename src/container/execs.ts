@@ -86,6 +86,8 @@ export class Execs {
     const record = this.get(id);
     if (record.state.status !== "created") throw containerError("execStarted", { id });
     this.#records.set(id, { ...record, state: { status: "running", pid: 0 } });
+    // Told before it is known whether it can be done, as in Docker.
+    this.#events.emit(`exec_start: ${wordsOf(record.request)}`, target.record, { execID: id });
     const paths = execPaths(this.#rooms, id);
     const request = withSize({ ...record.request, tty: options.tty || record.request.tty }, options);
     let plan: Plan = { outside: [], inside: [], after: [] };
@@ -121,6 +123,8 @@ export class Execs {
     target: ExecTarget,
     paths: ReturnType<typeof execPaths>,
   ): Promise<Plan> {
+    const { workingDirectory = "/" } = request;
+    if (!workingDirectory.startsWith("/")) throw containerError("relativeDirectory", { path: workingDirectory });
     const process = planExecProcess(target.spec, request, await this.#user(request, target), this.#rooms.host);
     const { linux } = target.spec;
     const quiet = options.detach || !(request.stdin || request.stdout || request.stderr);
@@ -149,7 +153,6 @@ export class Execs {
     const record = this.get(id);
     this.#live.set(id, live);
     this.#records.set(id, { ...record, state: { status: "running", pid: live.process.pid } });
-    this.#events.emit(`exec_start: ${wordsOf(record.request)}`, container, { execID: id });
     const ended = (exitCode: number): void => {
       this.#live.delete(id);
       if (this.#records.has(id)) this.#records.set(id, { ...record, state: { status: "exited", exitCode } });

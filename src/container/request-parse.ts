@@ -49,7 +49,9 @@ export const parseExecRequest = (json: unknown): ExecRequest => {
   const body = execBody(json ?? undefined, "");
   if (body.Cmd.length === 0) throw containerError("noExecCommand", {});
   checkEnv(body.Env);
-  const workingDirectory = parseWorkingDirectory(body.WorkingDir);
+  // Whether it can be had is only asked when the session starts, as in Docker.
+  const isAbsolute = body.WorkingDir.startsWith("/");
+  const workingDirectory = isAbsolute ? parseWorkingDirectory(body.WorkingDir) : body.WorkingDir;
   return {
     args: body.Cmd,
     env: body.Env,

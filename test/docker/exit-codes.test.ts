@@ -92,6 +92,7 @@ describe("exit codes", { skip: cannotRun() }, () => {
       [127, /executable file not found in \$PATH/, id, "nosuch"],
       [127, /no such file or directory/, id, "/no/such"],
       [126, /permission denied/, id, "/etc/passwd"],
+      [126, /Cwd must be an absolute path/, "-w", "relative", id, "true"],
       [126, /is a directory/, id, "/etc"],
       [126, /unable to find user nobody-here/, "-u", "nobody-here", id, "true"],
       [126, /chdir to cwd \("\/no\/such"\)/, "-w", "/no/such", id, "true"],
