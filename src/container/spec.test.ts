@@ -275,5 +275,5 @@ test("a container without a name for its host is called by its id, and the host'
   assert.equal(name({}), "0123456789ab");
   assert.equal(name({}, { Hostname: "mine" }), "mine");
   assert.equal(name({ NetworkMode: "host" }), "the-host");
-  assert.equal(name({ UTSMode: "host" }), "the-host");
+  assert.equal(name({ UTSMode: "host" }), "0123456789ab");
 });

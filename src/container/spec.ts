@@ -106,8 +106,8 @@ export const commandOf = (request: CreateRequest): readonly string[] => {
 /** What the container is called by itself. */
 export const hostnameOf = (request: CreateRequest, id: ContainerId, host: Pick<SpecHost, "hostname">): string => {
   if (request.hostname !== "") return request.hostname;
-  const sharesHost = request.network.mode === "host" || request.namespaces.uts.kind === "host";
-  return sharesHost ? host.hostname : id.slice(0, 12);
+  // The name that it would have is its own also where it uses the host's (--uts host), as in Docker.
+  return request.network.mode === "host" ? host.hostname : id.slice(0, 12);
 };
 
 const names = (request: CreateRequest, facts: ContainerFacts, host: SpecHost) => {

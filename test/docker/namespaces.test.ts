@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-import { busybox, pidOf, removeAll, said } from "./containers.ts";
+import { busybox, inspected, pidOf, removeAll, said } from "./containers.ts";
 import { Runner } from "./run.ts";
 
 const kinds = ["cgroup", "ipc", "mnt", "net", "pid", "uts"] as const;
@@ -87,6 +87,14 @@ describe("namespaces", { skip: cannotRun() }, () => {
 
   test("the host's names with --uts host, and no other then", async () => {
     assert.equal(await sh("hostname", "--uts", "host"), hostname());
+    // What it would be called is still its own: only the host's network brings the host's name.
+    const called = async (...flags: string[]) => {
+      const id = await said(engine, "create", ...flags, busybox);
+      return [await inspected(engine, "{{.Config.Hostname}}", id), id.slice(0, 12)];
+    };
+    const [name, id] = await called("--uts", "host");
+    assert.equal(name, id);
+    assert.equal((await called("--network", "host"))[0], hostname());
     await runner.refuses(/conflicting options: hostname and the UTS mode/, "--uts", "host", "--hostname", "x", busybox);
     await runner.refuses(/invalid UTS mode|--uts: invalid UTS mode/i, "--uts", "bogus", busybox);
   });
