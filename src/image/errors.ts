@@ -17,6 +17,10 @@ export const imageErrors = {
   invalidTag: { status: 400, sentence: 'invalid tag "{tag}"' },
   invalidDigest: { status: 400, sentence: "invalid checksum digest {problem}" },
   unsupportedDigest: { status: 400, sentence: "unsupported digest algorithm: {digest}" },
+  ambiguousTag: {
+    status: 400,
+    sentence: "refusing to create an ambiguous tag using digest algorithm as name",
+  },
   digestTag: { status: 400, sentence: "refusing to create a tag with a digest reference" },
 
   // Finding.

@@ -14,7 +14,7 @@ import { findImage, isIdentifier, missingName, nameOf } from "./lookup.ts";
 import { type ArchivedLayer, digestOfBytes } from "./members.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
-import { familiarName, type ImageName, parseName, withDefaultTag } from "./reference.ts";
+import { familiarName, type ImageName, nameToGive, parseName } from "./reference.ts";
 import { planRemoval } from "./removal.ts";
 import { ImageStore, type StoredImage } from "./store.ts";
 import { abortable } from "./streams.ts";
@@ -183,7 +183,7 @@ export class Images {
     const image = this.get(source);
     const parsed = parseName(target);
     if (parsed.digest !== undefined) throw imageError("digestTag", {});
-    const name = withDefaultTag(parsed);
+    const name = nameToGive(parsed);
     this.#store.transaction(() => this.#store.name(name, image.id, this.#now()));
     this.#tell({ action: "tag", id: image.id, name: familiarName(name) });
   }

@@ -4,7 +4,7 @@ import { applyChanges } from "./changes.ts";
 import { emptyConfig, type ImageConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
 import { machineArchitecture } from "./manifest.ts";
-import { type ImageName, parseName, withDefaultTag } from "./reference.ts";
+import { type ImageName, nameToGive, parseName } from "./reference.ts";
 
 export interface ImportOptions {
   readonly name?: string;
@@ -47,7 +47,7 @@ export const planImport = (options: ImportOptions, now: Date): ImportPlan => {
 const parseImportName = (text: string): ImageName => {
   const name = parseName(text);
   if (name.digest !== undefined) throw imageError("importDigest", {});
-  return withDefaultTag(name);
+  return nameToGive(name);
 };
 
 /** What was never said is left out of the document, as in images of other makers. */

@@ -17,7 +17,7 @@ import {
   parseManifest,
 } from "./manifest.ts";
 import { type ArchivedLayer, blobPath, digestOfBytes } from "./members.ts";
-import { type ImageName, parseName, withDefaultTag } from "./reference.ts";
+import { type ImageName, nameToGive, parseName } from "./reference.ts";
 
 /** An image whose every byte is verified and on disk, and that nobody can see yet. */
 export interface ArchivedImage {
@@ -53,7 +53,7 @@ const collectDockerImages = async (archive: ImageArchive): Promise<readonly Arch
 const parseTag = (text: string): ImageName => {
   const name = parseName(text);
   if (name.tag === undefined || name.digest !== undefined) throw imageError("invalidTag", { tag: text });
-  return name;
+  return nameToGive(name);
 };
 
 const collectOciImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
@@ -93,7 +93,7 @@ const chooseManifests = (archive: ImageArchive, listed: readonly Descriptor[]): 
     const manifests = descriptors.flatMap((descriptor) => expandIndex(archive, descriptor, seen));
     const manifest = choosePlatform(manifests)[0] ?? (manifests.length === 1 ? manifests[0] : undefined);
     if (manifest === undefined) return [];
-    return [{ manifest, names: key.startsWith("@") ? [] : [withDefaultTag(parseName(key))] }];
+    return [{ manifest, names: key.startsWith("@") ? [] : [nameToGive(parseName(key))] }];
   });
   if (chosen.length === 0) throw imageError("noPlatform", { architecture: machineArchitecture });
   return chosen;

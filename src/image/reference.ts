@@ -79,6 +79,15 @@ const checkDigest = (digest: string): void => {
 export const withDefaultTag = (name: ImageName): ImageName =>
   name.tag === undefined && name.digest === undefined ? { ...name, tag: "latest" } : name;
 
+/**
+ * The name, with a tag, if an image may be given it. One that reads like an id would stand before the image with that id
+ * (CVE-2014-8179).
+ */
+export const nameToGive = (name: ImageName): ImageName => {
+  if (familiarRepository(name) === "sha256") throw imageError("ambiguousTag", {});
+  return withDefaultTag(name);
+};
+
 const suffix = ({ tag, digest }: ImageName): string =>
   `${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 
