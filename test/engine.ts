@@ -158,7 +158,12 @@ export class Engine {
   }
 
   /** A bare request, for what no client would say. */
-  request(method: string, target: string, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+  request(
+    method: string,
+    target: string,
+    body?: string | Uint8Array,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
       const options = { socketPath: this.socket, method, path: target, headers: { ...type, ...headers } };
