@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { createSocket, type Socket as DatagramSocket } from "node:dgram";
 import { once } from "node:events";
@@ -78,6 +78,12 @@ const openDatagrams = async (): Promise<{ socket: DatagramSocket; port: number }
   open.push(socket);
   return { socket, port: socket.address().port };
 };
+
+test("the relay outlives the want of descriptors, and forgets who is gone", { skip: noCompiler }, () => {
+  using checked = compileChecked("relay-check", ["test/keeper/relay-check.c"]);
+  const { status, stderr } = spawnSync(checked.program, { encoding: "utf8", env: { ASAN_OPTIONS: "detect_leaks=0" } });
+  assert.equal(status, 0, `relay-check.c:${status} ${stderr}`);
+});
 
 describe("the relay", { skip: noCompiler }, () => {
   before(() => {

@@ -1,37 +1,30 @@
 /** The device filter of version 2, attached by a real keeper. Needs root and a mounted cgroup2. */
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { compileDeviceFilter } from "../../src/kernel/cgroup/device-filter.ts";
 import { foldDeviceRules } from "../../src/kernel/cgroup/devices.ts";
 import { findCgroupLayout } from "../../src/kernel/cgroup/find-layout.ts";
-import { encodePlan } from "../../src/kernel/encode.ts";
-import { Keeper } from "../../src/kernel/keeper.ts";
-import { noCompiler } from "../keeper/compile.ts";
+import type { StepFailure } from "../../src/kernel/keeper.ts";
+import type { Step } from "../../src/kernel/steps.ts";
+import { cannotKeep, Keepers } from "./keepers.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
 const layout = await findCgroupLayout();
-const skip =
-  process.getuid?.() !== 0 ? "needs root" : layout.v2 === undefined ? "needs version 2 of control groups" : noCompiler;
+const skip = cannotKeep !== false ? cannotKeep : layout.v2 === undefined && "needs version 2 of control groups";
 
 describe("the device filter of version 2", { skip }, () => {
-  let directory: string;
+  let keepers: Keepers;
   const group = `${layout.v2?.mountPoint}/pier-test-${randomBytes(4).toString("hex")}`;
 
-  before(() => {
-    directory = mkdtempSync(join(tmpdir(), "pier-devices-"));
-    const sources = readdirSync(join(root, "keeper")).filter((name) => name.endsWith(".c") && name !== "hello.c");
-    const flags = ["-std=gnu17", "-O0", "-D_GNU_SOURCE", "-static", "-o", join(directory, "keeper")];
-    execFileSync("cc", [...flags, ...sources.map((name) => join(root, "keeper", name))]);
+  before(async () => {
+    keepers = await Keepers.open();
   });
 
-  after(() => {
-    rmSync(directory, { recursive: true, force: true });
+  after(async () => {
     rmdirSync(group);
+    await keepers[Symbol.asyncDispose]();
   });
 
   test("lets processes use the devices of the rules and no other", async () => {
@@ -42,21 +35,13 @@ describe("the device filter of version 2", { skip }, () => {
         { allow: true, type: "c", major: 1, minor: 5, access: "w" },
       ]),
     );
-    const plan = join(directory, "plan");
-    writeFileSync(
-      plan,
-      encodePlan({
-        outside: [
-          { step: "makeDirectory", path: group, mode: 0o755 },
-          { step: "openDirectory", slot: "cgroup", path: group },
-          { step: "attachDeviceFilter", slot: "cgroup", program },
-        ],
-        inside: [],
-        after: [],
-      }),
-    );
-    const holder = { pid: 0, startTime: 0, program: join(directory, "keeper"), namespace: "", build: "" };
-    await Keeper.launch(holder, plan).exited;
+    await keepers.errand({
+      outside: [
+        { step: "makeDirectory", path: group, mode: 0o755 },
+        { step: "openDirectory", slot: "cgroup", path: group },
+        { step: "attachDeviceFilter", slot: "cgroup", program },
+      ],
+    });
 
     const script = [
       `echo $$ > ${group}/cgroup.procs`,
@@ -67,5 +52,14 @@ describe("the device filter of version 2", { skip }, () => {
     ];
     const { stdout } = spawnSync("/bin/sh", ["-c", script.join("\n")], { encoding: "utf8" });
     assert.deepEqual(stdout.trim().split("\n"), ["null", "zero-write", "no zero-read", "no full"]);
+  });
+
+  test("that the kernel does not take is refused", async () => {
+    const steps: Step[] = [
+      { step: "openDirectory", slot: "cgroup", path: "/" },
+      { step: "attachDeviceFilter", slot: "cgroup", program: new Uint8Array(8) },
+    ];
+    const refused = await keepers.errand({ outside: steps }).catch((failure: StepFailure) => failure);
+    assert.equal((refused as StepFailure).index, 1);
   });
 });
