@@ -1,12 +1,11 @@
 import { formatError } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { latin1 } from "../tar/numbers.ts";
-import type { Attributes } from "./attributes.ts";
 import { type ChunkMap, planChunks } from "./chunks.ts";
-import { MAJOR_MAXIMUM, MINOR_MAXIMUM, TAR_MAXIMUM } from "./format.ts";
-import type { LayerLimits } from "./limits.ts";
+import { CHUNK_ENTRY, MAJOR_MAXIMUM, MINOR_MAXIMUM, TAR_MAXIMUM } from "./format.ts";
+import type { Meter } from "./limits.ts";
 import { printable } from "./paths.ts";
-import type { NodeContent } from "./tree.ts";
+import type { Attributes, LayerNode } from "./tree.ts";
 import { isDropped, XATTRS_MAXIMUM, type Xattrs, xattrProblem, xattrsSize } from "./xattrs.ts";
 
 const TARGET_MAXIMUM = 4095;
@@ -49,51 +48,59 @@ export const mergeXattrs = (before: Xattrs, after: Xattrs, path: string): Xattrs
 const NONE: Xattrs = new Map();
 
 /** What an entry says of the inode, checked. */
-export const attributesOf = (entry: TarEntry, path: string): Attributes => ({
-  // Linux knows no other mode of a symbolic link.
-  mode: entry.type === "symlink" ? 0o777 : entry.mode,
-  uid: ownerOf(entry.uid, path),
-  gid: ownerOf(entry.gid, path),
-  mtime: entry.mtime,
-  xattrs: mergeXattrs(NONE, xattrsOf(entry, path), path),
-});
+export const attributesOf = (entry: TarEntry, path: string, meter: Meter): Attributes => {
+  const xattrs = mergeXattrs(NONE, xattrsOf(entry, path), path);
+  meter.chargeBytes(xattrsSize(xattrs));
+  return {
+    // Linux knows no other mode of a symbolic link.
+    mode: entry.type === "symlink" ? 0o777 : entry.mode,
+    uid: ownerOf(entry.uid, path),
+    gid: ownerOf(entry.gid, path),
+    mtime: entry.mtime,
+    xattrs,
+  };
+};
 
-/** What an entry makes, checked; hard links are not among them. */
-export const contentOf = (entry: TarEntry, path: string, limits: LayerLimits): NodeContent => {
+/** The node that an entry makes; hard links are not among them. */
+export const nodeOf = (entry: TarEntry, path: string, meter: Meter): LayerNode => {
+  const attributes = attributesOf(entry, path, meter);
   switch (entry.type) {
     case "directory":
-    case "fifo":
-      return { type: entry.type };
+      return { type: "directory", attributes, isOpaque: false, children: new Map() };
     case "file":
-      return { type: "file", size: entry.size, chunks: chunksOf(entry, path, limits) };
+      return { type: "file", attributes, size: entry.size, chunks: chunksOf(entry, path, meter) };
     case "symlink": {
       const target = latin1(entry.link);
       if (target === "") throw unsupported(path, "it is a symbolic link to nothing");
       if (target.length > TARGET_MAXIMUM) throw unsupported(path, "its target is too long for a symbolic link");
       if (target.includes("\0")) throw unsupported(path, "there is a NUL in its target");
-      return { type: "symlink", target };
+      meter.chargeBytes(target.length);
+      return { type: "symlink", attributes, target };
     }
     case "character":
     case "block": {
-      const { type, major, minor } = entry;
+      const { major, minor } = entry;
       // overlayfs takes this device for a deleted file; only `.wh.` entries may say that.
-      if (type === "character" && major === 0 && minor === 0) {
+      if (entry.type === "character" && major === 0 && minor === 0) {
         throw unsupported(path, "the character device 0:0 is overlayfs' mark of a deleted file");
       }
       if (major > MAJOR_MAXIMUM || minor > MINOR_MAXIMUM) throw unsupported(path, `${major}:${minor} is no device`);
-      return { type, major, minor };
+      return { type: entry.type, attributes, major, minor };
     }
+    case "fifo":
+      return { type: "fifo", attributes, major: 0, minor: 0 };
     case "hardlink":
       throw unsupported(path, "a hard link is no file of its own");
   }
 };
 
-const chunksOf = ({ size, extents }: TarEntry, path: string, limits: LayerLimits): ChunkMap => {
+const chunksOf = ({ size, extents }: TarEntry, path: string, meter: Meter): ChunkMap => {
   const last = extents.at(-1);
   if (last !== undefined && last.offset + last.length > TAR_MAXIMUM) {
     throw unsupported(path, "it lies beyond the first 2 TiB of the tar");
   }
-  const map = planChunks(size, extents, limits.chunks);
+  const map = planChunks(size, extents, meter.limits.chunks);
   if (typeof map === "string") throw unsupported(path, map);
+  meter.chargeBytes(map.blocks.length * CHUNK_ENTRY);
   return map;
 };
