@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
 import type { Client, Engine } from "./engines.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
+import { type Answers, answersUnderStress } from "./stress.ts";
 
 export interface Bench {
   readonly engines: readonly Engine[];
@@ -221,6 +222,21 @@ const disk = async (bench: Bench): Promise<Row> => {
   return { title, unit: "ms", statistic: "95th percentile", samples };
 };
 
+const stress = (bench: Bench): Row[] => {
+  const all = new Map(bench.clients.map((client) => [client, answersUnderStress(client, image, bench.quick ? 5 : 40)]));
+  const row = (what: string, pick: (answers: Answers) => readonly number[]): Row => ({
+    title: `${what} beside a memory hog, a fork storm, a spinner and a disk writer`,
+    unit: "ms",
+    statistic: "95th percentile",
+    samples: new Map([...all].map(([client, answers]) => [client, pick(answers)])),
+  });
+  return [
+    row("`run --rm` without network", ({ runs }) => runs),
+    row("`exec` of `true`", ({ sessions }) => sessions),
+    row("`version`", ({ pings }) => pings),
+  ];
+};
+
 export const measures: readonly Measure[] = [
   { name: "rest", first: true, run: (bench) => [rest(bench)] },
   { name: "run-none", run: (bench) => [run(bench, "`run --rm busybox true`, no network", "--network", "none")] },
@@ -232,4 +248,5 @@ export const measures: readonly Measure[] = [
   { name: "logs", run: logs },
   { name: "output", run: (bench) => [output(bench)] },
   { name: "disk", run: async (bench) => [await disk(bench)] },
+  { name: "stress", run: stress },
 ];
