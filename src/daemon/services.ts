@@ -1,6 +1,8 @@
 /** What the front desk needs of the rooms behind it. The rooms' classes are these; tests of the wire have small ones. */
+
 import type { Duplex } from "node:stream";
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
+import type { Platform } from "../api/platforms.ts";
 import type { ContainerId, ExecId, ImageId } from "../base/ids.ts";
 import type { AttachRequest } from "../container/attach.ts";
 import type { ContainerEvent } from "../container/events.ts";
@@ -71,7 +73,11 @@ export interface ContainerService {
 export interface ImageService {
   load(
     source: AsyncIterable<Uint8Array>,
-    options: { readonly signal?: AbortSignal; readonly progress?: (line: ProgressLine) => void },
+    options: {
+      readonly signal?: AbortSignal;
+      readonly progress?: (line: ProgressLine) => void;
+      readonly platform?: Platform;
+    },
   ): Promise<unknown>;
   importRoot(
     source: AsyncIterable<Uint8Array>,
@@ -79,6 +85,8 @@ export interface ImageService {
       readonly name?: string;
       readonly message?: string;
       readonly changes?: readonly string[];
+      readonly architecture?: string;
+      readonly variant?: string;
       readonly signal?: AbortSignal;
     },
   ): Promise<ImageId>;

@@ -57,7 +57,7 @@ export const imageErrors = {
   },
   unsupportedMediaType: { status: 400, sentence: "unsupported media type of {what}: {mediaType}" },
   otherSystem: { status: 400, sentence: "cannot load {os} image on linux" },
-  noPlatform: { status: 400, sentence: "no image for linux/{architecture} in the archive" },
+  noPlatform: { status: 400, sentence: "no image for {platform} in the archive" },
   tooManyLayers: { status: 400, sentence: "max depth exceeded: the image has {count} layers, the limit is {limit}" },
   layerLimit: { status: 400, sentence: "the layer has more than {limit} bytes, unpacked" },
   noSpace: {

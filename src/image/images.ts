@@ -1,5 +1,7 @@
 /** The images of a root: what they are, what they are called, how they come and go. */
+
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
+import type { Platform } from "../api/platforms.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
@@ -24,6 +26,8 @@ export type { ImageRecord, ImageUser } from "./record.ts";
 export interface LoadOptions {
   readonly signal?: AbortSignal;
   readonly progress?: (line: ProgressLine) => void;
+  /** Only images for this one. */
+  readonly platform?: Platform;
 }
 
 export interface RemoveOptions {
@@ -77,7 +81,7 @@ export class Images {
     const report = options.progress ?? (() => {});
     const reporter = progressReporter(report, this.#clock);
     await using archive = await ImageArchive.read(abortable(source, options.signal), this.layers, reporter);
-    const found = await collectImages(archive);
+    const found = await collectImages(archive, options.platform);
     options.signal?.throwIfAborted();
     for (const { name, before } of this.#renamings(found)) {
       const stream = `The image ${name} already exists, renaming the old one with ID ${before} to empty string\n`;

@@ -1,4 +1,5 @@
 /** What an archive's documents say: which images there are, of which layers, under which names. */
+import { formatPlatform, isFor, type Platform } from "../api/platforms.ts";
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import type { ImageArchive } from "./archive.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
@@ -30,25 +31,33 @@ export interface ArchivedImage {
 }
 
 /** All images of the archive; throws when anything of any of them is not as it should be. */
-export const collectImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
-  if (archive.has("manifest.json")) return collectDockerImages(archive);
-  if (archive.has("oci-layout") || archive.has("index.json")) return collectOciImages(archive);
+export const collectImages = async (archive: ImageArchive, asked?: Platform): Promise<readonly ArchivedImage[]> => {
+  if (archive.has("manifest.json")) return collectDockerImages(archive, asked);
+  if (archive.has("oci-layout") || archive.has("index.json")) return collectOciImages(archive, asked);
   throw imageError("notAnArchive", {});
 };
 
-const collectDockerImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
+const collectDockerImages = async (
+  archive: ImageArchive,
+  asked: Platform | undefined,
+): Promise<readonly ArchivedImage[]> => {
   const listed = parseArchiveManifest(archive.document("manifest.json"));
   if (listed.length === 0) {
     throw imageError("invalidDocument", { document: "manifest.json", reason: "it lists no images" });
   }
   const images: ArchivedImage[] = [];
   for (const { Config, RepoTags, Layers } of listed) {
+    if (asked !== undefined && !isFor(parseConfig(archive.document(Config)), asked)) continue;
     const names = (RepoTags ?? []).map(parseTag);
     const sources = (Layers ?? []).map((name) => ({ name, expected: {} }));
     images.push(await collectImage(archive, archive.document(Config), sources, names));
   }
+  if (images.length === 0) throw noImageFor(asked);
   return images;
 };
+
+const noImageFor = (asked: Platform | undefined): Error =>
+  imageError("noPlatform", { platform: formatPlatform(asked ?? { os: "linux", architecture: machineArchitecture }) });
 
 const parseTag = (text: string): ImageName => {
   const name = parseName(text);
@@ -56,22 +65,27 @@ const parseTag = (text: string): ImageName => {
   return nameToGive(name);
 };
 
-const collectOciImages = async (archive: ImageArchive): Promise<readonly ArchivedImage[]> => {
+const collectOciImages = async (
+  archive: ImageArchive,
+  asked: Platform | undefined,
+): Promise<readonly ArchivedImage[]> => {
   checkLayout(archive.document("oci-layout"));
   const listed = parseIndex("index.json", archive.document("index.json"));
   if (listed.length === 0) {
     throw imageError("invalidDocument", { document: "index.json", reason: "it lists no manifests" });
   }
   const images: ArchivedImage[] = [];
-  for (const { names, manifest } of chooseManifests(archive, listed)) {
+  for (const { names, manifest } of chooseManifests(archive, listed, asked)) {
     const { config, layers } = parseManifest(
       blobPath(manifest.digest),
       readBlob(archive, manifest),
       manifest.mediaType,
     );
+    if (asked !== undefined && !isFor(parseConfig(readBlob(archive, config)), asked)) continue;
     const sources = layers.map(({ digest, size }) => ({ name: blobPath(digest), expected: { digest, size } }));
     images.push(await collectImage(archive, readBlob(archive, config), sources, names));
   }
+  if (images.length === 0) throw noImageFor(asked);
   return images;
 };
 
@@ -80,8 +94,12 @@ interface ChosenManifest {
   readonly manifest: Descriptor;
 }
 
-/** One manifest for each name: that for this machine, or the only one that there is. */
-const chooseManifests = (archive: ImageArchive, listed: readonly Descriptor[]): readonly ChosenManifest[] => {
+/** One manifest for each name: that for this machine or the asked one, or the only one that there is. */
+const chooseManifests = (
+  archive: ImageArchive,
+  listed: readonly Descriptor[],
+  asked: Platform | undefined,
+): readonly ChosenManifest[] => {
   const groups = new Map<string, Descriptor[]>();
   for (const descriptor of listed) {
     if (isAttestation(descriptor)) continue;
@@ -91,11 +109,11 @@ const chooseManifests = (archive: ImageArchive, listed: readonly Descriptor[]): 
   const chosen = [...groups].flatMap(([key, descriptors]): readonly ChosenManifest[] => {
     const seen = new Set<Digest>();
     const manifests = descriptors.flatMap((descriptor) => expandIndex(archive, descriptor, seen));
-    const manifest = choosePlatform(manifests)[0] ?? (manifests.length === 1 ? manifests[0] : undefined);
+    const manifest = choosePlatform(manifests, asked)[0] ?? (manifests.length === 1 ? manifests[0] : undefined);
     if (manifest === undefined) return [];
     return [{ manifest, names: key.startsWith("@") ? [] : [nameToGive(parseName(key))] }];
   });
-  if (chosen.length === 0) throw imageError("noPlatform", { architecture: machineArchitecture });
+  if (chosen.length === 0) throw noImageFor(asked);
   return chosen;
 };
 

@@ -1,4 +1,6 @@
 /** The documents of image archives and registries: Docker's manifest.json, OCI indexes and manifests. */
+
+import { type Platform as AskedPlatform, isFor } from "../api/platforms.ts";
 import {
   integer,
   list,
@@ -153,13 +155,8 @@ export const machineArchitecture = architectures[process.arch] ?? process.arch;
 /** The manifests for one platform, in the order of the index; those that name none fit every machine. */
 export const choosePlatform = (
   manifests: readonly Descriptor[],
-  architecture = machineArchitecture,
-): readonly Descriptor[] => {
-  const images = manifests.filter((manifest) => !isAttestation(manifest));
-  return images.filter(
-    ({ platform }) =>
-      platform === undefined ||
-      ((platform.os === "linux" || platform.os === "") &&
-        (platform.architecture === architecture || platform.architecture === "")),
+  asked: AskedPlatform = { os: "linux", architecture: machineArchitecture },
+): readonly Descriptor[] =>
+  manifests.filter(
+    (manifest) => !isAttestation(manifest) && (manifest.platform === undefined || isFor(manifest.platform, asked)),
   );
-};

@@ -1,10 +1,12 @@
 /** Images: in, out, and what is there. */
 import { PassThrough } from "node:stream";
 import type { ProgressLine } from "../../api/answers.ts";
+import { formatPlatform, isFor } from "../../api/platforms.ts";
 import { familiarName, parseName, withDefaultTag } from "../../image/reference.ts";
 import { imageAnswer } from "../answers/image.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
+import { platformJson, platformText } from "../platforms.ts";
 import { imageUsers } from "../services.ts";
 import { type Answer, empty, failureOf, json, jsonType, stream } from "../wire.ts";
 
@@ -12,7 +14,13 @@ const nameOf = ({ values }: Call): string => values.name ?? "";
 
 export const inspect: Handler = (call) => json(imageAnswer(call.services.images.get(nameOf(call))));
 
-export const history: Handler = (call) => json(call.services.images.history(nameOf(call)));
+export const history: Handler = (call) => {
+  const { images } = call.services;
+  const [name, asked] = [nameOf(call), platformJson(call.query)];
+  if (asked !== undefined && !isFor(images.get(name), asked))
+    throw daemonError("otherPlatform", { name, asked: formatPlatform(asked) });
+  return json(images.history(name));
+};
 
 export const tag: Handler = (call) => {
   const { services, query } = call;
@@ -36,9 +44,11 @@ export const remove: Handler = (call) => {
 export const load: Handler = (call) => {
   const { services, request, signal, query } = call;
   const quiet = query.flag("quiet");
+  const platform = platformJson(query);
   return progress(call, async (report) => {
     await services.images.load(request, {
       signal,
+      ...(platform === undefined ? {} : { platform }),
       progress: (line) => {
         if (!quiet || line.progressDetail === undefined) report(line);
       },
@@ -59,11 +69,15 @@ const importRoot = (call: Call): Answer => {
   const { services, request, query, signal } = call;
   const [repository, version, message] = [query.text("repo"), query.text("tag"), query.text("message")];
   const name = version === "" ? repository : `${repository}:${version}`;
+  const platform = platformText(query);
+  if (platform !== undefined && platform.os !== "linux") throw daemonError("otherSystem", {});
   return progress(call, async (report) => {
     const id = await services.images.importRoot(request, {
       ...(name === "" ? {} : { name }),
       ...(message === "" ? {} : { message }),
       changes: query.list("changes"),
+      ...(platform === undefined ? {} : { architecture: platform.architecture }),
+      ...(platform?.variant === undefined ? {} : { variant: platform.variant }),
       signal,
     });
     report({ status: id });

@@ -1,0 +1,36 @@
+/** Platforms in queries: as text, or in JSON where an image may have several. */
+import { type Platform, parsePlatform } from "../api/platforms.ts";
+import { object, type Shape, string } from "../api/shape.ts";
+import { daemonError } from "./errors.ts";
+import type { Query } from "./query.ts";
+
+const invalid = (reason: string): Error => daemonError("invalidPlatform", { reason });
+
+/** `linux/arm64`; undefined where none is asked for. */
+export const platformText = (query: Query): Platform | undefined => {
+  const text = query.text("platform");
+  return text === "" ? undefined : parsePlatform(text, invalid);
+};
+
+const shape: Shape<{ readonly os: string; readonly architecture: string; readonly variant: string }> = object({
+  os: string,
+  architecture: string,
+  variant: string,
+});
+
+/** `{"os":"linux","architecture":"arm64"}`; undefined where none is asked for. */
+export const platformJson = (query: Query): Platform | undefined => {
+  const asked = query.list("platform").filter((text) => text !== "");
+  if (asked.length === 0) return undefined;
+  if (asked.length > 1) throw invalid("multiple platforms are not supported");
+  const { os, architecture, variant } = shape(decode(asked[0]!), "platform");
+  return variant === "" ? { os, architecture } : { os, architecture, variant };
+};
+
+const decode = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalid(cause instanceof Error ? cause.message : String(cause));
+  }
+};

@@ -1,0 +1,55 @@
+/** Which machine an image is for, where somebody asks. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine, fixture } from "../engine.ts";
+import { tarOf } from "../probe/image.ts";
+import { busybox, inspected } from "./containers.ts";
+
+const own = { x64: "amd64" }[process.arch as "x64"] ?? process.arch;
+
+describe("platforms", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await Engine.launch();
+    await engine.load();
+  });
+  after(() => engine.stop());
+
+  const refuses = async (sentence: RegExp, ...args: readonly string[]) => {
+    const { code, stdout, stderr } = await engine.docker(args);
+    assert.notEqual(code, 0, args.join(" "));
+    assert.match(stdout + stderr, sentence);
+  };
+
+  test("import makes an image for the asked one", async () => {
+    const root = await tarOf([{ path: "f", content: "x" }]);
+    const platformOf = async (name: string, ...flags: readonly string[]) => {
+      const { code, stderr } = await engine.docker(["import", ...flags, "-", name], { input: root });
+      assert.equal(code, 0, stderr);
+      return inspected(engine, "{{.Os}}/{{.Architecture}}/{{.Variant}}", name);
+    };
+    assert.equal(await platformOf("mine:1"), `linux/${own}/`);
+    assert.equal(await platformOf("other:1", "--platform", "linux/s390x"), "linux/s390x/");
+    assert.equal(await platformOf("arm:1", "--platform", "linux/arm/v6"), "linux/arm/v6");
+    assert.equal(await platformOf("named:1", "--platform", "aarch64"), "linux/arm64/");
+    await refuses(/operating system is not supported/, "import", "--platform", "windows/amd64", "/dev/null");
+    await refuses(/unknown operating system or architecture/, "import", "--platform", "bogus", "/dev/null");
+    await refuses(/cannot parse platform specifier/, "import", "--platform", "a/b/c/d", "/dev/null");
+  });
+
+  test("load takes images for the asked one, and says so when there are none", async () => {
+    const archive = fixture("busybox.docker-archive.tar");
+    const { code, stderr } = await engine.docker(["load", "--platform", `linux/${own}`, "--input", archive]);
+    assert.equal(code, 0, stderr);
+    await refuses(/no image for linux\/s390x in the archive/, "load", "--platform", "linux/s390x", "--input", archive);
+    const bare = await engine.request("POST", "/images/load?platform=nonsense", "");
+    assert.equal(bare.status, 400);
+  });
+
+  test("history is shown for the asked one, which the image must be for", async () => {
+    const { code, stderr } = await engine.docker(["history", "--platform", `linux/${own}`, busybox]);
+    assert.equal(code, 0, stderr);
+    const sentence = /was found but does not provide the specified platform \(linux\/s390x\)/;
+    await refuses(sentence, "history", "--platform", "linux/s390x", busybox);
+  });
+});
