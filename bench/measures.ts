@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
 import type { Client, Engine } from "./engines.ts";
+import { idle } from "./idle.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
 import { type Answers, answersUnderStress } from "./stress.ts";
 
@@ -34,49 +35,57 @@ const image = "fixture/busybox:1.35";
 const debian = "fixture/debian:bookworm";
 const megabyte = 1e6;
 
-/** Samples taken in turns, so that what slows the machine down for a while slows all of them down. */
-const inTurns = (
+/**
+ * Samples taken in turns, so that what slows the machine down for a while slows all of them down; and each when the
+ * machine rests, for engines go on with their work when their command has ended.
+ */
+const inTurns = async (
   clients: readonly Client[],
   rounds: number,
-  sample: (client: Client) => number,
+  sample: (client: Client) => number | Promise<number>,
   isCold = false,
-): Row["samples"] => {
+): Promise<Row["samples"]> => {
   const samples = new Map<Client, number[]>(clients.map((client) => [client, []]));
   // The first time is for the page cache, and does not count.
-  if (!isCold) for (const client of clients) sample(client);
-  for (let round = 0; round < rounds; round++) for (const [client, taken] of samples) taken.push(sample(client));
+  if (!isCold) for (const client of clients) await sample(client);
+  for (let round = 0; round < rounds; round++)
+    for (const [client, taken] of samples) {
+      await idle();
+      taken.push(await sample(client));
+    }
   return samples;
 };
 
 /** One client for each engine: where the engine is measured, not the client. */
 const primary = (bench: Bench): Client[] => bench.engines.flatMap((engine) => engine.clients.slice(0, 1));
 
-const run = (bench: Bench, title: string, ...words: string[]): Row => ({
+const run = async (bench: Bench, title: string, ...words: string[]): Promise<Row> => ({
   title,
   unit: "ms",
   statistic: "median",
   target: { times: 6, ownTimes: 12 },
-  samples: inTurns(bench.clients, bench.quick ? 5 : 20, (client) =>
+  samples: await inTurns(bench.clients, bench.quick ? 5 : 20, (client) =>
     time(client, "run", "--rm", ...words, image, "true"),
   ),
 });
 
-const exec = (bench: Bench): Row => {
+const exec = async (bench: Bench): Promise<Row> => {
   for (const { clients } of bench.engines)
     for (const client of clients.slice(0, 1))
       ask(client, "run", "-d", "--name", "bench-exec", image, "sleep", "100000");
-  const samples = inTurns(bench.clients, bench.quick ? 5 : 20, (client) => time(client, "exec", "bench-exec", "true"));
+  const samples = await inTurns(bench.clients, bench.quick ? 5 : 20, (client) =>
+    time(client, "exec", "bench-exec", "true"),
+  );
   for (const client of primary(bench)) ask(client, "rm", "-f", "bench-exec");
   return { title: "`exec` of `true`", unit: "ms", statistic: "median", target: { times: 4, ownTimes: 4 }, samples };
 };
 
 const parallel = async (bench: Bench): Promise<Row> => {
   const count = bench.quick ? 16 : 40;
-  const samples = new Map<Client, number[]>();
-  for (const client of bench.clients) {
+  const samples = await inTurns(bench.clients, bench.quick ? 1 : 3, async (client) => {
     const took = await timeParallel(client, count, 8, "run", "--rm", image, "true");
-    samples.set(client, [(1000 * count) / took]);
-  }
+    return (1000 * count) / took;
+  });
   const title = `${count} \`run --rm\`, 8 at a time`;
   return { title, unit: "a second", statistic: "median", target: { times: 15, ownTimes: 15 }, samples };
 };
@@ -150,9 +159,9 @@ const rest = (bench: Bench): Row => {
   };
 };
 
-const load = (bench: Bench): Row => {
+const load = async (bench: Bench): Promise<Row> => {
   const archive = bench.fixture("debian.docker-archive.tar.gz");
-  const samples = inTurns(bench.clients, bench.quick ? 1 : 5, (client) => {
+  const samples = await inTurns(bench.clients, bench.quick ? 1 : 5, (client) => {
     const took = time(client, "load", "-i", archive);
     ask(client, "rmi", debian);
     return took;
@@ -166,14 +175,14 @@ const load = (bench: Bench): Row => {
   };
 };
 
-const logs = (bench: Bench): Row[] => {
+const logs = async (bench: Bench): Promise<Row[]> => {
   const lines = bench.quick ? 20_000 : 200_000;
   const rounds = bench.quick ? 1 : 3;
-  const written = inTurns(primary(bench), rounds, (client) => {
+  const written = await inTurns(primary(bench), rounds, (client) => {
     removeIfThere(client, "bench-logs");
     return timeOutput(client, "-l", lines, "run", "--name", "bench-logs", image, "seq", String(lines));
   });
-  const read = inTurns(bench.clients, rounds, (client) => timeOutput(client, "-l", lines, "logs", "bench-logs"));
+  const read = await inTurns(bench.clients, rounds, (client) => timeOutput(client, "-l", lines, "logs", "bench-logs"));
   for (const client of primary(bench)) ask(client, "rm", "-f", "bench-logs");
   const count = lines.toLocaleString("en");
   return [
@@ -199,13 +208,13 @@ const removeIfThere = (client: Client, name: string): void => {
     ask(client, "rm", "-f", name);
 };
 
-const output = (bench: Bench): Row => {
+const output = async (bench: Bench): Promise<Row> => {
   const bytes = bench.quick ? 100_000_000 : 1_000_000_000;
   // Lines of a hundred bytes.
   const script = `yes ${"pier".repeat(25).slice(1)} | head -c ${bytes}`;
   const pass = (client: Client): number =>
     timeOutput(client, "-c", bytes, "run", "--rm", "--network", "none", image, "sh", "-c", script);
-  const samples = inTurns(bench.clients, bench.quick ? 1 : 2, pass, true);
+  const samples = await inTurns(bench.clients, bench.quick ? 1 : 2, pass, true);
   return { title: `${bytes / 1e9} GB through standard output`, unit: "ms", statistic: "median", samples };
 };
 
@@ -239,14 +248,17 @@ const stress = (bench: Bench): Row[] => {
 
 export const measures: readonly Measure[] = [
   { name: "rest", first: true, run: (bench) => [rest(bench)] },
-  { name: "run-none", run: (bench) => [run(bench, "`run --rm busybox true`, no network", "--network", "none")] },
-  { name: "run-bridge", run: (bench) => [run(bench, "`run --rm busybox true`, default bridge")] },
-  { name: "exec", run: (bench) => [exec(bench)] },
+  {
+    name: "run-none",
+    run: async (bench) => [await run(bench, "`run --rm busybox true`, no network", "--network", "none")],
+  },
+  { name: "run-bridge", run: async (bench) => [await run(bench, "`run --rm busybox true`, default bridge")] },
+  { name: "exec", run: async (bench) => [await exec(bench)] },
   { name: "parallel", run: async (bench) => [await parallel(bench)] },
   { name: "many", run: many },
-  { name: "load", run: (bench) => [load(bench)] },
+  { name: "load", run: async (bench) => [await load(bench)] },
   { name: "logs", run: logs },
-  { name: "output", run: (bench) => [output(bench)] },
+  { name: "output", run: async (bench) => [await output(bench)] },
   { name: "disk", run: async (bench) => [await disk(bench)] },
   { name: "stress", run: stress },
 ];

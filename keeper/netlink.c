@@ -9,6 +9,8 @@
 #include "keeper.h"
 
 #define ANSWER_SIZE 65536
+/* The kernel's MAX_ERRNO, and one. */
+#define ERROR_LIMIT 4096
 
 static struct nlmsghdr header_at(const char *at) {
   struct nlmsghdr header;
@@ -39,8 +41,9 @@ static int first_error(const char *answers, size_t size, unsigned *answered) {
     if (header.nlmsg_len < sizeof header || header.nlmsg_len > size) break;
     if (header.nlmsg_type == NLMSG_ERROR) {
       int32_t code;
+      if (header.nlmsg_len < NLMSG_HDRLEN + sizeof code) break;
       memcpy(&code, answers + NLMSG_HDRLEN, sizeof code);
-      if (code != 0 && error == 0) error = -code;
+      if (code != 0 && error == 0) error = code > -ERROR_LIMIT && code < 0 ? -code : EPROTO;
       ++*answered;
     }
     size_t step = NLMSG_ALIGN(header.nlmsg_len);

@@ -212,6 +212,10 @@ void streams_open(struct keeper *k) {
 
 /* The terminal is watched twice, by two descriptors: for what it says and for its room. */
 void stream_terminal(struct keeper *k, int fd) {
+  if (fd < 0 || !is_terminal(k) || k->own[STREAM_IN] >= 0) {
+    if (fd >= 0) close(fd);
+    return;
+  }
   fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
   k->own[STREAM_IN] = fd;
   k->own[STREAM_OUT] = fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -1,4 +1,5 @@
 /** The service of the room: everything that can be done to a container, one thing at a time for each of them. */
+import { existsSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { type ContainerId, type ExecId, newContainerId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
@@ -210,6 +211,8 @@ export class Containers {
   }
 
   async #removeTree(path: string): Promise<void> {
+    // One that never ran has none.
+    if (!existsSync(path)) return;
     await this.#rooms.holder.wake();
     const steps = [{ step: "removeTree", path, tolerate: [errnos.ENOENT.number] } as const];
     await runErrand(this.#rooms.holder, this.#rooms.run, { outside: steps, inside: [], after: [] });

@@ -46,6 +46,15 @@ export interface RunContext {
   destroy(record: ContainerRecord, last: WaitResult): Promise<void>;
 }
 
+/** Milliseconds since 1970. */
+const timeOf = ({ time }: ExitReport): number => Number(time / 1_000_000n);
+
+/** An end that is on record already (a daemon died before it had taken the report away) keeps its beginning. */
+const startOf = ({ state, created }: ContainerRecord, report: ExitReport): number => {
+  if (state.status === "running") return state.startedAt;
+  return state.status === "exited" && state.finishedAt === timeOf(report) ? state.startedAt : created;
+};
+
 export class Runs {
   readonly #context: RunContext;
   readonly #live = new Map<ContainerId, Live>();
@@ -151,9 +160,9 @@ export class Runs {
   async ended(id: ContainerId, report: ExitReport): Promise<void> {
     const record = this.#context.store.get(id);
     const exitCode = exitCodeOf(report.status);
-    const startedAt = record.state.status === "running" ? record.state.startedAt : record.created;
+    const startedAt = startOf(record, report);
     // The keeper's clock may have been read before ours was for the start.
-    const finishedAt = Math.max(startedAt, Number(report.time / 1_000_000n));
+    const finishedAt = Math.max(startedAt, timeOf(report));
     const told = record.state.status === "running" && (record.state.ooms ?? 0) > 0;
     // The kernel's own count: also of what nobody heard, or what the whole machine's lack of memory has cost.
     const oomKilled = told || /^oom_kill [1-9]/m.test(report.report);
@@ -161,15 +170,16 @@ export class Runs {
     if (report.left > 0) await cleanAfter(this.#context.rooms.holder, paths);
     await this.#context.connections.disconnect(id);
     await this.#context.launcher.parents.leave(id);
-    clearRun(paths);
-    // Until now it could not be removed or started again.
-    this.#live.delete(id);
     const { endpoint: _released, ...rest } = record;
     const ended: ContainerRecord = {
       ...rest,
       state: { status: "exited", exitCode, oomKilled, startedAt, finishedAt },
     };
+    // On record before the last word of it is gone: a daemon may die between the two.
     if (!record.request.autoRemove) this.#context.store.put(ended);
+    clearRun(paths);
+    // Until now it could not be removed or started again.
+    this.#live.delete(id);
     if (oomKilled && !told) this.#context.events.emit("oom", ended);
     this.#context.events.emit("die", ended, { exitCode: String(exitCode) });
     this.#context.waiters.ended(id, { exitCode });

@@ -18,6 +18,10 @@ export const formatErrors = {
   layerXattr: { status: 400, sentence: 'cannot set the extended attribute "{name}" of "{path}": {reason}' },
   layerUnsupported: { status: 400, sentence: 'cannot index "{path}": {reason}' },
   layerLimit: { status: 400, sentence: "the layer has {what}, the limit is {limit}" },
+  layerMemory: {
+    status: 400,
+    sentence: "the layer has too many files, names or attributes: its index takes more than {limit} MiB of memory",
+  },
   indexInvalid: { status: 500, sentence: "the layer's index is damaged: {reason}" },
 } as const;
 

@@ -98,7 +98,7 @@ export const writeLayer = async (
   parser.end();
   const diffId = plain.digest() as DiffId;
   await using indexFile = await DurableFile.create(join(directory, "index"));
-  await indexFile.write(index.finish({ diffId, tarSize: plain.size }));
+  for (const piece of index.finish({ diffId, tarSize: plain.size })) await indexFile.write(piece);
   await Promise.all([tar.finish(), indexFile.finish()]);
   await syncDirectory(directory);
   return {

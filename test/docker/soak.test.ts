@@ -32,22 +32,25 @@ describe("soak", { skip: cannotRun() }, () => {
   });
 
   /**
-   * `work` is done so many times, two at a time, and the daemon has at last what it had at first, when it has done as much
-   * before. Memory goes up and down with the collector's turns: what counts is the middle of a quarter of the time.
+   * `work` is done so many times, two at a time, and the daemon has no more at last than it had half-way. Memory goes up and
+   * down with the collector's turns: what counts is the median of a fifth of the time.
    */
   const staysFlat = async (what: string, times: number, work: (index: number) => Promise<void>): Promise<number[]> => {
-    await repeat(Math.ceil(times / 5), 2, work);
-    const { descriptors } = holdingsOf(engine.pid);
+    const descriptors: number[] = [];
     const memory: number[] = [];
     const took = await repeat(times, 2, async (index) => {
       await work(index);
-      if (index % 20 === 0) memory.push(holdingsOf(engine.pid).memory);
+      if (index % 10 !== 0) return;
+      const holdings = holdingsOf(engine.pid);
+      memory.push(holdings.memory);
+      descriptors.push(holdings.descriptors);
     });
-    const quarter = Math.floor(memory.length / 4);
-    const [first, last] = [median(memory.slice(0, quarter)), median(memory.slice(-quarter))];
-    console.log(`${what}: ${(first / mebibyte).toFixed(1)} MiB at first, ${(last / mebibyte).toFixed(1)} MiB at last`);
+    const part = (from: number) =>
+      memory.slice(Math.floor(memory.length * from), Math.floor(memory.length * (from + 0.2)));
+    const [first, last] = [median(part(0.4)), median(part(0.8))];
+    console.log(`${what}: ${(first / mebibyte).toFixed(1)} MiB half-way, ${(last / mebibyte).toFixed(1)} MiB at last`);
     assert.ok(last <= first + growth, `${what}: ${first} bytes became ${last}`);
-    await until("descriptors are closed", () => holdingsOf(engine.pid).descriptors <= descriptors + 2);
+    await until("descriptors are closed", () => holdingsOf(engine.pid).descriptors <= median(descriptors));
     return took;
   };
 

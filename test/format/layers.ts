@@ -48,7 +48,8 @@ export const indexLayer = (tar: Uint8Array): IndexedLayer => {
   const parser = new TarParser({ entry: (entry) => builder.add(entry) });
   parser.push(tar);
   parser.end();
-  return { tar, index: builder.finish({ diffId: diffIdOf(tar), tarSize: tar.length }), isEmpty: builder.isEmpty };
+  const index = Buffer.concat([...builder.finish({ diffId: diffIdOf(tar), tarSize: tar.length })]);
+  return { tar, index, isEmpty: builder.isEmpty };
 };
 
 /** One file of a tree, in the words of the golden listings; `group` is the same for hard links. */

@@ -30,6 +30,7 @@ import {
   cannotKeep,
   codeOf,
   descriptorsOf,
+  isLean,
   Keepers,
   keeperProgram,
   makePipe,
@@ -470,7 +471,7 @@ describe("the keeper", { skip: cannotKeep }, () => {
       free.close();
     });
 
-    test("needs little memory of its own", async () => {
+    test("needs little memory of its own", { skip: isLean ? false : "the sanitizers need more" }, async () => {
       // What it shares with all keepers, its program, is in memory once: two make it shared.
       const [first, second] = await Promise.all([keepers.run(sleeper, { log: {} }), keepers.run(sleeper, { log: {} })]);
       const own = privateKilobytes(parentOf(second.process.pid));

@@ -20,6 +20,8 @@ const checkout = fileURLToPath(new URL("../..", import.meta.url));
 /** Another build of the keeper can be tested in its place. */
 const build = join(checkout, process.env.PIER_BUILD ?? "build");
 export const keeperProgram = join(build, "keeper");
+/** Whether a keeper needs no more than its own memory: one that is watched by the sanitizers has theirs too. */
+export const isLean = !build.endsWith("sanitized");
 export const probe = join(build, "probe");
 
 const missing = [keeperProgram, probe].find((path) => !existsSync(path));

@@ -28,7 +28,7 @@ const makeLayer = (keepers: Keepers): Place => {
   const place = { index: join(directory, "index"), tar: join(directory, "tar"), target: join(directory, "mounted") };
   mkdirSync(place.target, { recursive: true });
   const diffId = digestFromHex("0".repeat(64)) as DiffId;
-  writeFileSync(place.index, new IndexBuilder().finish({ diffId, tarSize }));
+  writeFileSync(place.index, Buffer.concat([...new IndexBuilder().finish({ diffId, tarSize })]));
   writeFileSync(place.tar, new Uint8Array(tarSize));
   return place;
 };

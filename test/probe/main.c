@@ -44,6 +44,8 @@ static const struct {
     {"sleep", probe_sleep, "SECONDS, for ever without"},
     {"spin", probe_spin, "SECONDS of processor time"},
     {"trap", probe_trap, "COUNT: says ready, then each signal; exits with the last one's number (COUNT 0: never)"},
+    {"tick", probe_tick, "MILLISECONDS CODE: a line each time, until SIGTERM; then how many, and that exit code"},
+    {"churn", probe_churn, "COUNT processes, a hundred at once: how many of them were killed"},
     {"setuid", probe_setuid, "UID [GID]"},
     {"chdir", probe_chdir, "PATH"},
     {"exec", probe_exec, "PATH ARGUMENT..."},

@@ -12,6 +12,7 @@ verb probe_open, probe_cat, probe_write, probe_stat, probe_list, probe_mknod, pr
 verb probe_swap, probe_tamper, probe_links, probe_trace, probe_writable, probe_handle, probe_type, probe_connect;
 verb probe_exit, probe_signal, probe_sleep, probe_spin, probe_trap, probe_setuid, probe_exec, probe_chdir;
 verb probe_bytes, probe_verify, probe_lines, probe_echo, probe_hold;
+verb probe_tick, probe_churn;
 verb probe_fork, probe_orphans, probe_memory, probe_bomb, probe_files, probe_disk;
 verb probe_interfaces, probe_tcp_serve, probe_tcp_ask, probe_udp_serve, probe_udp_ask;
 

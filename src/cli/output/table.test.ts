@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { harmless } from "../streams/output.ts";
-import { alignColumns, ellipsis, formatTable, shortId } from "./table.ts";
+import { alignColumns, ellipsis, formatTable, harmless, shortId } from "./table.ts";
 
 test("columns are as wide as their widest cell and 3 blanks, and at least 10", () => {
   assert.equal(

@@ -16,13 +16,19 @@ const alignmentBits = (value: number): number => {
   return bits;
 };
 
+/** The smallest chunk that holds a file of this size whole, or the biggest that there is. */
+export const wholeBits = (size: number): number => {
+  let bits = 0;
+  while (bits < CHUNK_BITS_MASK && BLOCK * 2 ** bits < size) bits++;
+  return bits;
+};
+
 /**
  * The biggest chunks with which every border between data and hole lies between two chunks.
  * Undefined when a border lies inside a block, or when data follows data that does not end with one.
  */
 const chunkBits = (size: number, extents: readonly TarExtent[]): number | undefined => {
-  let bits = 0;
-  while (bits < CHUNK_BITS_MASK && BLOCK * 2 ** bits < size) bits++;
+  let bits = wholeBits(size);
   for (const { logical, offset, length } of extents) {
     const end = logical + length;
     if (!isAligned(logical) || !isAligned(offset) || (end !== size && !isAligned(end))) return undefined;

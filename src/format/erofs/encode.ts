@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type DiffId, hexOf } from "../../base/ids.ts";
-import { putDirectory } from "./directories.ts";
+import type { ChunkMap } from "./chunks.ts";
 import {
   alignUp,
   BLOCK,
@@ -12,8 +12,6 @@ import {
   DEVICE_SLOT_OFFSET,
   DEVICE_SLOT_SIZE,
   deviceField,
-  direntTypes,
-  encodeDevice,
   FORMAT_EXTENDED,
   HOLE,
   IMAGE_ALIGNMENT,
@@ -24,85 +22,49 @@ import {
   LAYOUT_SHIFT,
   layouts,
   modes,
-  SLOT,
   SUPER_MAGIC,
   SUPER_OFFSET,
   superField,
   TAR_DEVICE,
 } from "./format.ts";
-import { type Layout, type PlacedInode, planLayout } from "./layout.ts";
-import type { DirectoryNode, LayerNode } from "./tree.ts";
-import { putXattrs, xattrCount } from "./xattrs.ts";
+import { inodeEnd, type Layout, PlacedInodes, planLayout, tailOffset } from "./layout.ts";
+import { blockEnd, putBlock } from "./names.ts";
+import { ROOT, type Tree } from "./tree.ts";
+import { xattrCount } from "./xattrs.ts";
 
 /** Changes whenever the same layer would give other bytes, so that a UUID always means the same ones. */
 export const WRITER_VERSION = 1;
 
-const nidOf = ({ offset }: PlacedInode): number => offset / SLOT;
+/** What is handed on at once. */
+const PIECE = 256 * 1024;
 
-const isInline = (inode: PlacedInode): boolean =>
-  inode.dataOffset !== 0 && inode.dataOffset === inode.offset + INODE_SIZE + inode.xattrsSize;
+/** An image that is written from front to back and handed on in pieces; what nobody writes is zero. */
+class Pieces {
+  #bytes = Buffer.alloc(PIECE + IMAGE_ALIGNMENT);
+  #start = 0;
 
-const layoutOf = (inode: PlacedInode): number => {
-  if (inode.node.type === "file" && inode.node.size > 0) return layouts.chunks;
-  return isInline(inode) ? layouts.inline : layouts.plain;
-};
-
-const unionOf = ({ node, dataOffset }: PlacedInode, layout: number): number => {
-  if (node.type === "character" || node.type === "block") return encodeDevice(node.major, node.minor);
-  if (node.type === "file") return node.size === 0 ? 0 : node.chunks.bits | CHUNK_INDEXES;
-  return layout === layouts.plain ? dataOffset / BLOCK : 0;
-};
-
-const typeOf = (node: LayerNode): keyof typeof modes => (node.type === "whiteout" ? "character" : node.type);
-
-const putInode = (bytes: Buffer, inode: PlacedInode, number: number): void => {
-  const { node, attributes, offset, nlink, size } = inode;
-  const layout = layoutOf(inode);
-  bytes.writeUInt16LE(FORMAT_EXTENDED | (layout << LAYOUT_SHIFT), offset + inodeField.format);
-  bytes.writeUInt16LE(xattrCount(inode.xattrsSize), offset + inodeField.xattrCount);
-  bytes.writeUInt16LE(modes[typeOf(node)] | attributes.mode, offset + inodeField.mode);
-  bytes.writeUInt32LE(size % 2 ** 32, offset + inodeField.size);
-  bytes.writeUInt32LE(Math.floor(size / 2 ** 32), offset + inodeField.size + 4);
-  bytes.writeUInt32LE(unionOf(inode, layout), offset + inodeField.union);
-  bytes.writeUInt32LE(number, offset + inodeField.number);
-  bytes.writeUInt32LE(attributes.uid, offset + inodeField.uid);
-  bytes.writeUInt32LE(attributes.gid, offset + inodeField.gid);
-  bytes.writeBigInt64LE(attributes.mtime.seconds, offset + inodeField.mtime);
-  bytes.writeUInt32LE(attributes.mtime.nanoseconds, offset + inodeField.mtimeNanoseconds);
-  bytes.writeUInt32LE(nlink, offset + inodeField.nlink);
-};
-
-const putChunks = (bytes: Buffer, inode: PlacedInode, blocks: readonly number[]): void => {
-  const start = alignUp(inode.offset + INODE_SIZE + inode.xattrsSize, CHUNK_ENTRY);
-  for (const [index, block] of blocks.entries()) {
-    const at = start + index * CHUNK_ENTRY;
-    bytes.writeUInt16LE(block === HOLE ? 0 : TAR_DEVICE, at + chunkField.device);
-    bytes.writeUInt32LE(block, at + chunkField.block);
+  /** Whether everything up to `end` goes into the current piece. */
+  has(end: number): boolean {
+    return end - this.#start <= PIECE;
   }
-};
 
-const putEntries = (bytes: Buffer, inode: PlacedInode, directory: DirectoryNode, layout: Layout): void => {
-  const dirents = inode.names.map((name) => {
-    const child = directory.children.get(name);
-    const dotted = name === "." ? inode : (inode.parent ?? inode);
-    const target = child === undefined ? dotted : layout.inodeOf.get(child)!;
-    return { name, nid: nidOf(target), type: direntTypes[typeOf(target.node)] };
-  });
-  putDirectory(bytes, inode.dataOffset, dirents);
-};
+  /** The current piece, which ends at `offset`; the next one has room for that many bytes from there. */
+  turn(offset: number, length = 0): Uint8Array {
+    const piece = this.#bytes.subarray(0, offset - this.#start);
+    this.#bytes = Buffer.alloc(Math.max(PIECE, length) + IMAGE_ALIGNMENT);
+    this.#start = offset;
+    return piece;
+  }
 
-const putSuper = (bytes: Buffer, layout: Layout): void => {
-  const at = (field: keyof typeof superField): number => SUPER_OFFSET + superField[field];
-  bytes.writeUInt32LE(SUPER_MAGIC, at("magic"));
-  bytes.writeUInt32LE(COMPAT_MTIME, at("featureCompat"));
-  bytes.writeUInt8(BLOCK_BITS, at("blockBits"));
-  bytes.writeUInt16LE(nidOf(layout.inodes[0]!), at("rootNid"));
-  bytes.writeUInt32LE(layout.inodes.length, at("inodes"));
-  bytes.writeUInt32LE(bytes.length / BLOCK, at("blocks"));
-  bytes.writeUInt32LE(INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, at("featureIncompat"));
-  bytes.writeUInt16LE(1, at("extraDevices"));
-  bytes.writeUInt16LE(DEVICE_SLOT_OFFSET / DEVICE_SLOT_SIZE, at("deviceTable"));
-};
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** Where a byte of the image lies in `bytes`. */
+  at(offset: number): number {
+    return offset - this.#start;
+  }
+}
 
 /** A version 8 UUID (RFC 9562): the first bytes of a hash, four bits of version and two of variant. */
 const uuidOf = (diffId: DiffId): Uint8Array => {
@@ -113,21 +75,109 @@ const uuidOf = (diffId: DiffId): Uint8Array => {
   return uuid;
 };
 
-/** The whole index; what no field says is zero. */
-export const encodeIndex = (root: DirectoryNode, diffId: DiffId, tarSize: number): Uint8Array => {
-  const layout = planLayout(root);
-  const bytes = Buffer.alloc(alignUp(layout.end, IMAGE_ALIGNMENT));
-  putSuper(bytes, layout);
-  bytes.set(uuidOf(diffId), SUPER_OFFSET + superField.uuid);
+const putHead = (bytes: Buffer, layout: Layout, diffId: DiffId, tarSize: number): void => {
+  const at = (field: keyof typeof superField): number => SUPER_OFFSET + superField[field];
+  bytes.writeUInt32LE(SUPER_MAGIC, at("magic"));
+  bytes.writeUInt32LE(COMPAT_MTIME, at("featureCompat"));
+  bytes.writeUInt8(BLOCK_BITS, at("blockBits"));
+  bytes.writeUInt16LE(layout.nids[ROOT]!, at("rootNid"));
+  bytes.writeUInt32LE(layout.inodes, at("inodes"));
+  bytes.writeUInt32LE(layout.size / BLOCK, at("blocks"));
+  bytes.set(uuidOf(diffId), at("uuid"));
+  bytes.writeUInt32LE(INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, at("featureIncompat"));
+  bytes.writeUInt16LE(1, at("extraDevices"));
+  bytes.writeUInt16LE(DEVICE_SLOT_OFFSET / DEVICE_SLOT_SIZE, at("deviceTable"));
   bytes.write(hexOf(diffId), DEVICE_SLOT_OFFSET + deviceField.tag, "latin1");
   bytes.writeUInt32LE(Math.ceil(tarSize / BLOCK), DEVICE_SLOT_OFFSET + deviceField.blocks);
-  for (const [index, inode] of layout.inodes.entries()) {
-    putInode(bytes, inode, index + 1);
-    putXattrs(bytes, inode.offset + INODE_SIZE, inode.attributes.xattrs);
-    const { node } = inode;
-    if (node.type === "directory") putEntries(bytes, inode, node, layout);
-    else if (node.type === "file") putChunks(bytes, inode, node.chunks.blocks);
-    else if (node.type === "symlink") bytes.write(node.target, inode.dataOffset, "latin1");
-  }
-  return bytes;
 };
+
+const unionOf = (tree: Tree, inode: number, data: number | undefined): number => {
+  switch (tree.typeOf(inode)) {
+    case "file":
+      return tree.sizeOf(inode) === 0 ? 0 : tree.chunksOf(inode).bits | CHUNK_INDEXES;
+    case "character":
+    case "block":
+      return tree.deviceOf(inode);
+    default:
+      return (data ?? 0) / BLOCK;
+  }
+};
+
+const layoutOf = (tree: Tree, inode: number, data: number | undefined): number => {
+  const type = tree.typeOf(inode);
+  if (type === "file" && tree.sizeOf(inode) > 0) return layouts.chunks;
+  return (type === "directory" || type === "symlink") && data === undefined ? layouts.inline : layouts.plain;
+};
+
+/** The inode's fixed part and its attributes. */
+const putInode = (bytes: Buffer, at: number, { tree, links }: Layout, { inode, data }: PlacedInodes): void => {
+  const xattrs = tree.encodedXattrs(inode);
+  const size = tree.sizeOf(inode);
+  bytes.writeUInt16LE(FORMAT_EXTENDED | (layoutOf(tree, inode, data) << LAYOUT_SHIFT), at + inodeField.format);
+  bytes.writeUInt16LE(xattrCount(xattrs.length), at + inodeField.xattrCount);
+  bytes.writeUInt16LE(modes[tree.typeOf(inode)], at + inodeField.mode);
+  bytes.writeUInt32LE(size % 2 ** 32, at + inodeField.size);
+  bytes.writeUInt32LE(Math.floor(size / 2 ** 32), at + inodeField.size + 4);
+  bytes.writeUInt32LE(unionOf(tree, inode, data), at + inodeField.union);
+  bytes.writeUInt32LE(links[inode]!, at + inodeField.nlink);
+  tree.putAttributes(inode, bytes, at);
+  if (xattrs !== "") bytes.write(xattrs, at + INODE_SIZE, "latin1");
+};
+
+const putChunks = (bytes: Buffer, start: number, { blocks }: ChunkMap): void => {
+  for (const [index, block] of blocks.entries()) {
+    const at = start + index * CHUNK_ENTRY;
+    bytes.writeUInt16LE(block === HOLE ? 0 : TAR_DEVICE, at + chunkField.device);
+    bytes.writeUInt32LE(block, at + chunkField.block);
+  }
+};
+
+/** What lies behind an inode and its attributes. */
+const putTail = (bytes: Buffer, at: number, layout: Layout, inode: number): void => {
+  const { tree } = layout;
+  const type = tree.typeOf(inode);
+  if (type === "file") putChunks(bytes, alignUp(at, CHUNK_ENTRY), tree.chunksOf(inode));
+  else if (type === "symlink") bytes.write(tree.targetOf(inode), at, "latin1");
+  else if (type === "directory") {
+    putBlock(bytes, at, layout, { directory: inode, first: tree.firstOf(inode), end: tree.endOf(inode) });
+  }
+};
+
+/** Data that lies apart from its inode, at `data`. */
+function* putApart(pieces: Pieces, layout: Layout, inode: number, data: number): Generator<Uint8Array> {
+  const { tree, names } = layout;
+  if (!tree.isDirectory(inode)) {
+    const size = tree.sizeOf(inode);
+    if (!pieces.has(data + size)) yield pieces.turn(data, size);
+    pieces.bytes.write(tree.targetOf(inode), pieces.at(data), "latin1");
+    return;
+  }
+  const end = tree.endOf(inode);
+  for (let first = tree.firstOf(inode), at = data; first < end; at += BLOCK) {
+    const next = blockEnd(tree, names, first, end);
+    if (!pieces.has(at + BLOCK)) yield pieces.turn(at, BLOCK);
+    putBlock(pieces.bytes, pieces.at(at), layout, { directory: inode, first, end: next });
+    first = next;
+  }
+}
+
+/** The whole index, in pieces; what no field says is zero. */
+export function* encodeIndex(tree: Tree, diffId: DiffId, tarSize: number): Generator<Uint8Array> {
+  const layout = planLayout(tree);
+  const pieces = new Pieces();
+  putHead(pieces.bytes, layout, diffId, tarSize);
+  const placed = new PlacedInodes(layout);
+  for (let number = 1; placed.next(); number++) {
+    const { inode, offset } = placed;
+    const end = inodeEnd(tree, inode, offset);
+    if (!pieces.has(end)) yield pieces.turn(offset, end - offset);
+    const at = pieces.at(offset);
+    putInode(pieces.bytes, at, layout, placed);
+    pieces.bytes.writeUInt32LE(number, at + inodeField.number);
+    if (placed.data === undefined) putTail(pieces.bytes, pieces.at(tailOffset(tree, inode, offset)), layout, inode);
+  }
+  for (const apart = new PlacedInodes(layout); apart.next(); ) {
+    if (apart.data !== undefined) yield* putApart(pieces, layout, apart.inode, apart.data);
+  }
+  yield pieces.turn(layout.size);
+}

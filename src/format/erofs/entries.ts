@@ -1,11 +1,12 @@
 import { formatError } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { latin1 } from "../tar/numbers.ts";
+import type { Attributes } from "./attributes.ts";
 import { type ChunkMap, planChunks } from "./chunks.ts";
-import { CHUNK_ENTRY, MAJOR_MAXIMUM, MINOR_MAXIMUM, TAR_MAXIMUM } from "./format.ts";
-import type { Meter } from "./limits.ts";
+import { MAJOR_MAXIMUM, MINOR_MAXIMUM, TAR_MAXIMUM } from "./format.ts";
+import type { LayerLimits } from "./limits.ts";
 import { printable } from "./paths.ts";
-import type { Attributes, LayerNode } from "./tree.ts";
+import type { NodeContent } from "./tree.ts";
 import { isDropped, XATTRS_MAXIMUM, type Xattrs, xattrProblem, xattrsSize } from "./xattrs.ts";
 
 const TARGET_MAXIMUM = 4095;
@@ -48,59 +49,51 @@ export const mergeXattrs = (before: Xattrs, after: Xattrs, path: string): Xattrs
 const NONE: Xattrs = new Map();
 
 /** What an entry says of the inode, checked. */
-export const attributesOf = (entry: TarEntry, path: string, meter: Meter): Attributes => {
-  const xattrs = mergeXattrs(NONE, xattrsOf(entry, path), path);
-  meter.chargeBytes(xattrsSize(xattrs));
-  return {
-    // Linux knows no other mode of a symbolic link.
-    mode: entry.type === "symlink" ? 0o777 : entry.mode,
-    uid: ownerOf(entry.uid, path),
-    gid: ownerOf(entry.gid, path),
-    mtime: entry.mtime,
-    xattrs,
-  };
-};
+export const attributesOf = (entry: TarEntry, path: string): Attributes => ({
+  // Linux knows no other mode of a symbolic link.
+  mode: entry.type === "symlink" ? 0o777 : entry.mode,
+  uid: ownerOf(entry.uid, path),
+  gid: ownerOf(entry.gid, path),
+  mtime: entry.mtime,
+  xattrs: mergeXattrs(NONE, xattrsOf(entry, path), path),
+});
 
-/** The node that an entry makes; hard links are not among them. */
-export const nodeOf = (entry: TarEntry, path: string, meter: Meter): LayerNode => {
-  const attributes = attributesOf(entry, path, meter);
+/** What an entry makes, checked; hard links are not among them. */
+export const contentOf = (entry: TarEntry, path: string, limits: LayerLimits): NodeContent => {
   switch (entry.type) {
     case "directory":
-      return { type: "directory", attributes, isOpaque: false, children: new Map() };
+    case "fifo":
+      return { type: entry.type };
     case "file":
-      return { type: "file", attributes, size: entry.size, chunks: chunksOf(entry, path, meter) };
+      return { type: "file", size: entry.size, chunks: chunksOf(entry, path, limits) };
     case "symlink": {
       const target = latin1(entry.link);
       if (target === "") throw unsupported(path, "it is a symbolic link to nothing");
       if (target.length > TARGET_MAXIMUM) throw unsupported(path, "its target is too long for a symbolic link");
       if (target.includes("\0")) throw unsupported(path, "there is a NUL in its target");
-      meter.chargeBytes(target.length);
-      return { type: "symlink", attributes, target };
+      return { type: "symlink", target };
     }
     case "character":
     case "block": {
-      const { major, minor } = entry;
+      const { type, major, minor } = entry;
       // overlayfs takes this device for a deleted file; only `.wh.` entries may say that.
-      if (entry.type === "character" && major === 0 && minor === 0) {
+      if (type === "character" && major === 0 && minor === 0) {
         throw unsupported(path, "the character device 0:0 is overlayfs' mark of a deleted file");
       }
       if (major > MAJOR_MAXIMUM || minor > MINOR_MAXIMUM) throw unsupported(path, `${major}:${minor} is no device`);
-      return { type: entry.type, attributes, major, minor };
+      return { type, major, minor };
     }
-    case "fifo":
-      return { type: "fifo", attributes, major: 0, minor: 0 };
     case "hardlink":
       throw unsupported(path, "a hard link is no file of its own");
   }
 };
 
-const chunksOf = ({ size, extents }: TarEntry, path: string, meter: Meter): ChunkMap => {
+const chunksOf = ({ size, extents }: TarEntry, path: string, limits: LayerLimits): ChunkMap => {
   const last = extents.at(-1);
   if (last !== undefined && last.offset + last.length > TAR_MAXIMUM) {
     throw unsupported(path, "it lies beyond the first 2 TiB of the tar");
   }
-  const map = planChunks(size, extents, meter.limits.chunks);
+  const map = planChunks(size, extents, limits.chunks);
   if (typeof map === "string") throw unsupported(path, map);
-  meter.chargeBytes(map.blocks.length * CHUNK_ENTRY);
   return map;
 };

@@ -4,7 +4,7 @@ import { PierError } from "../../base/errors.ts";
 import type { TarEntry, TarEntryType } from "../tar/entry.ts";
 import { LayerTree } from "./layer.ts";
 import { defaultLayerLimits, type LayerLimits } from "./limits.ts";
-import type { LayerNode } from "./tree.ts";
+import { isDot, ROOT, type Tree, WHITEOUT } from "./tree.ts";
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"));
 
@@ -35,26 +35,33 @@ const symlink = (path: string, link: string): TarEntry => entry(path, "symlink",
 const hardlink = (path: string, link: string, changes: Changes = {}): TarEntry =>
   entry(path, "hardlink", { link, ...changes });
 
-const build = (entries: readonly TarEntry[], limits: LayerLimits = defaultLayerLimits): LayerTree => {
-  const tree = new LayerTree(limits);
-  for (const one of entries) tree.add(one);
-  return tree;
+const build = (entries: readonly TarEntry[], limits: LayerLimits = defaultLayerLimits): Tree => {
+  const layer = new LayerTree(limits);
+  for (const one of entries) layer.add(one);
+  return layer.tree;
 };
 
-const nodeAt = (tree: LayerTree, path: string): LayerNode | undefined => {
-  let node: LayerNode | undefined = tree.root;
-  for (const name of path.split("/")) node = node?.type === "directory" ? node.children.get(name) : undefined;
-  return node;
+/** The inode at a path, no link followed. */
+const inodeAt = (tree: Tree, path: string): number => {
+  let inode = ROOT;
+  for (const name of path.split("/")) {
+    const next = tree.find(inode, name);
+    assert.notEqual(next, undefined, `${path} is missing`);
+    inode = next!;
+  }
+  return inode;
 };
 
-const paths = (tree: LayerTree): string[] => {
-  const found: string[] = [];
-  const visit = (node: LayerNode, path: string): void => {
-    const mark = node.type === "directory" && node.isOpaque ? " opaque" : "";
-    if (path !== "") found.push(`${path} ${node.type}${mark}`);
-    if (node.type === "directory") for (const [name, child] of node.children) visit(child, `${path}/${name}`);
-  };
-  visit(tree.root, "");
+const paths = (tree: Tree): string[] => {
+  const pathOf = (name: number): string =>
+    name === ROOT ? "" : `${pathOf(tree.directoryOf(name))}/${tree.nameOf(name)}`;
+  const found = [...tree.list()]
+    .filter((name) => !isDot(name))
+    .map((name) => {
+      const inode = tree.inodeOf(name);
+      const type = inode === WHITEOUT ? "whiteout" : tree.typeOf(inode);
+      return `${pathOf(name)} ${type}${tree.isOpaque(inode) ? " opaque" : ""}`;
+    });
   return found.sort();
 };
 
@@ -86,13 +93,14 @@ describe("paths of a layer", () => {
   it("of the root itself change nothing, whatever the entry is", () => {
     const tree = build([entry("/"), symlink(".", "/etc"), directory("./", { mode: 0o700 }), entry("")]);
     assert.ok(tree.isEmpty);
-    assert.equal(tree.root.attributes.mode, 0o755);
+    assert.equal(tree.attributesOf(ROOT).mode, 0o755);
   });
 
   it("make missing parents, 0755 and root's, with the time of what needed them", () => {
-    const made = nodeAt(build([entry("a/b/c", "file", { uid: 7 })]), "a/b");
-    assert.ok(made?.type === "directory");
-    assert.deepEqual(made.attributes, {
+    const tree = build([entry("a/b/c", "file", { uid: 7 })]);
+    const made = inodeAt(tree, "a/b");
+    assert.equal(tree.typeOf(made), "directory");
+    assert.deepEqual(tree.attributesOf(made), {
       mode: 493,
       uid: 0,
       gid: 0,
@@ -119,6 +127,7 @@ describe("paths of a layer", () => {
     refuses(/too many links/, symlink("a", "b"), symlink("b", "a"), entry("a/x"));
     refuses(/not a directory/, entry("f"), entry("f/x"));
     refuses(/not a directory/, entry("f"), symlink("l", "f/x/y"), entry("l/x"));
+    refuses(/file name too long/, symlink("l", "n".repeat(256)), entry("l/x"));
   });
 });
 
@@ -129,11 +138,11 @@ describe("entries of one name", () => {
       entry("d/x"),
       directory("d", { mode: 0o711, ...xattrs({ "user.b": "2" }) }),
     ]);
-    const node = nodeAt(tree, "d");
-    assert.ok(node?.type === "directory" && node.children.has("x"));
-    assert.equal(node.attributes.mode, 0o711);
+    assert.ok(inodeAt(tree, "d/x"));
+    const { mode, xattrs: kept } = tree.attributesOf(inodeAt(tree, "d"));
+    assert.equal(mode, 0o711);
     assert.deepEqual(
-      [...node.attributes.xattrs].map(([name, value]) => name + value),
+      [...kept].map(([name, value]) => name + value),
       ["user.a49", "user.b50"],
     );
     assert.deepEqual(paths(build([directory("n"), entry("n/in"), symlink("n", "d"), directory("n")])), [
@@ -150,16 +159,17 @@ describe("hard links", () => {
       hardlink("d/h", "/f", { mode: 0o600, uid: 9 }),
       hardlink("i", "d/h", { mode: 0o640 }),
     ]);
-    const node = nodeAt(tree, "f");
-    assert.ok(node?.type === "file" && nodeAt(tree, "d/h") === node && nodeAt(tree, "i") === node);
-    assert.deepEqual([node.attributes.mode, node.attributes.uid], [0o640, 0]);
+    const inode = inodeAt(tree, "f");
+    assert.ok(tree.typeOf(inode) === "file" && inodeAt(tree, "d/h") === inode && inodeAt(tree, "i") === inode);
+    const { mode, uid } = tree.attributesOf(inode);
+    assert.deepEqual([mode, uid], [0o640, 0]);
   });
 
   it("go to symbolic links themselves, and through links on the way", () => {
     const tree = build([directory("d"), symlink("d/s", "/etc/shadow"), symlink("l", "d"), hardlink("h", "l/s")]);
-    const node = nodeAt(tree, "h");
-    assert.ok(node?.type === "symlink" && node === nodeAt(tree, "d/s"));
-    assert.equal(node.attributes.mode, 0o777);
+    const inode = inodeAt(tree, "h");
+    assert.ok(tree.typeOf(inode) === "symlink" && inode === inodeAt(tree, "d/s"));
+    assert.equal(tree.attributesOf(inode).mode, 0o777);
   });
 
   it("are refused to nothing of this layer, to themselves, to directories, whiteouts and places outside", () => {
@@ -201,11 +211,13 @@ describe("whiteouts", () => {
 describe("what a layer must not ask for", () => {
   it("is overlayfs' own: its device is refused, its attributes are left out", () => {
     refuses(/0:0 is overlayfs' mark/, entry("f", "character"));
-    assert.equal(nodeAt(build([entry("f", "block")]), "f")?.type, "block");
+    const device = build([entry("f", "block")]);
+    assert.equal(device.typeOf(inodeAt(device, "f")), "block");
     const mine = xattrs({ "trusted.overlay.redirect": "/etc", "trusted.overlay.opaque": "y", "trusted.mine": "1" });
-    const node = nodeAt(build([directory("d", mine)]), "d");
-    assert.ok(node?.type === "directory" && !node.isOpaque);
-    assert.deepEqual([...node.attributes.xattrs.keys()], ["trusted.mine"]);
+    const tree = build([directory("d", mine)]);
+    const inode = inodeAt(tree, "d");
+    assert.ok(!tree.isOpaque(inode));
+    assert.deepEqual([...tree.attributesOf(inode).xattrs.keys()], ["trusted.mine"]);
   });
 
   it("is an attribute that the kernel would not set", () => {
@@ -228,8 +240,8 @@ describe("what a layer must not ask for", () => {
   it("is an owner, device, target or place that cannot be", () => {
     refuses(/no user or group/, entry("f", "file", { uid: -1 }));
     refuses(/no user or group/, entry("f", "file", { gid: 2 ** 32 - 1 }));
-    const node = nodeAt(build([entry("f", "file", { uid: -2 })]), "f");
-    assert.ok(node?.type === "file" && node.attributes.uid === 4_294_967_294);
+    const tree = build([entry("f", "file", { uid: -2 })]);
+    assert.equal(tree.attributesOf(inodeAt(tree, "f")).uid, 4_294_967_294);
     refuses(/no device/, entry("f", "block", { major: 4096 }));
     refuses(/to nothing/, symlink("s", ""));
     refuses(/too long for a symbolic link/, symlink("s", "t".repeat(4096)));
@@ -239,10 +251,14 @@ describe("what a layer must not ask for", () => {
 
   it("is more than its limits allow", () => {
     const limited = (limits: Partial<LayerLimits>, ...entries: TarEntry[]) => {
-      assert.throws(() => build(entries, { ...defaultLayerLimits, ...limits }), /the layer has more|chunks, the limit/);
+      assert.throws(
+        () => build(entries, { ...defaultLayerLimits, ...limits }),
+        /the layer has (more|too many)|chunks, the limit/,
+      );
     };
-    limited({ nodes: 2 }, entry("a/b/c"));
-    limited({ metadataBytes: 10 }, symlink("a", "0123456789"));
+    limited({ memory: 200 }, entry("a/b/c/d/e/f"));
+    limited({ memory: 1000 }, symlink("a", "t".repeat(1000)));
+    limited({ memory: 1000 }, entry("a", "file", xattrs({ "user.a": "x".repeat(1000) })));
     limited({ depth: 3 }, entry("a/b/c/d"));
     const holes = { size: 2 ** 40, extents: [{ logical: 512, offset: 512, length: 512 }] };
     limited({ chunks: 1000 }, entry("f", "file", holes));

@@ -1,31 +1,36 @@
 import { formatError } from "../errors.ts";
-import type { TarEntry } from "../tar/entry.ts";
+import type { TarEntry, TarTime } from "../tar/entry.ts";
 import { latin1 } from "../tar/numbers.ts";
-import { attributesOf, mergeXattrs, nodeOf } from "./entries.ts";
+import type { Attributes } from "./attributes.ts";
+import { attributesOf, contentOf, mergeXattrs } from "./entries.ts";
 import { defaultLayerLimits, type LayerLimits, Meter } from "./limits.ts";
-import { cleanPath, parsePath, printable } from "./paths.ts";
-import { type DirectoryNode, impliedDirectory, type LayerNode, whiteout } from "./tree.ts";
+import { cleanPath, isTooLong, parsePath, printable } from "./paths.ts";
+import { ROOT, Tree, WHITEOUT } from "./tree.ts";
+import { OPAQUE_NAME, OPAQUE_VALUE, type Xattrs } from "./xattrs.ts";
 
 const WHITEOUT_PREFIX = ".wh.";
 const OPAQUE_MARK = ".wh..wh..opq";
 // As the kernel; Docker allows for 255, with which a small archive could ask for hours of walking.
 const LINKS_MAXIMUM = 40;
 
+const NO_XATTRS: Xattrs = new Map();
+const EPOCH: TarTime = { seconds: 0n, nanoseconds: 0 };
+
+/** Those of a directory that no entry describes, as Docker makes it: 0755, root's. */
+const impliedAttributes = (mtime: TarTime): Attributes => ({ mode: 0o755, uid: 0, gid: 0, mtime, xattrs: NO_XATTRS });
+
 /**
  * The tree that one layer's entries make, applied in order to an empty directory as Docker's overlay2 driver does
  * (moby/go-archive, Unpack with OverlayWhiteoutFormat), but in memory: nothing here can touch a file of the host.
  */
 export class LayerTree {
-  readonly root: DirectoryNode = impliedDirectory({ seconds: 0n, nanoseconds: 0 });
-  readonly #meter: Meter;
+  readonly tree: Tree;
+  readonly #limits: LayerLimits;
 
   constructor(limits: LayerLimits = defaultLayerLimits) {
-    this.#meter = new Meter(limits);
-  }
-
-  /** True when the layer changes nothing, so that a stack may leave it out. */
-  get isEmpty(): boolean {
-    return this.root.children.size === 0 && !this.root.isOpaque;
+    this.#limits = limits;
+    this.tree = new Tree(new Meter(limits));
+    this.tree.setAttributes(ROOT, impliedAttributes(EPOCH));
   }
 
   /** Applies one entry; throws when it asks for what no file system could have, or nobody should give. */
@@ -36,40 +41,48 @@ export class LayerTree {
     // Docker leaves the root of a layer alone, whatever an entry says of it.
     if (name === undefined) return;
     const parent = this.#resolve(names, entry, path);
+    const isDirectory = this.tree.isDirectory(parent);
     if (name === OPAQUE_MARK) {
       // Below something that is no directory Docker marks that, and overlayfs takes no notice of it.
-      if (parent.type === "directory") parent.isOpaque = true;
+      if (isDirectory) this.#makeOpaque(parent);
       return;
     }
-    if (parent.type !== "directory") throw conflict(path, "not a directory");
+    if (!isDirectory) throw conflict(path, "not a directory");
     if (name.startsWith(WHITEOUT_PREFIX)) this.#addWhiteout(parent, name.slice(WHITEOUT_PREFIX.length), path);
     else if (entry.type === "hardlink") this.#addHardlink(parent, name, entry, path);
     else this.#addNode(parent, name, entry, path);
   }
 
-  #addWhiteout(parent: DirectoryNode, name: string, path: string): void {
+  #makeOpaque(directory: number): void {
+    const attributes = this.tree.attributesOf(directory);
+    const xattrs = new Map(attributes.xattrs).set(OPAQUE_NAME, OPAQUE_VALUE);
+    this.tree.setOpaque(directory);
+    this.tree.setAttributes(directory, { ...attributes, xattrs });
+  }
+
+  #addWhiteout(parent: number, name: string, path: string): void {
     if (name === "" || name === "." || name === "..") {
       throw formatError("layerWhiteout", { path: printable(path), reason: "it names no file" });
     }
-    if (parent.children.has(name)) {
+    if (this.tree.find(parent, name) !== undefined) {
       throw formatError("layerWhiteout", { path: printable(path), reason: "the same layer has that file" });
     }
-    this.#put(parent, name, whiteout);
+    this.tree.link(parent, name, WHITEOUT);
   }
 
-  #addNode(parent: DirectoryNode, name: string, entry: TarEntry, path: string): void {
-    const existing = parent.children.get(name);
-    if (existing?.type === "directory" && entry.type === "directory") {
-      const attributes = attributesOf(entry, path, this.#meter);
-      existing.attributes = { ...attributes, xattrs: mergeXattrs(existing.attributes.xattrs, attributes.xattrs, path) };
-      return;
-    }
-    this.#put(parent, name, nodeOf(entry, path, this.#meter));
+  #addNode(parent: number, name: string, entry: TarEntry, path: string): void {
+    const attributes = attributesOf(entry, path);
+    const existing = entry.type === "directory" ? this.tree.find(parent, name) : undefined;
+    if (existing !== undefined && this.tree.isDirectory(existing)) {
+      const before = this.tree.attributesOf(existing);
+      const xattrs = mergeXattrs(before.xattrs, attributes.xattrs, path);
+      this.tree.setAttributes(existing, { ...attributes, xattrs });
+    } else this.tree.add(parent, name, contentOf(entry, path, this.#limits), attributes);
   }
 
-  #addHardlink(parent: DirectoryNode, name: string, entry: TarEntry, path: string): void {
+  #addHardlink(parent: number, name: string, entry: TarEntry, path: string): void {
     // First of all the name is freed, so that a link to itself is a link to nothing.
-    parent.children.delete(name);
+    this.tree.remove(parent, name);
     const target = latin1(entry.link);
     const wrong = (reason: string) =>
       formatError("layerHardlink", { path: printable(path), target: printable(target), reason });
@@ -77,44 +90,33 @@ export class LayerTree {
     const last = names?.pop();
     if (names === undefined || last === undefined) throw wrong("invalid hardlink target");
     const directory = this.#find(names, path);
-    const node = directory?.type === "directory" ? directory.children.get(last) : undefined;
-    if (node === undefined || node.type === "whiteout") throw wrong("no such file or directory in this layer");
-    if (node.type === "directory") throw wrong("operation not permitted: it is a directory");
-    const { uid, gid, mode, mtime, xattrs } = attributesOf({ ...entry, type: node.type }, path, this.#meter);
-    const before = node.attributes;
-    node.attributes = {
-      uid,
-      gid,
-      xattrs: mergeXattrs(before.xattrs, xattrs, path),
-      ...(node.type === "symlink"
-        ? {
-            mode: before.mode,
-            mtime: before.mtime,
-          }
-        : {
-            mode,
-            mtime,
-          }),
-    };
-    this.#put(parent, name, node);
-  }
-
-  #put(parent: DirectoryNode, name: string, node: LayerNode): void {
-    this.#meter.chargeNode();
-    this.#meter.chargeBytes(name.length);
-    parent.children.set(name, node);
+    const isDirectory = directory !== undefined && this.tree.isDirectory(directory);
+    const inode = isDirectory ? this.tree.find(directory, last) : undefined;
+    if (inode === undefined || inode === WHITEOUT) throw wrong("no such file or directory in this layer");
+    if (this.tree.isDirectory(inode)) throw wrong("operation not permitted: it is a directory");
+    const type = this.tree.typeOf(inode);
+    const before = this.tree.attributesOf(inode);
+    const after = attributesOf({ ...entry, type }, path);
+    this.tree.setAttributes(inode, {
+      ...after,
+      // There is no way to give these to a symbolic link by one of its names.
+      ...(type === "symlink" ? { mode: before.mode, mtime: before.mtime } : {}),
+      xattrs: mergeXattrs(before.xattrs, after.xattrs, path),
+    });
+    this.tree.link(parent, name, inode);
   }
 
   /** What stands at a path, making missing directories of the way, also those that a link points to. */
-  #resolve(names: readonly string[], entry: TarEntry, path: string): LayerNode {
+  #resolve(names: readonly string[], entry: TarEntry, path: string): number {
+    const attributes = impliedAttributes(entry.mtime);
     return this.#walk(names, path, (parent, name) => {
-      const made = impliedDirectory(entry.mtime);
-      this.#put(parent, name, made);
-      return made;
+      // A link's target may name what nobody can make.
+      if (isTooLong(name)) throw conflict(path, "file name too long");
+      return this.tree.add(parent, name, { type: "directory" }, attributes);
     })!;
   }
 
-  #find(names: readonly string[], path: string): LayerNode | undefined {
+  #find(names: readonly string[], path: string): number | undefined {
     return this.#walk(names, path, () => undefined);
   }
 
@@ -122,9 +124,9 @@ export class LayerTree {
   #walk(
     names: readonly string[],
     path: string,
-    missing: (parent: DirectoryNode, name: string) => DirectoryNode | undefined,
-  ): LayerNode | undefined {
-    const stack: DirectoryNode[] = [this.root];
+    missing: (parent: number, name: string) => number | undefined,
+  ): number | undefined {
+    const stack = [ROOT];
     const left = names.toReversed();
     let links = 0;
     for (let name = left.pop(); name !== undefined; name = left.pop()) {
@@ -134,21 +136,21 @@ export class LayerTree {
         continue;
       }
       const parent = stack.at(-1)!;
-      const node = parent.children.get(name) ?? missing(parent, name);
-      if (node === undefined) return undefined;
-      if (node.type === "directory") {
-        if (stack.push(node) > this.#meter.limits.depth) {
-          throw formatError("layerLimit", {
-            what: "more directories inside one another",
-            limit: this.#meter.limits.depth,
-          });
+      const inode = this.tree.find(parent, name) ?? missing(parent, name);
+      if (inode === undefined) return undefined;
+      const type = this.tree.typeOf(inode);
+      if (type === "directory") {
+        const limit = this.#limits.depth;
+        if (stack.push(inode) > limit) {
+          throw formatError("layerLimit", { what: "more directories inside one another", limit });
         }
-      } else if (node.type === "symlink") {
+      } else if (type === "symlink") {
         if (++links > LINKS_MAXIMUM) throw conflict(path, "too many links");
-        if (node.target.startsWith("/")) stack.length = 1;
-        left.push(...node.target.split("/").reverse());
+        const target = this.tree.targetOf(inode);
+        if (target.startsWith("/")) stack.length = 1;
+        left.push(...target.split("/").reverse());
       } else if (left.some((rest) => rest !== "" && rest !== ".")) throw conflict(path, "not a directory");
-      else return node;
+      else return inode;
     }
     return stack.at(-1)!;
   }

@@ -1,127 +1,117 @@
-import { directorySize } from "./directories.ts";
-import { alignUp, BLOCK, CHUNK_ENTRY, INODE_SIZE, INODES_OFFSET, SLOT } from "./format.ts";
-import type { Attributes, DirectoryNode, LayerNode } from "./tree.ts";
-import { OPAQUE_NAME, OPAQUE_VALUE, xattrsSize } from "./xattrs.ts";
+import { alignUp, BLOCK, CHUNK_ENTRY, IMAGE_ALIGNMENT, INODE_SIZE, INODES_OFFSET, SLOT } from "./format.ts";
+import { directorySize } from "./names.ts";
+import { isDot, ROOT, type Tree } from "./tree.ts";
 
-/** An inode of the index and where it and its data lie. */
-export interface PlacedInode {
-  readonly node: LayerNode;
-  readonly attributes: Attributes;
-  readonly parent: PlacedInode | undefined;
-  nlink: number;
-  /** A directory's names, sorted by their bytes, `.` and `..` among them; none for all others. */
-  readonly names: readonly string[];
-  readonly xattrsSize: number;
-  /** Bytes of a directory or a target, which the index holds; of a file, what a reader sees. */
-  readonly size: number;
-  /** Byte offset of the inode. */
-  offset: number;
-  /** Byte offset of a directory's or target's bytes. */
-  dataOffset: number;
-}
-
+/** Where everything of a tree lies in its index. */
 export interface Layout {
-  /** In the order of their places: breadth first, names sorted, so that a directory's inodes are neighbours. */
-  readonly inodes: readonly PlacedInode[];
-  readonly inodeOf: ReadonlyMap<LayerNode, PlacedInode>;
-  /** Bytes of the image, before it is filled up. */
-  readonly end: number;
+  readonly tree: Tree;
+  /** Every name, as `Tree.list` gives them. */
+  readonly names: Uint32Array;
+  /** By inode: its place in slots, which is its number on disk; 0 for what has no name. */
+  readonly nids: Uint32Array;
+  /** By inode: how many names it has. */
+  readonly links: Uint32Array;
+  /** How many inodes have a place. */
+  readonly inodes: number;
+  /** Where the data begins that does not fit behind its inode. */
+  readonly dataStart: number;
+  /** Bytes of the image. */
+  readonly size: number;
 }
-
-const WHITEOUT: Attributes = { mode: 0, uid: 0, gid: 0, mtime: { seconds: 0n, nanoseconds: 0 }, xattrs: new Map() };
-
-const attributesOf = (node: LayerNode): Attributes => {
-  if (node.type === "whiteout") return WHITEOUT;
-  if (node.type !== "directory" || !node.isOpaque) return node.attributes;
-  const xattrs = new Map(node.attributes.xattrs).set(OPAQUE_NAME, OPAQUE_VALUE);
-  return { ...node.attributes, xattrs };
-};
-
-const sizeOf = (node: LayerNode, names: readonly string[]): number => {
-  if (node.type === "directory") return directorySize(names);
-  if (node.type === "symlink") return node.target.length;
-  return node.type === "file" ? node.size : 0;
-};
-
-/** In an opaque directory there is nothing to hide, and overlayfs would list the whiteouts of what only one layer has. */
-const namesOf = (node: DirectoryNode): string[] => {
-  const names = [...node.children].filter(([, child]) => !(node.isOpaque && child.type === "whiteout"));
-  return [".", "..", ...names.map(([name]) => name)].sort();
-};
-
-const unplaced = (node: LayerNode, parent: PlacedInode | undefined): PlacedInode => {
-  const names = node.type === "directory" ? namesOf(node) : [];
-  const attributes = attributesOf(node);
-  return {
-    node,
-    attributes,
-    parent,
-    names,
-    nlink: node.type === "directory" ? 2 : 0,
-    xattrsSize: xattrsSize(attributes.xattrs),
-    size: sizeOf(node, names),
-    offset: 0,
-    dataOffset: 0,
-  };
-};
-
-const collect = (root: DirectoryNode): Map<LayerNode, PlacedInode> => {
-  const inodes = new Map<LayerNode, PlacedInode>([[root, unplaced(root, undefined)]]);
-  // A map can be walked while it grows, in the order of insertion.
-  for (const inode of inodes.values()) {
-    if (inode.node.type !== "directory") continue;
-    for (const name of inode.names) {
-      const child = inode.node.children.get(name);
-      if (child === undefined) continue;
-      const known = inodes.get(child) ?? unplaced(child, inode);
-      inodes.set(child, known);
-      if (child.type === "directory") inode.nlink++;
-      else known.nlink++;
-    }
-  }
-  return inodes;
-};
-
-/** Bytes that lie behind an inode and its attributes, and must not cross a block's border when they are data. */
-const inlineSize = ({ node, size }: PlacedInode): number =>
-  node.type === "directory" || node.type === "symlink" ? size : 0;
-
-/** The first place from `from` on where the inode itself crosses no block's border. */
-const inodeOffset = (from: number): number => {
-  const offset = alignUp(from, SLOT);
-  return (offset % BLOCK) + INODE_SIZE <= BLOCK ? offset : alignUp(offset, BLOCK);
-};
-
-const tailOffset = (inode: PlacedInode, offset: number): number => offset + INODE_SIZE + inode.xattrsSize;
-
-/** Where data that is kept behind its inode would lie, or undefined when it would cross a border at both places tried. */
-const inlinePlace = (inode: PlacedInode, from: number): number | undefined =>
-  [inodeOffset(from), alignUp(from, BLOCK)].find(
-    (offset) => (tailOffset(inode, offset) % BLOCK) + inlineSize(inode) <= BLOCK,
-  );
 
 /** Gives every inode its place, and the data that does not fit behind one its blocks. */
-export const planLayout = (root: DirectoryNode): Layout => {
-  const inodeOf = collect(root);
-  const inodes = [...inodeOf.values()];
-  const apart: PlacedInode[] = [];
+export const planLayout = (tree: Tree): Layout => {
+  const names = tree.list();
+  const nids = new Uint32Array(tree.count);
+  const links = new Uint32Array(tree.count);
+  let inodes = 0;
   let end = INODES_OFFSET;
-  for (const inode of inodes) {
-    const place = inlineSize(inode) === 0 ? undefined : inlinePlace(inode, end);
-    inode.offset = place ?? inodeOffset(end);
-    const tail = tailOffset(inode, inode.offset);
-    if (inode.node.type === "file") end = alignUp(tail, CHUNK_ENTRY) + inode.node.chunks.blocks.length * CHUNK_ENTRY;
-    else if (place === undefined) {
-      end = tail;
-      if (inlineSize(inode) > 0) apart.push(inode);
-    } else {
-      inode.dataOffset = tail;
-      end = tail + inlineSize(inode);
+  let data = 0;
+  const place = (inode: number): void => {
+    inodes++;
+    if (tree.isDirectory(inode)) {
+      links[inode] = 2;
+      tree.setSize(inode, directorySize(tree, names, inode));
     }
+    const offset = inodeOffset(tree, inode, end);
+    nids[inode] = offset / SLOT;
+    end = inodeEnd(tree, inode, offset);
+    if (isApart(tree, inode, offset)) data = alignUp(data, BLOCK) + tree.sizeOf(inode);
+  };
+  place(ROOT);
+  for (const name of names) {
+    if (isDot(name)) continue;
+    const inode = tree.inodeOf(name);
+    if (nids[inode] === 0) place(inode);
+    // A directory is linked by its own entries and by the `..` of each directory in it.
+    links[tree.isDirectory(inode) ? tree.directoryOf(name) : inode]!++;
   }
-  for (const inode of apart) {
-    inode.dataOffset = alignUp(end, BLOCK);
-    end = inode.dataOffset + inode.size;
+  const dataStart = data === 0 ? end : alignUp(end, BLOCK);
+  return { tree, names, nids, links, inodes, dataStart, size: alignUp(dataStart + data, IMAGE_ALIGNMENT) };
+};
+
+/** Goes through the inodes in the order of their places: breadth first, names sorted, so that a directory's are neighbours. */
+export class PlacedInodes {
+  readonly #layout: Layout;
+  #at = -1;
+  #data: number;
+  inode = ROOT;
+  /** Byte offset of the inode. */
+  offset = 0;
+  /** Byte offset of its data, when that does not lie behind it. */
+  data: number | undefined;
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+    this.#data = layout.dataStart;
   }
-  return { inodes, inodeOf, end };
+
+  /** Goes on to the next one, if there is one. */
+  next(): boolean {
+    const { tree, names, nids } = this.#layout;
+    for (; this.#at < names.length; this.#at++) {
+      const inode = this.#at < 0 ? ROOT : tree.inodeOf(names[this.#at]!);
+      const offset = nids[inode]! * SLOT;
+      // One that lies further in front was met under another name.
+      if (offset <= this.offset) continue;
+      this.inode = inode;
+      this.offset = offset;
+      this.data = isApart(tree, inode, offset) ? this.#data : undefined;
+      if (this.data !== undefined) this.#data = alignUp(this.data + tree.sizeOf(inode), BLOCK);
+      return true;
+    }
+    return false;
+  }
+}
+
+/** Behind an inode and its attributes. */
+export const tailOffset = (tree: Tree, inode: number, offset: number): number =>
+  offset + INODE_SIZE + tree.encodedXattrs(inode).length;
+
+/** Bytes that the index holds of a directory or a link, which must not cross a block's border when they lie behind it. */
+const dataSize = (tree: Tree, inode: number): number => {
+  const type = tree.typeOf(inode);
+  return type === "directory" || type === "symlink" ? tree.sizeOf(inode) : 0;
+};
+
+const fitsBehind = (tree: Tree, inode: number, offset: number): boolean =>
+  (tailOffset(tree, inode, offset) % BLOCK) + dataSize(tree, inode) <= BLOCK;
+
+/** Whether an inode at this place has data which lies in blocks of its own. */
+const isApart = (tree: Tree, inode: number, offset: number): boolean => !fitsBehind(tree, inode, offset);
+
+/** The first place from `from` on where the inode crosses no block's border, and if there is one near, its data neither. */
+const inodeOffset = (tree: Tree, inode: number, from: number): number => {
+  const slot = alignUp(from, SLOT);
+  const block = alignUp(from, BLOCK);
+  const first = (slot % BLOCK) + INODE_SIZE <= BLOCK ? slot : block;
+  return fitsBehind(tree, inode, first) || !fitsBehind(tree, inode, block) ? first : block;
+};
+
+/** The end of an inode at this place with all that lies behind it. */
+export const inodeEnd = (tree: Tree, inode: number, offset: number): number => {
+  const tail = tailOffset(tree, inode, offset);
+  if (tree.typeOf(inode) === "file")
+    return alignUp(tail, CHUNK_ENTRY) + tree.chunksOf(inode).blocks.length * CHUNK_ENTRY;
+  return isApart(tree, inode, offset) ? tail : tail + dataSize(tree, inode);
 };

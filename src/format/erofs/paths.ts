@@ -12,6 +12,9 @@ export const printable = (name: string): string => {
   return visible.length > SHOWN ? `${visible.slice(0, SHOWN)}…` : visible;
 };
 
+/** Whether a name is longer than Linux takes. */
+export const isTooLong = (name: string): boolean => name.length > NAME_MAXIMUM;
+
 /**
  * The names of an entry's path beneath the layer's root: leading slashes, `.` and inner `..` gone; none for the root itself.
  * A path that leaves the root is undefined. It is judged as text, before any link is followed, as in Docker.
@@ -31,8 +34,7 @@ export const parsePath = (path: string): string[] => {
   const invalid = (reason: string) => formatError("layerPath", { path: printable(path), reason });
   const names = cleanPath(path);
   if (names === undefined) throw invalid("it leaves the root of the layer");
-  if (path.length > PATH_MAXIMUM || names.some((name) => name.length > NAME_MAXIMUM))
-    throw invalid("file name too long");
+  if (path.length > PATH_MAXIMUM || names.some(isTooLong)) throw invalid("file name too long");
   if (path.includes("\0")) throw invalid("it has a NUL in it");
   return names;
 };

@@ -95,9 +95,10 @@ export const xattrsSize = (xattrs: Xattrs): number => {
 export const xattrCount = (size: number): number => (size === 0 ? 0 : (size - IBODY_HEADER) / 4 + 1);
 export const xattrsSizeOf = (count: number): number => (count === 0 ? 0 : IBODY_HEADER + 4 * (count - 1));
 
-/** Writes the attributes at `at`, sorted by name; the bytes there are zero before. */
-export const putXattrs = (bytes: Buffer, at: number, xattrs: Xattrs): void => {
-  let position = at + IBODY_HEADER;
+/** The attributes as they lie on disk, sorted by name. */
+export const encodeXattrs = (xattrs: Xattrs): Uint8Array => {
+  const bytes = Buffer.alloc(xattrsSize(xattrs));
+  let position = IBODY_HEADER;
   for (const name of [...xattrs.keys()].sort()) {
     const value = xattrs.get(name)!;
     const [index, rest] = splitName(name)!;
@@ -108,6 +109,7 @@ export const putXattrs = (bytes: Buffer, at: number, xattrs: Xattrs): void => {
     bytes.set(value, position + ENTRY_HEADER + rest.length);
     position += entrySize(rest, value);
   }
+  return bytes;
 };
 
 /** The attributes in the bytes behind an inode, or undefined when they are damaged. */

@@ -1,5 +1,4 @@
 /** What control groups this host has, found by looking and by trying. */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { access, mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import {
@@ -61,19 +60,26 @@ const findV2 = async (mount: CgroupMountLine, own: string): Promise<{ hierarchy:
   };
 };
 
-/** The files of a new group: empty where none can be made. */
+/** Another daemon may take the group away before it is looked at. */
+const probeTries = 10;
+
+/**
+ * The files of a new group: empty where none can be made. It has one name for all daemons, so that what one of them left
+ * when it was killed is taken away by the next.
+ */
 const findGroupFiles = async (mountPoint: string): Promise<readonly string[]> => {
-  const probe = `${mountPoint}/pier-probe-${randomBytes(6).toString("hex")}`;
-  try {
-    await mkdir(probe);
-  } catch {
-    return [];
+  const probe = `${mountPoint}/pier-probe`;
+  for (let tries = 0; tries < probeTries; tries++) {
+    try {
+      await mkdir(probe, { recursive: true });
+    } catch {
+      return [];
+    }
+    const files = await readdir(probe).catch(() => []);
+    await rmdir(probe).catch(() => {});
+    if (files.length > 0) return files;
   }
-  try {
-    return await readdir(probe);
-  } finally {
-    await rmdir(probe);
-  }
+  return [];
 };
 
 const hasV1Swap = async (v1: CgroupLayout["v1"]): Promise<boolean | undefined> => {

@@ -1,0 +1,335 @@
+/** A daemon may be killed before anything that it does to the world: the next one finishes or undoes. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startTimeOf } from "../../src/kernel/holder.ts";
+import { isAlive, keeperOf, until } from "../docker/containers.ts";
+import { type Answer, cannotRun, Engine } from "../engine.ts";
+import { imageOf } from "../probe/image.ts";
+
+const isLong = process.env.PIER_LONG === "1";
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const bun = join(checkout, "node_modules/bun/bin/bun.exe");
+const crossings = fileURLToPath(new URL("./crossings.ts", import.meta.url));
+const counted = [bun, "--preload", crossings, join(checkout, "src/main.ts")];
+
+/** What a request answered, or undefined when the daemon did not live to answer. */
+type Answered = Answer | undefined;
+
+interface Operation<Subject> {
+  /** Before the daemon is about to die. */
+  prepare(): Promise<Subject>;
+  /** What it dies at. */
+  run(subject: Subject): Promise<Answered>;
+  /** What holds when it has been started again: `answered` was its word, if it gave one. */
+  check(subject: Subject, answered: Answered): Promise<void>;
+}
+
+describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let directory: string;
+  /** Holds the number of the moment; see crossings.ts. */
+  let moment: string;
+  let witness: { readonly id: string; readonly pid: number; readonly startTime: number | undefined };
+
+  const post = (target: string, body?: object): Promise<Answer> =>
+    engine.request("POST", target, body === undefined ? undefined : JSON.stringify(body));
+  const orDead = (answer: Promise<Answer>): Promise<Answered> => answer.catch(() => undefined);
+  const inspect = async (id: string): Promise<{ State: Record<string, unknown> } | undefined> => {
+    const { status, body } = await engine.request("GET", `/containers/${id}/json`);
+    return status === 200 ? JSON.parse(body) : undefined;
+  };
+  const created = async (body: object): Promise<string> => {
+    const answer = await post("/containers/create", body);
+    assert.equal(answer.status, 201, answer.body);
+    return JSON.parse(answer.body).Id;
+  };
+  const running = async (body: object): Promise<string> => {
+    const id = await created(body);
+    const answer = await post(`/containers/${id}/start`);
+    assert.equal(answer.status, 204, answer.body);
+    return id;
+  };
+  const remove = async (id: string): Promise<void> => {
+    const answer = await engine.request("DELETE", `/containers/${id}?force=1`);
+    assert.equal(answer.status, 204, answer.body);
+  };
+  const pidOf = async (id: string): Promise<number> => Number((await inspect(id))?.State.Pid);
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "pier-moments-"));
+    moment = join(directory, "moment");
+    engine = await Engine.launch({ command: counted, env: { PIER_CROSSINGS: moment }, runInMemory: true });
+    await engine.load(await imageOf());
+    const id = await running({ Image: "probe", Cmd: ["sleep"] });
+    const pid = await pidOf(id);
+    witness = { id, pid, startTime: startTimeOf(pid) };
+  });
+  after(async () => {
+    await engine.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  let turns = 0;
+  const arm = (number: number): void => writeFileSync(moment, `${number} ${turns++}`);
+  /** What the daemon was about to do when it died; undefined when it did not come to the moment. */
+  const disarm = async (): Promise<string | undefined> => {
+    rmSync(moment, { force: true });
+    // It may be about to die, with its answer given.
+    await orDead(engine.request("GET", "/_ping"));
+    const hit = existsSync(`${moment}.hit`) ? readFileSync(`${moment}.hit`, "utf8") : undefined;
+    rmSync(`${moment}.hit`, { force: true });
+    return hit;
+  };
+
+  /** What ran runs, by the same process; what is listed is there, and nothing else is. */
+  const assertConsistent = async (): Promise<void> => {
+    const { State: state } = (await inspect(witness.id))!;
+    assert.deepEqual([state.Running, state.Pid], [true, witness.pid]);
+    assert.equal(startTimeOf(witness.pid), witness.startTime);
+    const { body } = await engine.request("GET", "/containers/json?all=1");
+    const listed = JSON.parse(body) as { readonly Id: string; readonly State: string }[];
+    const runs = listed.filter(({ State }) => State === "running").map(({ Id }) => Id);
+    for (const id of runs) assert.ok(isAlive(await pidOf(id)), `${id} does not run`);
+    await until(
+      "what runs has a directory, and nothing else has",
+      () => readdirSync(join(engine.run, "c")).sort().join() === [...runs].sort().join(),
+    );
+    const known = listed.map(({ Id }) => Id);
+    for (const id of readdirSync(join(engine.root, "containers"))) assert.ok(known.includes(id), `${id} is left`);
+  };
+
+  /** Kills the daemon before the first thing that it does, then before the second, until it does not come to it. */
+  const atEveryMoment = async <Subject>(operation: Operation<Subject>, stride = 1): Promise<void> => {
+    for (let number = 1; ; number += isLong ? 1 : stride) {
+      const subject = await operation.prepare();
+      arm(number);
+      const answered = await operation.run(subject);
+      const hit = await disarm();
+      try {
+        if (hit !== undefined) await engine.restart();
+        await assertConsistent();
+        await operation.check(subject, answered);
+      } catch (error) {
+        throw new Error(`killed at moment ${number}, before ${hit ?? "nothing"}`, { cause: error });
+      }
+      if (hit !== undefined) continue;
+      assert.ok(number > 1, "it was never killed");
+      return;
+    }
+  };
+
+  const whole = {
+    Image: "probe",
+    Cmd: ["trap", "1"],
+    HostConfig: { PortBindings: { "80/tcp": [{}] }, Memory: 64 << 20 },
+  };
+  const ready = async (id: string): Promise<void> => {
+    const log = join(engine.root, "containers", id, `${id}-json.log`);
+    await until("it is ready", () => existsSync(log) && readFileSync(log, "utf8").includes("ready"));
+  };
+  const runningReady = async (): Promise<string> => {
+    const id = await running(whole);
+    await ready(id);
+    return id;
+  };
+
+  test("create: it is there, or it is not", async () => {
+    let turn = 0;
+    await atEveryMoment({
+      prepare: async () => `name${turn++}`,
+      run: (name) => orDead(post(`/containers/create?name=${name}`, whole)),
+      check: async (name, answered) => {
+        if (answered !== undefined) assert.equal(answered.status, 201);
+        const found = await inspect(name);
+        if (answered !== undefined) assert.notEqual(found, undefined);
+        if (found === undefined) return;
+        assert.equal((await post(`/containers/${name}/start`)).status, 204);
+        await remove(name);
+      },
+    });
+  });
+
+  test("start: it runs, or it can be started again", async () => {
+    await atEveryMoment({
+      prepare: () => created(whole),
+      run: (id) => orDead(post(`/containers/${id}/start`)),
+      check: async (id, answered) => {
+        const state = (await inspect(id))?.State;
+        if (answered !== undefined) assert.equal(state?.Running, true);
+        const again = await post(`/containers/${id}/start`);
+        assert.equal(again.status, state?.Running === true ? 304 : 204, again.body);
+        await remove(id);
+      },
+    });
+  });
+
+  test("start of one that is to go with its end: it runs, or it is gone", async () => {
+    await atEveryMoment(
+      {
+        prepare: () => created({ ...whole, HostConfig: { ...whole.HostConfig, AutoRemove: true } }),
+        run: (id) => orDead(post(`/containers/${id}/start`)),
+        check: async (id) => {
+          const found = await inspect(id);
+          if (found === undefined) return;
+          assert.equal(found.State.Running, true);
+          await remove(id);
+        },
+      },
+      2,
+    );
+  });
+
+  test("exec: its container is as it was, and the session is over or goes on to its end", async () => {
+    const id = await running(whole);
+    const pid = await pidOf(id);
+    await atEveryMoment({
+      prepare: () => Promise.resolve(id),
+      run: async () => {
+        const made = await orDead(post(`/containers/${id}/exec`, { Cmd: ["/probe", "exit", "0"], User: "1000" }));
+        if (made === undefined) return undefined;
+        return await orDead(post(`/exec/${JSON.parse(made.body).Id}/start`, { Detach: true }));
+      },
+      check: async () => {
+        assert.equal(await pidOf(id), pid);
+        await until("no session is left", () => readdirSync(join(engine.run, "x")).length === 0);
+      },
+    });
+    await remove(id);
+  });
+
+  test("stop: it runs, or has ended with its own code", async () => {
+    await atEveryMoment({
+      prepare: runningReady,
+      run: (id) => orDead(post(`/containers/${id}/stop`)),
+      check: async (id, answered) => {
+        const state = (await inspect(id))?.State;
+        if (answered !== undefined) assert.equal(state?.Running, false);
+        if (state?.Running === true) assert.equal((await post(`/containers/${id}/stop`)).status, 204);
+        assert.equal((await inspect(id))?.State.ExitCode, 15);
+        await remove(id);
+      },
+    });
+  });
+
+  test("an end by itself: its code is known, or it is gone if it was to go", async () => {
+    for (const autoRemove of [false, true]) {
+      await atEveryMoment(
+        {
+          prepare: async () => {
+            const id = await running({ ...whole, HostConfig: { ...whole.HostConfig, AutoRemove: autoRemove } });
+            await ready(id);
+            return id;
+          },
+          run: async (id) => {
+            process.kill(await pidOf(id), "SIGTERM");
+            return await orDead(post(`/containers/${id}/wait`));
+          },
+          check: async (id) => {
+            await until("its end is known", async () => (await inspect(id))?.State.Running !== true);
+            const found = await inspect(id);
+            assert.equal(found?.State.ExitCode, autoRemove ? undefined : 15);
+            if (found !== undefined) await remove(id);
+          },
+        },
+        2,
+      );
+    }
+  });
+
+  test("rm: it is gone, or can be removed again", async () => {
+    await atEveryMoment(
+      {
+        prepare: () => running(whole),
+        run: (id) => orDead(engine.request("DELETE", `/containers/${id}?force=1`)),
+        check: async (id, answered) => {
+          if (answered !== undefined) assert.equal(answered.status, 204);
+          if ((await inspect(id)) !== undefined) await remove(id);
+          assert.equal(await inspect(id), undefined);
+        },
+      },
+      2,
+    );
+  });
+
+  test("load: the image is whole, or absent with all of its layers", async () => {
+    const before = readdirSync(join(engine.root, "layers")).length;
+    const archive = await imageOf({
+      name: "loaded:latest",
+      layers: [[{ path: "big", mode: 0o644, content: Buffer.alloc(300_000, "x") }]],
+    });
+    await atEveryMoment(
+      {
+        prepare: () => Promise.resolve(undefined),
+        run: async () => {
+          const { code } = await engine.docker(["load"], { input: archive });
+          return code === 0 ? { status: 200, headers: {}, body: "" } : undefined;
+        },
+        check: async (_, answered) => {
+          const layers = join(engine.root, "layers");
+          for (const name of readdirSync(layers)) {
+            const tar = readFileSync(join(layers, name, "tar"));
+            assert.equal(
+              createHash("sha256").update(tar).digest("hex"),
+              name.replace("sha256:", ""),
+              "a layer is not what its name says",
+            );
+          }
+          const image = await engine.request("GET", "/images/loaded/json");
+          if (answered !== undefined) assert.equal(image.status, 200);
+          if (image.status === 200)
+            assert.equal((await engine.request("DELETE", "/images/loaded?force=1")).status, 200);
+        },
+      },
+      3,
+    );
+    await until("its layers are gone", () => readdirSync(join(engine.root, "layers")).length === before);
+  });
+
+  test("the start of a daemon that finds all of this: its own successor finds the same", async () => {
+    await atEveryMoment(
+      {
+        prepare: async () => {
+          const [lives, ends, goes, loses] = await Promise.all([
+            runningReady(),
+            runningReady(),
+            running({ ...whole, HostConfig: { AutoRemove: true } }),
+            running(whole),
+          ]);
+          const pids = (await Promise.all([lives, ends, goes, loses].map(pidOf))) as [number, number, number, number];
+          const half = await created(whole);
+          const asked = orDead(post(`/containers/${half}/start`));
+          await engine.kill9();
+          await asked;
+          process.kill(pids[1], "SIGTERM");
+          process.kill(pids[2], "SIGKILL");
+          process.kill(keeperOf(pids[3]), "SIGKILL");
+          await until("what was to end has", () => pids.every((pid, index) => index === 0 || !isAlive(pid)));
+          await until(
+            "the ends are written down",
+            () => existsSync(join(engine.run, "c", ends, "exit")) && existsSync(join(engine.run, "c", goes, "exit")),
+          );
+          return { lives, ends, goes, loses, half, pid: pids[0] };
+        },
+        run: async () => {
+          await engine.restart().catch(() => {});
+          return undefined;
+        },
+        check: async ({ lives, ends, goes, loses, half, pid }) => {
+          assert.equal(await pidOf(lives), pid);
+          assert.equal((await inspect(ends))?.State.ExitCode, 15);
+          assert.equal(await inspect(goes), undefined);
+          assert.ok([137, 255].includes(Number((await inspect(loses))?.State.ExitCode)));
+          const again = await post(`/containers/${half}/start`);
+          assert.ok([204, 304].includes(again.status), again.body);
+          for (const id of [lives, ends, loses, half]) await remove(id);
+        },
+      },
+      5,
+    );
+  });
+});

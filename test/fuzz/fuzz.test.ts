@@ -1,0 +1,55 @@
+/** The keeper's decoders and parts against inputs that nobody thought of, for a moment; `npm run fuzz` goes on for hours. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
+import { encodePlan } from "../../src/kernel/encode.ts";
+import { noCompiler, root } from "../keeper/compile.ts";
+import { plans } from "../keeper/plans.ts";
+
+/** Runs that take about two seconds. */
+const targets: Readonly<Record<string, number>> = {
+  plan: 40_000,
+  netlink: 40_000,
+  log: 2_000,
+  files: 250,
+  relay: 800,
+  control: 1_500,
+};
+
+describe("what comes from outside the keeper", { skip: noCompiler }, () => {
+  let corpus: string;
+  before(() => {
+    const { status, stderr } = spawnSync("sh", ["scripts/setup", "fuzz"], { cwd: root, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    corpus = mkdtempSync(join(tmpdir(), "pier-fuzz-"));
+  });
+  after(() => rmSync(corpus, { recursive: true, force: true }));
+
+  const fuzz = (target: string, runs: number, seeds: readonly Uint8Array[] = []) => {
+    const directory = mkdtempSync(join(corpus, `${target}-`));
+    for (const [index, seed] of seeds.entries()) writeFileSync(join(directory, `seed-${index}`), seed);
+    const program = join(root, "build/fuzz", target);
+    const ran = spawnSync(program, [directory, `${runs}`, "1"], { encoding: "utf8" });
+    return { ...ran, last: readFileSync(join(directory, "last")) };
+  };
+
+  for (const [target, runs] of Object.entries(targets)) {
+    test(`breaks nothing: ${target}`, () => {
+      const seeds = target === "plan" ? fc.sample(plans, { numRuns: 50, seed: 7 }).map(encodePlan) : [];
+      const { status, stderr, stdout, last } = fuzz(target, runs, seeds);
+      const size = Number(last.readBigUInt64LE(0));
+      assert.equal(status, 0, `${stderr}\nafter ${last.subarray(8, 8 + size).toString("hex")}`);
+      assert.match(stdout, /^\d+ runs, \d{2,} inputs that led somewhere new/);
+    });
+  }
+
+  test("is found where there is something to find", () => {
+    const { signal, last } = fuzz("planted", 1_000_000);
+    assert.equal(signal, "SIGABRT");
+    assert.equal(last.toString("latin1", 8, 12), "PIER");
+  });
+});
