@@ -1,8 +1,7 @@
 /** Lists of things: the usual table, `--quiet`, and everything that `--format` asks for. */
 import { print } from "../streams/output.ts";
-import { outputIsTerminal } from "../streams/terminal.ts";
 import type { Value } from "../template/values.ts";
-import { alignColumns, formatTable, harmless } from "./table.ts";
+import { alignColumns, formatTable } from "./table.ts";
 
 /** One thing: what each field of its list says about it; some ask for a word. */
 export type Row = Readonly<Record<string, (...words: string[]) => Value>>;
@@ -50,6 +49,6 @@ const printTemplate = async (list: List, rows: readonly Row[], format: string): 
     .replaceAll("\\n", "\n");
   const template = readListFormat(spaced);
   const lines = rows.map((row) => `${fillRow(template, list.type, row)}\n`).join("");
-  if (!table) print(outputIsTerminal() ? harmless(lines) : lines);
+  if (!table) print(lines);
   else print(alignColumns(`${fillHeadings(template, list.headings)}\n${lines}`));
 };

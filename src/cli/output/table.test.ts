@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { alignColumns, ellipsis, formatTable, harmless, shortId } from "./table.ts";
+import { harmless } from "../streams/output.ts";
+import { alignColumns, ellipsis, formatTable, shortId } from "./table.ts";
 
 test("columns are as wide as their widest cell and 3 blanks, and at least 10", () => {
   assert.equal(

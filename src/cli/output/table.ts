@@ -1,4 +1,5 @@
 /** Columns under headings, as Go's tabwriter lays them out for Docker: at least 10 wide, 3 spaces between. */
+import { harmless } from "../streams/output.ts";
 import { outputIsTerminal } from "../streams/terminal.ts";
 
 const GAP = 3;
@@ -41,9 +42,6 @@ const pad = (cell: string, width: number | undefined): string =>
   width === undefined ? cell : cell + " ".repeat(width - length(cell));
 
 const length = (text: string): number => (/^[\x20-\x7e]*$/.test(text) ? text.length : [...text].length);
-
-/** Without the control characters by which a name could write elsewhere on a terminal. */
-export const harmless = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 
 /** The text, or so many characters of it and an ellipsis. */
 export const ellipsis = (text: string, most: number): string => {

@@ -27,8 +27,20 @@ const writeAtOnce = (fd: 1 | 2, text: string): void => {
   }
 };
 
-export const print = (text: string): void => writeAtOnce(1, text);
-export const printError = (text: string): void => writeAtOnce(2, text);
+const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+/** Without the control characters by which a name could write elsewhere on a terminal. */
+export const harmless = (text: string): string => text.replace(controls, "");
+
+/** What we say ourselves. Names, labels and errors in it are others': at a terminal they steer nothing. */
+const say = (fd: 1 | 2, text: string): void => {
+  // Whether it is a terminal is only asked when it matters.
+  const steers = text.search(controls) >= 0 && process.getBuiltinModule("node:tty").isatty(fd);
+  writeAtOnce(fd, steers ? harmless(text) : text);
+};
+
+export const print = (text: string): void => say(1, text);
+export const printError = (text: string): void => say(2, text);
 
 /** Writes a stream in order without blocking, so that signals are heard while the reader of a pipe takes its time. */
 export class Output {
