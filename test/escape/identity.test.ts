@@ -1,12 +1,12 @@
 /** Who a process is, when the image, its files and the client all would have it somebody else. */
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { busybox, said } from "../docker/containers.ts";
 import { cannotRun } from "../engine.ts";
 import type { ImageFile } from "../probe/image.ts";
-import { probePath, Stage } from "./stage.ts";
+import { peakMemory, probePath, Stage } from "./stage.ts";
 
 /** Names that look like numbers, each of them root; numbers that look like names are nobody's. */
 const hostilePasswd = [
@@ -204,7 +204,3 @@ describe("who a process is", { skip: cannotRun() }, () => {
     // Nor is what a container made set-uid in its own layer within reach of anybody on the host: images.test.ts.
   });
 });
-
-/** The most memory that a process has had, in kilobytes. */
-const peakMemory = (pid: number): number =>
-  Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);

@@ -13,6 +13,10 @@ export const probePath = fileURLToPath(new URL("../../build/probe", import.meta.
 /** Whether the racing tests take as long as they like: `npm run test:escape -- --long`. */
 export const isLong = process.env.PIER_LONG === "1";
 
+/** The most memory that a process has had since it was asked to forget, in kilobytes. */
+export const peakMemory = (pid: number): number =>
+  Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+
 /** Does it again and again for as long as a race lasts: all of the suite's together are a minute, the long form's an hour. */
 export const race = async (seconds: number, turn: () => Promise<void>): Promise<void> => {
   const end = performance.now() + seconds * (isLong ? 60_000 : 1_000);
