@@ -130,6 +130,9 @@ int hold(const char *join);
 /* root.c: a path resolved beneath the root, links included, magic ones refused; a descriptor or -1. */
 int open_in_root(const struct keeper *k, const char *path, uint64_t flags);
 
+/* root.c: a path beneath the host's proc. */
+int open_in_proc(const struct keeper *k, const char *path, uint64_t flags, uint64_t resolve);
+
 /* Writes all of it; 0 or an error number. */
 int write_all(int fd, const void *bytes, size_t size);
 /* In one write, as kernel files want it. */

@@ -361,7 +361,7 @@ int step_terminal(struct keeper *k, const struct argument *a) {
 
 /* Beneath the proc of the host, as the keeper found it: nothing in the image can stand in for that. A proc of our own
  * would do too, but its end costs the kernel a grace period, milliseconds on a virtual machine. */
-static int open_in_proc(const struct keeper *k, const char *path, uint64_t flags, uint64_t resolve) {
+int open_in_proc(const struct keeper *k, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
   return (int)syscall(SYS_openat2, k->proc, path, &how, sizeof how);
 }

@@ -2,12 +2,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -64,6 +67,20 @@ int step_set_umask(struct keeper *k, const struct argument *a) {
   (void)k;
   umask((mode_t)a[SET_UMASK_MASK].number);
   return 0;
+}
+
+/* The place of AppArmor's own since Linux 5.8, beside those of other modules; before it, the one they all shared. */
+int step_confine(struct keeper *k, const struct argument *a) {
+  char word[PATH_MAX];
+  int length = snprintf(word, sizeof word, "exec %s", a[CONFINE_PROFILE].bytes);
+  if (length < 0 || (size_t)length >= sizeof word) return ENAMETOOLONG;
+  uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+  int fd = open_in_proc(k, "self/attr/apparmor/exec", O_WRONLY, resolve);
+  if (fd < 0 && errno == ENOENT) fd = open_in_proc(k, "self/attr/exec", O_WRONLY, resolve);
+  if (fd < 0) return errno;
+  int error = write_once(fd, word, (size_t)length);
+  close(fd);
+  return error;
 }
 
 int step_no_new_privileges(struct keeper *k, const struct argument *a) {

@@ -5,7 +5,7 @@
 #define PLAN_VERSION 1
 #define PROTOCOL_VERSION 1
 #define SLOT_LIMIT 512
-#define STEP_LIMIT 94
+#define STEP_LIMIT 95
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
 #define STEPS(X) \
@@ -71,6 +71,7 @@
   X(89, set_capabilities, "nnnn", 2) \
   X(90, find_program, "T", 2) \
   X(91, start, "", 2) \
+  X(94, confine, "t", 2) \
   X(92, close_descriptors, "", 2) \
   X(93, exec, "TTn", 2)
 
@@ -131,6 +132,7 @@ enum { DROP_BOUNDING_KEEP };
 enum { SET_USER_UID, SET_USER_GID, SET_USER_GROUPS };
 enum { SET_CAPABILITIES_EFFECTIVE, SET_CAPABILITIES_PERMITTED, SET_CAPABILITIES_INHERITABLE, SET_CAPABILITIES_AMBIENT };
 enum { FIND_PROGRAM_CANDIDATES };
+enum { CONFINE_PROFILE };
 enum { EXEC_ARGS, EXEC_ENV, EXEC_INIT };
 
 enum {

@@ -7,7 +7,7 @@ import { errnos } from "../kernel/numbers/errno.ts";
 import { type NamespaceKind, namespaceFlags, namespaces } from "../kernel/numbers/namespaces.ts";
 import { noSlot, type Plan, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
 import type { OciProcess, OciSpec } from "./oci/spec.ts";
-import { type ContainerPlace, planProcess } from "./plan.ts";
+import { type ContainerPlace, planProcess, planProfile } from "./plan.ts";
 import type { ExecRequest } from "./request.ts";
 import { planCapabilitySets, type SpecHost } from "./spec.ts";
 import { type User, userFileLimit } from "./users.ts";
@@ -93,6 +93,7 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
           ]
         : []),
       { step: "setUmask", mask: 0o022 },
+      ...planProfile(process),
       ...planProcess(process, { seccomp: place.seccomp, init: false }),
     ],
     after: [],

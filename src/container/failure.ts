@@ -44,6 +44,8 @@ const sentenceOf = (step: Step, errno: number): string | undefined => {
     return `Cannot mkdir: ${step.path} is not a directory`;
   if (step.step === "rootMask" && errno === errnos.ENXIO.number)
     return `unable to start container process: ${step.path} cannot be hidden: /dev/null of the container is not the null device`;
+  if (step.step === "confine" && errno === errnos.ENOENT.number)
+    return `unable to start container process: unable to apply apparmor profile: "${step.profile}" is not loaded`;
   return undefined;
 };
 

@@ -119,6 +119,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
     ...(spec.root.readonly ? [{ step: "rootRemount", path: "/", set: 1, clear: 0, why: "--read-only" } as const] : []),
     { step: "setUmask", mask: 0o022 },
     ...planNames(spec),
+    ...planProfile(spec.process),
     { step: "await", point: points.network },
     ...place.network.inside,
     ...Object.entries(spec.linux.sysctl).map(([name, value]): Step => ({ step: "sysctl", name, value })),
@@ -211,6 +212,12 @@ const planNames = (spec: OciSpec): readonly Step[] => [
     ? []
     : [{ step: "setDomainname", name: spec.domainname } as const]),
 ];
+
+/** Shared by containers and exec sessions. */
+export const planProfile = ({ apparmorProfile }: OciProcess): readonly Step[] =>
+  apparmorProfile === undefined
+    ? []
+    : [{ step: "confine", profile: apparmorProfile, why: "it holds from exec on: what comes before needs more" }];
 
 const maskOf = (names: readonly string[]): bigint =>
   names.reduce((mask, name) => mask | (1n << BigInt(capabilityBits[name as keyof typeof capabilityBits])), 0n);

@@ -3,6 +3,7 @@
  * Defaults are Docker's (hardening is a list of facts: moby/daemon/pkg/oci/defaults.go, moby/profiles).
  */
 import type { ContainerId } from "../base/ids.ts";
+import { defaultProfile, unconfined } from "../kernel/apparmor/profile.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import { type Capability, planCapabilities } from "../kernel/numbers/capabilities.ts";
 import { type DeviceFacts, planDevices } from "./devices.ts";
@@ -142,9 +143,13 @@ const planProcess = (
     noNewPrivileges: security.noNewPrivileges,
     // Always given: a child inherits the keeper's, which the kernel would spare.
     oomScoreAdj: request.oomScoreAdj,
-    ...(host.apparmor && security.apparmor !== "" ? { apparmorProfile: security.apparmor } : {}),
+    ...(host.apparmor ? { apparmorProfile: profileOf(request) } : {}),
   };
 };
+
+/** The AppArmor profile where the host has AppArmor. */
+export const profileOf = ({ security }: Pick<CreateRequest, "security">): string =>
+  security.privileged ? unconfined : security.apparmor || defaultProfile;
 
 /** A user that is not root has none of them, but may gain them by a set-uid program: what execve(2) would do. */
 export const planCapabilitySets = (capabilities: readonly Capability[], uid: number): OciCapabilities => {

@@ -9,6 +9,8 @@ import { errnoOf, PierError } from "../base/errors.ts";
 import { Containers } from "../container/containers.ts";
 import { findLayerFormat } from "../container/layer-probe.ts";
 import { Images } from "../image/images.ts";
+import { loadProfile } from "../kernel/apparmor/load.ts";
+import { encodeDefaultProfile } from "../kernel/apparmor/profile.ts";
 import { findHostFacts } from "../kernel/facts.ts";
 import { Holding, holderFile } from "../kernel/holder.ts";
 import { Networks } from "../network/networks.ts";
@@ -68,6 +70,7 @@ const openRooms = async (
     findHostFacts(),
     Images.open(root, database),
   ]);
+  if (facts.apparmor) await loadDefaultProfile(log);
   const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
   const networks = Networks.open(database, networkPrefix(run));
   const hello = await openHello(images, programs);
@@ -93,6 +96,10 @@ const openRooms = async (
   const close = () => containers.close();
   return { containers, images, networks, host, events, log, root, run, id: identityOf(database), close };
 };
+
+/** Where the profile cannot be loaded, containers that ask for none still run. */
+const loadDefaultProfile = (log: Log): Promise<void> =>
+  loadProfile(encodeDefaultProfile()).catch((error: Error) => log.error(error.message));
 
 /** The keeper and hello lie beside the executable; a daemon that runs from its sources has them in their build directory. */
 const findPrograms = (): string => {

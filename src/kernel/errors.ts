@@ -12,5 +12,10 @@ export const kernelErrors = {
   },
   keeperLost: { status: 500, sentence: "the keeper ended before its work was done" },
   keeperProtocol: { status: 500, sentence: "a keeper said something that is not in the protocol: {what}" },
+  profileNotLoaded: {
+    status: 500,
+    sentence: "AppArmor is enabled, but the default profile could not be loaded: {reason}",
+    hint: "apt-get install apparmor, or run containers with --security-opt apparmor=unconfined",
+  },
   stepFailed: { status: 500, sentence: "{step} failed: {reason}" },
 } as const;

@@ -1,6 +1,7 @@
 /** What the host is and can do, found once, by looking and by trying; never deduced from a version. */
 import { access, readFile } from "node:fs/promises";
 import { hostname, machine, release } from "node:os";
+import { findParser } from "./apparmor/load.ts";
 import { findCgroupLayout } from "./cgroup/find-layout.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type Capability, capabilitiesOf } from "./numbers/capabilities.ts";
@@ -132,7 +133,8 @@ const findSecurity = async () => {
   ]);
   return {
     seccompActions: (actions ?? "").split(/\s+/).filter((action) => action !== ""),
-    apparmor: profiles && enabled?.startsWith("Y") === true,
+    // Without its parser no profile can be loaded: as in Docker, there is then no AppArmor for containers.
+    apparmor: profiles && enabled?.startsWith("Y") === true && findParser() !== undefined,
     selinux:
       enforce === undefined
         ? ("absent" as const)

@@ -312,6 +312,12 @@ export const stepTable = {
     does: "the commit point: the daemon has said start",
     args: {},
   },
+  confine: {
+    code: 94,
+    lanes: inside,
+    does: "the program will run under this AppArmor profile",
+    args: { profile: "text" },
+  },
   closeDescriptors: { code: 92, lanes: inside, does: "only the standard streams are open", args: {} },
   exec: {
     code: 93,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ContainerInspect, ContainerSummary, GraphDriver } from "../../api/answers.ts";
 import { containerPaths } from "../../container/paths.ts";
 import type { ContainerRecord } from "../../container/record.ts";
+import { profileOf } from "../../container/spec.ts";
 import type { Services } from "../services.ts";
 import { configAnswer } from "./config.ts";
 import { hostConfigAnswer } from "./host-config.ts";
@@ -37,7 +38,7 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
     Platform: "linux",
     MountLabel: "",
     ProcessLabel: "",
-    AppArmorProfile: request.security.apparmor,
+    AppArmorProfile: desk.host.apparmor ? profileOf(request) : "",
     ExecIDs: runningExecs(record, desk),
     HostConfig: hostConfigAnswer(request, desk.host.throttledCpus),
     GraphDriver: graphDriver(record, paths),
