@@ -129,6 +129,10 @@ int hold(const char *join);
 
 /* root.c: a path resolved beneath the root, links included, magic ones refused; a descriptor or -1. */
 int open_in_root(const struct keeper *k, const char *path, uint64_t flags);
+/* The place where something will be mounted, made if it is missing; a descriptor or -1. */
+int open_target(const struct keeper *k, const char *path, bool directory);
+/* mounts.c: what `tree` leads to is seen at `target` from now on; 0 or an error number. */
+int attach_tree(int tree, int target);
 
 /* root.c: a path beneath the host's proc. */
 int open_in_proc(const struct keeper *k, const char *path, uint64_t flags, uint64_t resolve);

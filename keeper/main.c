@@ -1,15 +1,16 @@
 /* The keeper: runs a container's plan, then stays as its monitor. A table of contents:
  *
- *   plan.c    the plan as it lies in its file          run.c    lanes and their order
- *   host.c    steps on the host                        root.c   steps beneath the container's root
- *   self.c    steps that the child takes on itself     sync.c   where the lanes meet
- *   watch.c   the life after the plan                  say.c    to the daemon
- *   output.c  streams and who listens to them          log.c    the log file
- *   relay.c   published ports on the loopback          loop.c   the event loop
- *   init.c    --init                                   hold.c   the sealed program and the store's namespace
- *   netlink.c messages to the kernel's networking          files.c  trees of files
- *   memory.c  whether memory ran out                    kill.c   all that is in a control group
- *   layers.c  layers on block devices
+ *   plan.c     the plan as it lies in its file        run.c      lanes and their order
+ *   host.c     steps on the host                      root.c     paths beneath the container's root
+ *   mounts.c   what is mounted there                  terminal.c the container's terminal
+ *   self.c     steps that the child takes on itself   sync.c     where the lanes meet
+ *   watch.c    the life after the plan                say.c      to the daemon
+ *   output.c   streams and who listens to them        log.c      the log file
+ *   relay.c    published ports on the loopback        loop.c     the event loop
+ *   init.c     --init                                 hold.c     the sealed program and the store's namespace
+ *   netlink.c  messages to the kernel's networking    files.c    trees of files
+ *   memory.c   whether memory ran out                 kill.c     all that is in a control group
+ *   layers.c   layers on block devices                devices.c  which devices a container may use
  */
 #include <errno.h>
 #include <fcntl.h>

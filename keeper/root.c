@@ -4,11 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -17,13 +14,17 @@
 #include "keeper.h"
 
 #define READ_CHUNK 32768
+#define RACES_LIMIT 10000
 
 static int open_beneath(int root, const char *path, uint64_t flags) {
   struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  int fd;
-  /* EAGAIN: something was renamed or mounted meanwhile, and the kernel could not tell whether the path left the root. */
-  do fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-  while (fd < 0 && errno == EAGAIN);
+  int fd = -1;
+  /* EAGAIN: something was renamed or mounted meanwhile, and the kernel could not tell whether the path left the root. Who
+   * does nothing but rename gets no keeper to try for ever. */
+  for (int tries = 0; tries < RACES_LIMIT; tries++) {
+    fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (fd >= 0 || errno != EAGAIN) break;
+  }
   return fd;
 }
 
@@ -108,8 +109,7 @@ static int make_file(const struct keeper *k, const char *path) {
   return error;
 }
 
-/* The place where something will be mounted, made if it is missing. */
-static int open_target(const struct keeper *k, const char *path, bool directory) {
+int open_target(const struct keeper *k, const char *path, bool directory) {
   uint64_t flags = O_PATH | (directory ? O_DIRECTORY : 0U);
   int fd = open_in_root(k, path, flags);
   if (fd >= 0 || errno != ENOENT) return fd;
@@ -122,82 +122,9 @@ static int open_target(const struct keeper *k, const char *path, bool directory)
   return open_in_root(k, path, flags);
 }
 
-static int attach(int tree, int target) {
-  return error_of(
-      syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
-}
-
-static int set_attributes(int tree, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive) {
-  if (set == 0 && clear == 0 && propagation == 0) return 0;
-  struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
-  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
-  return error_of(syscall(SYS_mount_setattr, tree, "", flags, &attributes, sizeof attributes));
-}
-
-/* One option of a new file system: `name=value` or `name`. */
-static int configure(int context, char *option) {
-  char *value = strchr(option, '=');
-  if (value == NULL) return error_of(syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, option, NULL, 0));
-  *value = 0;
-  return error_of(syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, option, value + 1, 0));
-}
-
-static int new_file_system(const char *type, const char *source, const char *data, uint64_t attributes, int *tree) {
-  char options[4096];
-  if (strlen(data) >= sizeof options) return ENAMETOOLONG;
-  strcpy(options, data);
-  int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-  if (context < 0) return errno;
-  int error = 0;
-  if (source[0] != 0) error = error_of(syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", source, 0));
-  char *rest = options;
-  for (char *option = strsep(&rest, ","); error == 0 && option != NULL; option = strsep(&rest, ","))
-    if (option[0] != 0) error = configure(context, option);
-  if (error == 0) error = error_of(syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-  if (error == 0) {
-    *tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
-    error = error_of(*tree);
-  }
-  close(context);
-  return error;
-}
-
 int step_open_root(struct keeper *k, const struct argument *a) {
   k->root = open(a[OPEN_ROOT_PATH].bytes, O_PATH | O_DIRECTORY | O_CLOEXEC);
   return error_of(k->root);
-}
-
-int step_root_mount(struct keeper *k, const struct argument *a) {
-  int target = open_target(k, a[ROOT_MOUNT_TARGET].bytes, true);
-  if (target < 0) return errno;
-  int tree = -1;
-  int error = new_file_system(a[ROOT_MOUNT_TYPE].bytes, a[ROOT_MOUNT_SOURCE].bytes, a[ROOT_MOUNT_DATA].bytes,
-                              a[ROOT_MOUNT_FLAGS].number, &tree);
-  if (error == 0) {
-    error = attach(tree, target);
-    close(tree);
-  }
-  close(target);
-  return error;
-}
-
-int step_root_attach(struct keeper *k, const struct argument *a) {
-  int tree = k->slots[a[ROOT_ATTACH_SLOT].number];
-  struct stat status;
-  if (fstat(tree, &status) != 0) return errno;
-  uint64_t attributes = a[ROOT_ATTACH_ATTRIBUTES].number;
-  /* Of the ways to keep access times one holds: the kernel wants the others cleared by name. */
-  uint64_t clear = (attributes & MOUNT_ATTR__ATIME) != 0 ? MOUNT_ATTR__ATIME : 0;
-  int error = set_attributes(tree, attributes, clear, 0, a[ROOT_ATTACH_RECURSIVE].number != 0);
-  if (error == 0)
-    error = set_attributes(tree, 0, 0, a[ROOT_ATTACH_PROPAGATION].number,
-                           a[ROOT_ATTACH_PROPAGATION_RECURSIVE].number != 0);
-  if (error != 0) return error;
-  int target = open_target(k, a[ROOT_ATTACH_TARGET].bytes, S_ISDIR(status.st_mode));
-  if (target < 0) return errno;
-  error = attach(tree, target);
-  close(target);
-  return error;
 }
 
 int step_root_make_directory(struct keeper *k, const struct argument *a) {
@@ -237,125 +164,6 @@ int step_root_make_link(struct keeper *k, const struct argument *a) {
   if (parent < 0) return errno;
   int error = error_of(symlinkat(a[ROOT_MAKE_LINK_TARGET].bytes, parent, last));
   close(parent);
-  return error;
-}
-
-/* A directory is hidden by one empty read-only file system, the same for all of them. */
-static int mask_directory(struct keeper *k, int target) {
-  if (k->null_tree < 0) {
-    int error = new_file_system("tmpfs", "tmpfs", "nr_blocks=1,nr_inodes=1,mode=755", MOUNT_ATTR_RDONLY, &k->null_tree);
-    return error != 0 ? error : attach(k->null_tree, target);
-  }
-  int tree = (int)syscall(SYS_open_tree, k->null_tree, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-  if (tree < 0) return errno;
-  int error = attach(tree, target);
-  close(tree);
-  return error;
-}
-
-/* CVE-2025-31133: the container's /dev/null may be anything; only the real device may hide a file. That there is none is
- * no reason to leave the file open: it must not look as if there were nothing to hide. */
-static int mask_file(struct keeper *k, int target) {
-  int null = open_in_root(k, "/dev/null", O_PATH | O_NOFOLLOW);
-  if (null < 0) return ENXIO;
-  struct stat status;
-  int error = error_of(fstat(null, &status));
-  if (error == 0 && (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))) error = ENXIO;
-  int tree = -1;
-  if (error == 0) {
-    tree = (int)syscall(SYS_open_tree, null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    error = error_of(tree);
-  }
-  close(null);
-  if (error != 0) return error;
-  error = attach(tree, target);
-  close(tree);
-  return error;
-}
-
-int step_root_mask(struct keeper *k, const struct argument *a) {
-  int target = open_in_root(k, a[ROOT_MASK_PATH].bytes, O_PATH);
-  if (target < 0) return errno;
-  struct stat status;
-  int error = error_of(fstat(target, &status));
-  if (error == 0) error = S_ISDIR(status.st_mode) ? mask_directory(k, target) : mask_file(k, target);
-  close(target);
-  return error;
-}
-
-int step_root_read_only(struct keeper *k, const struct argument *a) {
-  int target = open_in_root(k, a[ROOT_READ_ONLY_PATH].bytes, O_PATH);
-  if (target < 0) return errno;
-  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
-  int tree = (int)syscall(SYS_open_tree, target, "", flags);
-  int error = error_of(tree);
-  if (error == 0) {
-    error = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, true);
-    if (error == 0) error = attach(tree, target);
-    close(tree);
-  }
-  close(target);
-  return error;
-}
-
-int step_root_bind(struct keeper *k, const struct argument *a) {
-  int target = open_target(k, a[ROOT_BIND_PATH].bytes, true);
-  if (target < 0) return errno;
-  int tree = (int)syscall(SYS_open_tree, target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-  int error = error_of(tree);
-  if (error == 0) {
-    error = attach(tree, target);
-    close(tree);
-  }
-  close(target);
-  return error;
-}
-
-int step_root_remount(struct keeper *k, const struct argument *a) {
-  int target = open_in_root(k, a[ROOT_REMOUNT_PATH].bytes, O_PATH);
-  if (target < 0) return errno;
-  int error = set_attributes(target, a[ROOT_REMOUNT_SET].number, a[ROOT_REMOUNT_CLEAR].number, 0, false);
-  close(target);
-  return error;
-}
-
-int step_pivot_root(struct keeper *k, const struct argument *a) {
-  (void)a;
-  if (fchdir(k->root) != 0) return errno;
-  /* The old root is put on top of the new one and then taken off: no directory is needed for it. */
-  if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) return errno;
-  close(k->root);
-  k->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return error_of(k->root);
-}
-
-/* CVE-2025-52565: the terminal is taken from the container's own devpts, and its peer by descriptor. */
-int step_terminal(struct keeper *k, const struct argument *a) {
-  int master = open_in_root(k, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
-  if (master < 0) return errno;
-  struct stat status;
-  int error = error_of(fstat(master, &status));
-  if (error == 0 && (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(5, 2))) error = ENXIO;
-  if (error == 0) error = error_of(ioctl(master, TIOCSPTLCK, &(int){0}));
-  int slave = error == 0 ? ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
-  if (error == 0) error = error_of(slave);
-  if (error == 0 && a[TERMINAL_ROWS].number != 0) {
-    struct winsize size = {.ws_row = (unsigned short)a[TERMINAL_ROWS].number,
-                           .ws_col = (unsigned short)a[TERMINAL_COLUMNS].number};
-    error = error_of(ioctl(master, TIOCSWINSZ, &size));
-  }
-  if (error == 0 && a[TERMINAL_CONSOLE].number != 0) {
-    int target = open_target(k, "/dev/console", false);
-    int tree = (int)syscall(SYS_open_tree, slave, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    error = target < 0 || tree < 0 ? errno : attach(tree, target);
-    close(target);
-    close(tree);
-  }
-  if (error == 0) error = error_of(ioctl(slave, TIOCSCTTY, 0));
-  for (int stream = 0; error == 0 && stream < STREAM_COUNT; stream++) error = error_of(dup2(slave, stream));
-  if (error == 0) error = sync_send(k->sync, (struct sync_message){.kind = SYNC_TERMINAL}, NULL, 0, master);
-  if (slave > STREAM_ERR) close(slave);
-  close(master);
   return error;
 }
 
