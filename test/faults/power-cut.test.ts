@@ -1,0 +1,158 @@
+/** The power may go at any moment: what was answered is there afterwards, and nothing is there that is not whole. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Database } from "../../src/base/database.ts";
+import { ContainerStore } from "../../src/container/store.ts";
+import { Images } from "../../src/image/images.ts";
+import { chunks, dockerArchive, tarOf } from "../image/rooms.ts";
+import { Disk, type State } from "./disk.ts";
+import { type Call, record } from "./recording.ts";
+import { type Seen, seen } from "./seen.ts";
+
+const program = fileURLToPath(new URL("./store-work.ts", import.meta.url));
+const skip = spawnSync("strace", ["-V"]).error === undefined ? false : "there is no strace";
+const isLong = process.env.PIER_LONG === "1";
+/** States that chance makes at every moment, beside those that are tried one by one. */
+const more = isLong ? 200 : 6;
+const enough = 10_000;
+
+const archive = await dockerArchive([{ layers: [await tarOf({ "z/z": "later" })], tags: ["later:1"] }]);
+
+/** Park and Miller's generator: the same states in every run. */
+const generator = (seed: number) => {
+  let state = seed;
+  return (below: number): number => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % below;
+  };
+};
+
+/** The next daemon finds one of the stores that may be, every byte of it, and can be worked with. */
+const check = async (root: string, allowed: readonly Seen[], isWorked: boolean): Promise<void> => {
+  using database = new Database(join(root, "pier.db"));
+  const images = await Images.open(root, database);
+  const found = seen(images, new ContainerStore(database));
+  assert.ok(
+    allowed.some((one) => JSON.stringify(one) === JSON.stringify(found)),
+    `there is ${JSON.stringify(found)}; there should be ${allowed.map((one) => JSON.stringify(one)).join(" or ")}`,
+  );
+  for (const { id, layers } of images.list()) {
+    assert.equal(
+      `sha256:${createHash("sha256")
+        .update(await images.rawConfig(id))
+        .digest("hex")}`,
+      id,
+    );
+    for (const { diffId, tar, index } of images.layers.stack(layers)) {
+      assert.equal(`sha256:${createHash("sha256").update(readFileSync(tar)).digest("hex")}`, diffId);
+      indexes.set(diffId, indexes.get(diffId) ?? readFileSync(index).toString("hex"));
+      assert.equal(readFileSync(index).toString("hex"), indexes.get(diffId), `the index of ${diffId}`);
+    }
+  }
+  if (!isWorked) return;
+  await images.load(chunks(archive));
+  images.tag("later:1", "later:2");
+  images.remove("later:1", { force: true, noPrune: false, usedBy: () => [] });
+  assert.ok(images.find("later:2"));
+  await images.layers.settled();
+};
+
+/** Every index is the same whenever it is there. */
+const indexes = new Map<string, string>();
+
+const root = "/r";
+const call = (kind: "create" | "directory", path: string): Call => ({ kind, path: `${root}${path}` });
+const write = (path: string, text: string): Call => ({
+  kind: "write",
+  path: `${root}${path}`,
+  at: undefined,
+  bytes: Buffer.from(text),
+});
+const sync = (path: string): Call => ({ kind: "sync", path: `${root}${path}`, before: Number.POSITIVE_INFINITY });
+const rename = (path: string, to: string): Call => ({ kind: "rename", path: `${root}${path}`, to: `${root}${to}` });
+
+/** What may be on disk after these calls and a power cut: names, with their bytes. */
+const outcomes = (...calls: readonly Call[]): ReadonlySet<string> => {
+  const disk = new Disk(root);
+  for (const one of calls) disk.apply(one);
+  return new Set(Array.from(disk.statesAfterCut(generator(1), 50), (state) => state.list().join(" ")));
+};
+
+describe("the disk of these tests", () => {
+  test("keeps what was synced", () => {
+    const calls = [call("create", "/a"), write("/a", "text"), sync("/a"), sync("")];
+    assert.deepEqual([...outcomes(...calls)], ["a=text"]);
+  });
+
+  test("may lose a name whose directory was not synced, and bytes whose file was not", () => {
+    assert.deepEqual([...outcomes(call("create", "/a"), write("/a", "text"), sync("/a"))].sort(), ["", "a=text"]);
+    const unsynced = outcomes(call("create", "/a"), sync(""), write("/a", "text"));
+    assert.deepEqual([...unsynced].sort(), ["a=", "a=\0\0\0\0", "a=text"]);
+  });
+
+  test("may know a new name before the bytes, and one of two new names before the other", () => {
+    const made = [call("create", "/a"), call("create", "/b"), sync("")];
+    const renamed = outcomes(...made, write("/a", "1"), rename("/a", "/c"), sync("/b"), rename("/b", "/d"));
+    for (const state of ["c= b=", "c=1 d=", "a=1 d=", "a= b="]) {
+      assert.ok(
+        [...renamed].some((one) => one.split(" ").sort().join() === state.split(" ").sort().join()),
+        state,
+      );
+    }
+  });
+});
+
+describe("a power cut", { skip }, () => {
+  test(`at any moment of loading, importing, naming, removing, creating: at least ${enough} states`, async () => {
+    const directory = mkdtempSync("/dev/shm/pier-cut-");
+    try {
+      const root = join(directory, "recorded");
+      mkdirSync(root, { mode: 0o700 });
+      const calls = record(root, join(directory, "trace"), [process.execPath, program, root]);
+      const disk = new Disk(root);
+      const random = generator(20_261_124);
+      const tried = new Set<string>();
+      let answered: readonly Seen[] = [{ images: [], containers: [] }];
+      let work = "the daemon starts";
+      const nexts = calls.flatMap((call) =>
+        call.kind === "said" && "ended" in JSON.parse(call.line) ? [JSON.parse(call.line).ended as Seen] : [],
+      );
+      const tryOut = async (state: State): Promise<void> => {
+        const digest = `${answered.length} ${work} ${state.digest()}`;
+        if (tried.has(digest)) return;
+        tried.add(digest);
+        const place = join(directory, "state");
+        state.write(place);
+        try {
+          await check(place, answered, tried.size % 10 === 0);
+        } catch (error) {
+          throw new Error(
+            `state ${tried.size}, while ${work}: ${error instanceof Error ? error.message : String(error)}`,
+            { cause: error },
+          );
+        } finally {
+          rmSync(place, { recursive: true });
+        }
+      };
+      for (const call of calls) {
+        if (call.kind === "said") {
+          const said = JSON.parse(call.line) as { begins: string } | { ended: Seen };
+          if ("begins" in said) {
+            work = said.begins;
+            answered = [...answered, nexts.shift()!];
+          } else answered = [said.ended];
+        }
+        disk.apply(call);
+        for (const state of disk.statesAfterCut(random, more)) await tryOut(state);
+      }
+      assert.ok(tried.size >= enough, `only ${tried.size} states`);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});

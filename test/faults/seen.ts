@@ -1,0 +1,22 @@
+/** What a store says that there is, to be compared with what it had answered. */
+import type { ContainerId } from "../../src/base/ids.ts";
+import type { ContainerRecord } from "../../src/container/record.ts";
+import type { ContainerStore } from "../../src/container/store.ts";
+import type { Images } from "../../src/image/images.ts";
+
+export interface Seen {
+  readonly images: readonly string[];
+  readonly containers: readonly string[];
+}
+
+export const seen = (images: Images, containers: ContainerStore): Seen => ({
+  images: images
+    .list()
+    .map(({ id, tags }) => [id, ...tags].join(" "))
+    .sort(),
+  containers: containers.list().map(({ id, name }) => `${id} ${name}`),
+});
+
+/** As much of a record as the store looks at. */
+export const containerRecord = (digit: string, name = `c${digit}`): ContainerRecord =>
+  ({ id: digit.repeat(64) as ContainerId, name, created: Number(digit) }) as ContainerRecord;
