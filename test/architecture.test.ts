@@ -1,6 +1,6 @@
 /** The floors of the house: imports point down, rooms on one floor do not know each other, one file knows the runtime. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -109,5 +109,22 @@ describe("habits", () => {
         .map((pattern) => `${file}: ${pattern.source}`);
     });
     assert.deepEqual(wrong, []);
+  });
+});
+
+describe("documents", () => {
+  test("every test that the threat table names is there", () => {
+    const checkout = join(source, "..");
+    const text = readFileSync(join(checkout, "docs/security.md"), "utf8");
+    const cells = [...text.matchAll(/^\|[^|]*\|([^|]*)\|$/gm)].map(([, cell = ""]) => cell);
+    const table = cells.slice(cells.findIndex((cell) => cell.includes("shown by")));
+    const named = table.flatMap((cell) =>
+      [...cell.matchAll(/`([a-z]+(?:\/[a-z-]+)+|[a-z]+)`/g)].map(([, name = ""]) => name),
+    );
+    const missing = named
+      .map((name) => (name.includes("/") ? name : `test/escape/${name}`))
+      .filter((name) => !existsSync(join(checkout, `${name}.test.ts`)));
+    assert.ok(named.length > 60);
+    assert.deepEqual(missing, []);
   });
 });
