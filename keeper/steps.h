@@ -40,6 +40,7 @@
   X(34, open_loop_device, "st", 1) \
   X(35, mount_index, "sstn", 1) \
   X(30, measure_tree, "ntt", 1) \
+  X(36, kill_process, "s", 1) \
   X(40, die_with_parent, "", 2) \
   X(41, not_dumpable, "", 2) \
   X(42, new_keyring, "t", 2) \
@@ -106,6 +107,7 @@ enum { KILL_FROZEN_PATH, KILL_FROZEN_FREEZER, KILL_FROZEN_FREEZE, KILL_FROZEN_TH
 enum { OPEN_LOOP_DEVICE_SLOT, OPEN_LOOP_DEVICE_PATH };
 enum { MOUNT_INDEX_INDEX, MOUNT_INDEX_TAR, MOUNT_INDEX_TARGET, MOUNT_INDEX_FLAGS };
 enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT };
+enum { KILL_PROCESS_SLOT };
 enum { NEW_KEYRING_NAME };
 enum { UNSHARE_NAMESPACES };
 enum { SET_PROPAGATION_PATH, SET_PROPAGATION_FLAGS };

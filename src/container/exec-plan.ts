@@ -38,6 +38,13 @@ export const planUserFiles = (mark: ProcessMark): Plan => ({
   after: [],
 });
 
+/** The end of a session's process whose keeper was killed. */
+export const planKill = (mark: ProcessMark): Plan => ({
+  outside: [openTarget(mark), { step: "killProcess", slot: target }],
+  inside: [],
+  after: [],
+});
+
 const joined: readonly NamespaceKind[] = ["mount", "network", "uts", "ipc", "cgroup"];
 
 export interface ExecPlace {

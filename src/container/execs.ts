@@ -8,7 +8,7 @@ import type { ProcessMark } from "../kernel/keeper.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
-import { planExec, planExecProcess, planUserFiles } from "./exec-plan.ts";
+import { planExec, planExecProcess, planKill, planUserFiles } from "./exec-plan.ts";
 import { startCodes } from "./failure.ts";
 import { compiledFilter } from "./launch.ts";
 import { type Attachment, clearRun, type Live, prepareLive, startFailure } from "./live.ts";
@@ -149,6 +149,13 @@ export class Execs {
     return resolveUser(request.user, { passwd, group }, target.record.request.groups);
   }
 
+  /** Holds afterwards: it does not outlive its keeper, though it is a set-uid program, which has lost its tie to it. */
+  async #kill(process: ProcessMark): Promise<void> {
+    await this.#rooms.holder.wake();
+    // Most are gone already.
+    await runErrand(this.#rooms.holder, this.#rooms.run, planKill(process)).catch(() => {});
+  }
+
   #started(id: ExecId, live: Live, container: ContainerRecord): void {
     const record = this.get(id);
     this.#live.set(id, live);
@@ -161,7 +168,10 @@ export class Execs {
     };
     live.keeper.exited.then(
       ({ status }) => ended(exitCodeOf(status)),
-      () => ended(137),
+      () => {
+        void this.#kill(live.process);
+        ended(137);
+      },
     );
   }
 }

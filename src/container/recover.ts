@@ -51,14 +51,21 @@ export const readExit = async (paths: LivePaths): Promise<ExitReport | undefined
   return bytes === undefined ? undefined : decodeExit(bytes);
 };
 
+const hasStarted = (keeper: Keeper): Promise<boolean> =>
+  keeper.started.then(
+    () => true,
+    () => false,
+  );
+
 const findLive = async (paths: LivePaths): Promise<Live | undefined> => {
   const keeper = await Keeper.connect(paths.control).catch(() => undefined);
   if (keeper === undefined) return undefined;
   const { phase, process } = await keeper.hello();
   if (phase === "running") return { keeper, process, paths };
-  // Before its commit point a keeper whose daemon is gone undoes its work; after the end it only serves the last readers.
-  if (phase !== "exited") await keeper.closed;
-  else keeper.leave();
+  // After the end it only serves the last readers.
+  if (phase === "exited") keeper.leave();
+  // Before its commit point a keeper whose daemon is gone undoes its work, and closes; behind it, the program is about to run.
+  else if (await hasStarted(keeper)) return { keeper, process, paths };
   return undefined;
 };
 

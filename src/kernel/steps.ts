@@ -178,6 +178,12 @@ export const stepTable = {
     does: "the sizes of the files beneath the directory were reported under this number: inode and size of each that has several names, and last a zero and the sum of the others; the symbolic link at `without` counts for nothing",
     args: { index: "number", path: "text", without: "text" },
   },
+  killProcess: {
+    code: 36,
+    lanes: outside,
+    does: "the slot's process has been killed",
+    args: { slot: "slot" },
+  },
 
   // The child, before it enters its root.
   dieWithParent: { code: 40, lanes: inside, does: "the process is killed when its keeper dies", args: {} },

@@ -206,18 +206,19 @@ describe("recovery", { skip: cannotRun() }, () => {
     });
   }
 
-  test("an exec session whose keeper was killed is over, and its container goes on", async () => {
-    const id = await runDetached(engine, "probe", "sleep");
-    const session = new Listener(engine.spawn("docker", ["exec", id, "/probe", "trap", "0"]));
-    await session.seen(/ready/);
-    const pids = (await said(engine, "top", id, "-eo", "pid,args")).match(/^ *\d+(?=.* trap)/gm)!.map(Number);
-    process.kill(keeperOf(pids[0]!), "SIGKILL");
-    assert.equal(await session.ended(), 137);
-    await until("its process is dead", () => !isAlive(pids[0]!), 1_000);
-    assert.equal(await inspected(engine, "{{.State.Status}}", id), "running");
-    await said(engine, "rm", "-f", id);
-    assert.deepEqual(readdirSync(join(engine.run, "x")), []);
-  });
+  for (const image of ["probe", "setuid"])
+    test(`an exec session whose keeper was killed is over, and its container goes on: ${image}`, async () => {
+      const id = await runDetached(engine, image, "sleep");
+      const session = new Listener(engine.spawn("docker", ["exec", "-u", "1000", id, "/probe", "trap", "0"]));
+      await session.seen(/ready/);
+      const pids = (await said(engine, "top", id, "-eo", "pid,args")).match(/^ *\d+(?=.* trap)/gm)!.map(Number);
+      process.kill(keeperOf(pids[0]!), "SIGKILL");
+      assert.equal(await session.ended(), 137);
+      await until("its process is dead", () => !isAlive(pids[0]!), 1_000);
+      assert.equal(await inspected(engine, "{{.State.Status}}", id), "running");
+      await said(engine, "rm", "-f", id);
+      assert.deepEqual(readdirSync(join(engine.run, "x")), []);
+    });
 
   test("without its holder, containers go on and new ones start", async () => {
     const id = await runDetached(engine, "probe", "tcp-serve", "0.0.0.0", "80");
