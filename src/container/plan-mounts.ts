@@ -1,4 +1,5 @@
 /** From the mounts and devices of an OCI spec to steps. */
+import { basename, dirname } from "node:path";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { mountAttributes, mountFlags, type Propagation, propagations } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
@@ -174,6 +175,11 @@ const cgroupSteps = (mount: OciMount, hierarchies: readonly CgroupMount[]): read
       data: "mode=755,size=64k",
     },
     ...own,
+    ...hierarchies.flatMap(({ target, links = [] }) =>
+      links.map(
+        (name): Step => ({ step: "rootMakeLink", path: `${dirname(target)}/${name}`, target: basename(target) }),
+      ),
+    ),
     ...(attributes === base
       ? []
       : [{ step: "rootRemount", path: mount.destination, set: attributes, clear: 0 } as const]),

@@ -10,6 +10,8 @@ import type { CgroupPaths } from "./paths.ts";
 export interface CgroupMount {
   readonly target: string;
   readonly source: string;
+  /** The names of its controllers, where several share the mount: links to it, beside it, as on hosts. */
+  readonly links?: readonly string[];
 }
 
 /**
@@ -30,7 +32,8 @@ export const cgroupMounts = (
   if (layout.version === "v2" && v2 !== undefined) return [{ target, source: sourceOf(v2) }];
   const mounts = v1.map((hierarchy): CgroupMount => {
     const name = hierarchy.controllers.length > 0 ? hierarchy.controllers.join(",") : hierarchy.name;
-    return { target: `${target}/${name}`, source: sourceOf(hierarchy) };
+    const links = hierarchy.controllers.length > 1 ? { links: hierarchy.controllers } : {};
+    return { target: `${target}/${name}`, source: sourceOf(hierarchy), ...links };
   });
   return v2 === undefined ? mounts : [...mounts, { target: `${target}/unified`, source: sourceOf(v2) }];
 };

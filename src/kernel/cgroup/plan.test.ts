@@ -231,7 +231,9 @@ test("a container sees the hierarchies where the host has them", () => {
     { target: "/sys/fs/cgroup", source: "/cg/pier/x" },
   ]);
   const hybrid = cgroupMounts(hybridHost, cgroupPaths(hybridHost, "/pier/x"));
-  assert.deepEqual(hybrid[0], { target: "/sys/fs/cgroup/cpu,cpuacct", source: "/cg/cpu,cpuacct/pier/x" });
+  const links = ["cpu", "cpuacct"];
+  assert.deepEqual(hybrid[0], { target: "/sys/fs/cgroup/cpu,cpuacct", source: "/cg/cpu,cpuacct/pier/x", links });
+  assert.deepEqual(hybrid[1], { target: "/sys/fs/cgroup/memory", source: "/cg/memory/pier/x" });
   assert.deepEqual(hybrid.at(-1), { target: "/sys/fs/cgroup/unified", source: "/cg/unified/pier/x" });
 });
 
