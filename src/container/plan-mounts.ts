@@ -1,5 +1,6 @@
 /** From the mounts and devices of an OCI spec to steps. */
 import { basename, dirname } from "node:path";
+import type { CgroupMount } from "../kernel/cgroup/mounts.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { mountAttributes, mountFlags, type Propagation, propagations } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
@@ -20,12 +21,6 @@ export interface RootPlace {
   readonly mountpoint: string;
   /** What the container writes need not survive a crash of the machine: no sync when it ends. */
   readonly volatile: boolean;
-}
-
-/** One hierarchy of the host's control groups, as it is to be seen in the container: a directory of the host. */
-export interface CgroupMount {
-  readonly target: string;
-  readonly source: string;
 }
 
 /** The inside of a slot's path is the host's; its name only has to be its own. */

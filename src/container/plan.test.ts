@@ -5,6 +5,7 @@ import { encodePlan } from "../kernel/encode.ts";
 import { explainPlan, explainPlanJson } from "../kernel/explain.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { type ContainerPlace, planContainer, programCandidates } from "./plan.ts";
+import { planMountSteps } from "./plan-mounts.ts";
 import { parseCreateRequest } from "./request-parse.ts";
 import { planSpec } from "./spec.ts";
 
@@ -210,4 +211,24 @@ describe("the paths a program may have", () => {
     assert.deepEqual(programCandidates("/bin/ls", [], "/srv"), ["/bin/ls"]);
     assert.deepEqual(programCandidates("./run", [], "/srv"), ["/srv/./run"]);
   });
+});
+
+test("a controller that shares its hierarchy with another is found by its own name too", () => {
+  const shared = { target: "/sys/fs/cgroup/cpu,cpuacct", source: "/cg/cpu", links: ["cpu", "cpuacct"] };
+  const { inside } = planMountSteps(
+    [{ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"] }],
+    [shared],
+    new Set(),
+  );
+  assert.deepEqual(
+    inside.map((step) => [step.step, "path" in step ? step.path : "", step.step === "rootMakeLink" ? step.target : ""]),
+    [
+      ["rootMount", "", ""],
+      ["rootAttach", "", ""],
+      ["rootMakeLink", "/sys/fs/cgroup/cpu", "cpu,cpuacct"],
+      ["rootMakeLink", "/sys/fs/cgroup/cpuacct", "cpu,cpuacct"],
+      // Only then can nothing more be written.
+      ["rootRemount", "/sys/fs/cgroup", ""],
+    ],
+  );
 });

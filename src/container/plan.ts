@@ -3,6 +3,7 @@
  * the arguments. The order of the inside lane is the security (`plan.test.ts` proves it).
  */
 
+import type { CgroupMount } from "../kernel/cgroup/mounts.ts";
 import type { ProcessMark } from "../kernel/keeper.ts";
 import { capabilities as capabilityBits } from "../kernel/numbers/capabilities.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
@@ -11,14 +12,7 @@ import { namespaceFlags, namespaces } from "../kernel/numbers/namespaces.ts";
 import { parseRlimit, rlimits } from "../kernel/numbers/rlimits.ts";
 import { type Plan, points, type Step, stdinKinds, stdioKinds } from "../kernel/steps.ts";
 import type { OciNamespaceType, OciProcess, OciSpec } from "./oci/spec.ts";
-import {
-  type CgroupMount,
-  planDeviceNodes,
-  planMarks,
-  planMountSteps,
-  planRoot,
-  type RootPlace,
-} from "./plan-mounts.ts";
+import { planDeviceNodes, planMarks, planMountSteps, planRoot, type RootPlace } from "./plan-mounts.ts";
 
 const { ENOENT, ENOTDIR, EACCES, EEXIST } = errnos;
 /** The slot of the process that keeps the store. */
