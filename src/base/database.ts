@@ -1,6 +1,6 @@
 /** The one SQLite file of a root: rows are documents in JSON, and a daemon holds its lock for as long as it lives. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { errorsFrom } from "./errors.ts";
+import { errorsFrom, PierError } from "./errors.ts";
 
 export const databaseErrors = {
   rootInUse: {
@@ -8,22 +8,68 @@ export const databaseErrors = {
     sentence: "another daemon is using {path}",
     hint: "stop it first, or choose another --root and another --run",
   },
+  databaseDamaged: {
+    status: 500,
+    sentence: "{path} is damaged: {reason}",
+    hint: "bring it back from a backup; without it, and what lies beside it under its name, images and containers are forgotten",
+  },
+  databaseNewer: {
+    status: 500,
+    sentence: "{path} was written by a newer pier (schema {found}, this one knows {known})",
+    hint: "start the newer pier, or choose another --root",
+  },
+  databaseUnusable: {
+    status: 500,
+    sentence: "cannot open {path}: {reason}",
+    hint: "see who owns it and its directory, and whether the disk is full or read-only",
+  },
 } as const;
 const databaseError = errorsFrom(databaseErrors);
+
+/** Goes up when an older daemon could not work with what a newer one has written. */
+const SCHEMA = 1;
+
+/** Result codes of SQLite (sqlite.org/rescode.html), their extended forms cut off. */
+const codes = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
+
+const codeOf = (error: unknown): number | undefined =>
+  error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined;
+
+const openError = (path: string, cause: unknown): unknown => {
+  if (cause instanceof PierError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  switch (codeOf(cause)) {
+    case codes.busy:
+      return databaseError("rootInUse", { path }, cause);
+    case codes.corrupt:
+    case codes.notADatabase:
+      return databaseError("databaseDamaged", { path, reason }, cause);
+    default:
+      return databaseError("databaseUnusable", { path, reason }, cause);
+  }
+};
 
 export class Database implements Disposable {
   readonly #sqlite: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
-  /** Holds afterwards: the file exists, is ours alone (SQLite's exclusive lock), and survives crashes (write-ahead log). */
+  /**
+   * Holds afterwards: the file exists, is ours alone (SQLite's exclusive lock), whole, of no newer form than we know, and
+   * survives crashes (write-ahead log).
+   */
   constructor(path: string) {
-    this.#sqlite = new DatabaseSync(path);
+    const opened: { sqlite?: DatabaseSync } = {};
     try {
-      this.#sqlite.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
-      this.#sqlite.exec("BEGIN IMMEDIATE; COMMIT;");
+      const sqlite = new DatabaseSync(path);
+      opened.sqlite = sqlite;
+      sqlite.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
+      sqlite.exec("BEGIN IMMEDIATE; COMMIT;");
+      this.#sqlite = sqlite;
+      this.#checkWhole(path);
+      this.#checkSchema(path);
     } catch (cause) {
-      this.#sqlite.close();
-      throw databaseError("rootInUse", { path }, cause);
+      opened.sqlite?.close();
+      throw openError(path, cause);
     }
   }
 
@@ -55,7 +101,7 @@ export class Database implements Disposable {
         this.run("COMMIT");
         return result;
       } catch (error) {
-        this.run("ROLLBACK");
+        this.#rollBack();
         throw error;
       }
     } finally {
@@ -65,6 +111,27 @@ export class Database implements Disposable {
 
   [Symbol.dispose](): void {
     this.#sqlite.close();
+  }
+
+  /** On a full disk SQLite has done so already, and there is nothing left to take back. */
+  #rollBack(): void {
+    try {
+      this.#sqlite.exec("ROLLBACK");
+    } catch {
+      // The error that led here says more.
+    }
+  }
+
+  /** A page that went bad is found now, and not by whoever needs what was on it. */
+  #checkWhole(path: string): void {
+    const reason = this.get<{ quick_check: string }>("PRAGMA quick_check(1)")?.quick_check ?? "no answer";
+    if (reason !== "ok") throw databaseError("databaseDamaged", { path, reason });
+  }
+
+  #checkSchema(path: string): void {
+    const found = this.get<{ user_version: number }>("PRAGMA user_version")?.user_version ?? 0;
+    if (found > SCHEMA) throw databaseError("databaseNewer", { path, found, known: SCHEMA });
+    if (found < SCHEMA) this.#sqlite.exec(`PRAGMA user_version=${SCHEMA}`);
   }
 
   #statement(sql: string): StatementSync {
