@@ -11,6 +11,7 @@
  *   netlink.c  messages to the kernel's networking    files.c    trees of files
  *   memory.c   whether memory ran out                 kill.c     all that is in a control group
  *   layers.c   layers on block devices                devices.c  which devices a container may use
+ *   tree.c     trees that are written from a list     list.c     such a list as it lies in its file
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,8 @@
 #define PLAN_VERSION 1
 #define PROTOCOL_VERSION 1
 #define SLOT_LIMIT 512
+#define TREE_MAGIC "PIERTREE"
+#define TREE_VERSION 1
 #define STEP_LIMIT 95
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
@@ -12,8 +14,8 @@
   X(1, make_directory, "tn", 7) \
   X(2, create_file, "tnb", 5) \
   X(3, write, "tb", 7) \
-  X(5, remove_directory, "t", 5) \
-  X(6, remove_file, "t", 5) \
+  X(5, remove_directory, "t", 7) \
+  X(6, remove_file, "t", 7) \
   X(7, open_tree, "stn", 1) \
   X(8, join_namespace, "tn", 3) \
   X(9, join_process, "sn", 3) \
@@ -39,6 +41,8 @@
   X(29, kill_frozen, "tttt", 5) \
   X(34, open_loop_device, "st", 1) \
   X(35, mount_index, "sstn", 1) \
+  X(38, write_tree, "tttt", 2) \
+  X(39, sync_file_system, "t", 2) \
   X(30, measure_tree, "ntt", 1) \
   X(36, kill_process, "s", 1) \
   X(40, die_with_parent, "", 2) \
@@ -106,6 +110,8 @@ enum { WATCH_MEMORY_PATH, WATCH_MEMORY_CONTROL };
 enum { KILL_FROZEN_PATH, KILL_FROZEN_FREEZER, KILL_FROZEN_FREEZE, KILL_FROZEN_THAW };
 enum { OPEN_LOOP_DEVICE_SLOT, OPEN_LOOP_DEVICE_PATH };
 enum { MOUNT_INDEX_INDEX, MOUNT_INDEX_TAR, MOUNT_INDEX_TARGET, MOUNT_INDEX_FLAGS };
+enum { WRITE_TREE_PATH, WRITE_TREE_LINKS, WRITE_TREE_LIST, WRITE_TREE_SOURCE };
+enum { SYNC_FILE_SYSTEM_PATH };
 enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT };
 enum { KILL_PROCESS_SLOT };
 enum { NEW_KEYRING_NAME };
@@ -189,4 +195,15 @@ enum {
   PHASE_CREATED = 1,
   PHASE_RUNNING = 2,
   PHASE_EXITED = 3,
+};
+
+enum {
+  TREE_ENTER = 1,
+  TREE_LEAVE = 2,
+  TREE_FILE = 3,
+  TREE_SYMLINK = 4,
+  TREE_CHARACTER = 5,
+  TREE_BLOCK = 6,
+  TREE_FIFO = 7,
+  TREE_LINK = 8,
 };

@@ -37,9 +37,6 @@ export const cannotRun = (...fixtures: readonly string[]): string | false => {
   return absent === undefined ? false : `${fixture(absent)} is missing`;
 };
 
-/** Every test with containers can run on each way of mounting layers: PIER_LAYER_FORMAT=loop sh scripts/test ./test/docker */
-const layerFormat = process.env.PIER_LAYER_FORMAT ? ["--layer-format", process.env.PIER_LAYER_FORMAT] : [];
-
 // A test run that is interrupted leaves no daemon behind.
 const daemons = new Set<ChildProcess>();
 process.once("exit", () => {
@@ -47,6 +44,8 @@ process.once("exit", () => {
 });
 
 export interface EngineOptions {
+  /** How layers are mounted; default: as the environment says, or what works best. */
+  readonly layerFormat?: string;
   /** The run directory lies in memory, as /run does on most machines; otherwise beside the root. */
   readonly runInMemory?: boolean;
   /** More words for `pier daemon`. */
@@ -90,6 +89,8 @@ export class Engine {
   readonly run: string;
   readonly socket: string;
   readonly log = join(this.directory, "daemon.log");
+  /** How the next daemon mounts layers: PIER_LAYER_FORMAT=loop sh scripts/test ./test/docker runs every test on one way. */
+  layerFormat: string | undefined;
   readonly #options: EngineOptions;
   /** The control group above those of its containers. */
   readonly #group: string;
@@ -100,6 +101,7 @@ export class Engine {
 
   private constructor(options: EngineOptions) {
     this.#options = options;
+    this.layerFormat = options.layerFormat ?? (process.env.PIER_LAYER_FORMAT || undefined);
     this.run = options.runInMemory === true ? mkdtempSync("/dev/shm/p-") : join(this.directory, "run");
     this.socket = join(this.run, "pier.sock");
     const name = createHash("sha256").update(this.run).digest("hex").slice(0, 5);
@@ -204,7 +206,8 @@ export class Engine {
   async restart(command: readonly string[] = this.#options.command ?? pier): Promise<void> {
     await this.kill9();
     const log = openSync(this.log, "a");
-    const own = ["--root", this.root, "--run", this.run, ...layerFormat];
+    const format = this.layerFormat === undefined ? [] : ["--layer-format", this.layerFormat];
+    const own = ["--root", this.root, "--run", this.run, ...format];
     const words = [...(this.#options.via ?? []), ...command, "daemon", ...own, ...(this.#options.args ?? [])];
     const [program = executable, ...args] = words;
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };

@@ -73,7 +73,8 @@ export class Containers {
   /** Finds what runs, finishes what an earlier daemon left half done. */
   static async open(rooms: ContainerRooms): Promise<Containers> {
     const mounts = await LayerMounts.open(rooms);
-    rooms.images.layers.onRemove((layer) => void mounts.unmount(layer.number));
+    // What is not taken away now, the next daemon takes away.
+    rooms.images.layers.onRemove((layer) => void mounts.remove(layer).catch(() => {}));
     const containers = new Containers(
       rooms,
       new ContainerStore(rooms.database),

@@ -168,7 +168,7 @@ export const requestErrors = {
     sentence: "this host cannot mount the layers of images ({reason})",
     hint: "modprobe -a erofs loop",
   },
-  layerUnmountable: { status: 500, sentence: "layer {diffId} cannot be mounted: {what}: {reason}" },
+  layerUnmountable: { status: 500, sentence: "layer {diffId} cannot be mounted: {reason}" },
 
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },

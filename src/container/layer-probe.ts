@@ -12,9 +12,10 @@ import { StepFailure } from "../kernel/keeper.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import { unmountFlags } from "../kernel/numbers/mount.ts";
 import { namespaces } from "../kernel/numbers/namespaces.ts";
-import type { Plan, Step } from "../kernel/steps.ts";
+import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
-import { type LayerFiles, layerFormats, planLayer } from "./layer-format.ts";
+import { extractedFiles, prepareExtraction } from "./layer-extraction.ts";
+import { type LayerFiles, type LayerSource, layerFormats, planLayer } from "./layer-format.ts";
 
 export interface ProbePlace {
   readonly root: string;
@@ -26,21 +27,25 @@ const diffId = digestFromHex("0".repeat(64)) as DiffId;
 const name = "probe";
 const content = "pier reads what is in a layer\n";
 
+/** A file with contents, and both of overlayfs' marks: not every file system has them. */
 const testTar = async (): Promise<Uint8Array> => {
-  const bytes = new TextEncoder().encode(content);
-  const header = {
-    path: new TextEncoder().encode(name),
-    type: "file",
-    ...{ mode: 0o644, uid: 0, gid: 0, major: 0, minor: 0 },
-    mtime: { seconds: 0n, nanoseconds: 0 },
-    size: bytes.length,
-    link: new Uint8Array(),
-    xattrs: new Map<string, Uint8Array>(),
-  } as const;
-  return Buffer.concat(await Array.fromAsync(writeTar([{ header, content: [bytes] }])));
+  const item = (path: string, text: string) => ({
+    header: {
+      path: new TextEncoder().encode(path),
+      type: "file" as const,
+      ...{ mode: 0o644, uid: 0, gid: 0, major: 0, minor: 0 },
+      mtime: { seconds: 0n, nanoseconds: 0 },
+      size: text.length,
+      link: new Uint8Array(),
+      xattrs: new Map<string, Uint8Array>(),
+    },
+    content: [new TextEncoder().encode(text)],
+  });
+  const items = [item(name, content), item(".wh.gone", ""), item("opaque/.wh..wh..opq", "")];
+  return Buffer.concat(await Array.fromAsync(writeTar(items)));
 };
 
-/** Holds afterwards: a layer of one file is in the directory. */
+/** Holds afterwards: a small layer is in the directory. */
 const writeTestLayer = async (directory: string): Promise<LayerFiles> => {
   const files = { index: join(directory, "index"), tar: join(directory, "tar") };
   const tar = await testTar();
@@ -53,10 +58,10 @@ const writeTestLayer = async (directory: string): Promise<LayerFiles> => {
   return files;
 };
 
-const planProbe = (holder: Holder, mount: readonly Step[], target: string): Plan => ({
+const planProbe = (holder: Holder, source: LayerSource, target: string): Plan => ({
   outside: [
     { step: "joinNamespace", path: holder.namespace, kind: namespaces.mount.flag },
-    ...mount,
+    ...planLayer(source, target),
     { step: "reportFile", path: join(target, name) },
   ],
   inside: [],
@@ -70,26 +75,45 @@ const reasonOf = ({ lane, index, errno }: StepFailure, plan: Plan): string => {
   return `${step ?? "the plan"}: ${errnoMessage(errno)}`;
 };
 
+/** What the plan reported, or why it failed. */
+const runProbe = async ({ holder, run }: ProbePlace, plan: Plan): Promise<{ report: string } | { reason: string }> => {
+  try {
+    return { report: (await (await runErrand(holder, run, plan)).exited).report };
+  } catch (error) {
+    if (!(error instanceof StepFailure)) throw error;
+    return { reason: reasonOf(error, plan) };
+  }
+};
+
+/** What is to be mounted, or why there is no such thing. */
+const testSource = async (
+  format: LayerFormat,
+  place: ProbePlace,
+  directory: string,
+): Promise<LayerSource | { reason: string }> => {
+  const files = await writeTestLayer(directory);
+  if (format !== "directory") return { format, ...files };
+  const extracted = join(directory, "extracted");
+  await mkdir(extracted, { mode: 0o700 });
+  const ran = await runProbe(place, await prepareExtraction(files, extracted));
+  return "reason" in ran ? ran : { format, files: extractedFiles(extracted) };
+};
+
 /**
  * Why layers cannot be mounted in this way, or undefined when one was. Tried where the layers are: `<run>` is often in
  * memory, and the kernel mounts no file of a tmpfs.
  */
-export const tryLayerFormat = async (
-  format: LayerFormat,
-  { root, run, holder }: ProbePlace,
-): Promise<string | undefined> => {
-  const directory = join(root, "probe");
+export const tryLayerFormat = async (format: LayerFormat, place: ProbePlace): Promise<string | undefined> => {
+  const directory = join(place.root, "probe");
   const target = join(directory, "mounted");
+  await rm(directory, { recursive: true, force: true });
   await mkdir(target, { recursive: true, mode: 0o700 });
   try {
-    const plan = planProbe(holder, planLayer(format, await writeTestLayer(directory), target), target);
-    try {
-      const { report } = await (await runErrand(holder, run, plan)).exited;
-      return report === content ? undefined : "what is read is not what is there";
-    } catch (error) {
-      if (!(error instanceof StepFailure)) throw error;
-      return reasonOf(error, plan);
-    }
+    const source = await testSource(format, place, directory);
+    if ("reason" in source) return source.reason;
+    const ran = await runProbe(place, planProbe(place.holder, source, target));
+    if ("reason" in ran) return ran.reason;
+    return ran.report === content ? undefined : "what is read is not what is there";
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

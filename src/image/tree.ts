@@ -1,6 +1,7 @@
 /** The merged tree of a stack of layers as data: what a container of the image would see, without a mount. */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { type IndexInode, IndexReader } from "../format/erofs/reader.ts";
+import { indexBytes, readExactly } from "./index-file.ts";
 import type { StackLayer } from "./layers.ts";
 
 export interface TreeEntry extends Omit<IndexInode, "nid" | "opaque"> {
@@ -152,30 +153,4 @@ const readContent = (tar: string, { size, extents }: Pick<IndexInode, "size" | "
   } finally {
     closeSync(file);
   }
-};
-
-const readExactly = (file: number, into: Uint8Array, offset: number): void => {
-  for (let done = 0; done < into.length; ) {
-    const count = readSync(file, into, done, into.length - done, offset + done);
-    if (count === 0) throw new Error("the file is shorter than it was");
-    done += count;
-  }
-};
-
-/** Most indexes are small, and read at once; of a large one only the pieces that are asked for. */
-const smallIndex = 256 * 1024;
-
-const indexBytes = (path: string): ConstructorParameters<typeof IndexReader>[0] => {
-  const read = (offset: number, length: number): Uint8Array => {
-    const file = openSync(path, "r");
-    try {
-      const bytes = new Uint8Array(length);
-      readExactly(file, bytes, offset);
-      return bytes;
-    } finally {
-      closeSync(file);
-    }
-  };
-  const { size } = statSync(path);
-  return size <= smallIndex ? read(0, size) : { size, read };
 };

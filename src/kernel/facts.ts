@@ -6,8 +6,8 @@ import { findCgroupLayout } from "./cgroup/find-layout.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type Capability, capabilitiesOf } from "./numbers/capabilities.ts";
 
-/** How layers are mounted: their index and tar as they are, or through loop devices. */
-export type LayerFormat = "file" | "loop";
+/** How layers are mounted: their index and tar as they are, through loop devices, or extracted. */
+export type LayerFormat = "file" | "loop" | "directory";
 
 export interface HostFacts {
   readonly cgroup: CgroupLayout;

@@ -10,6 +10,7 @@ import {
   stdioKinds,
   stepTable,
 } from "./steps.ts";
+import { treeKinds, treeMagic, treeVersion } from "./tree-list.ts";
 
 const kindLetters: Record<ArgumentKind, string> = {
   number: "n",
@@ -50,6 +51,8 @@ export const keeperHeader = (): string => {
 #define PLAN_VERSION ${planVersion}
 #define PROTOCOL_VERSION ${protocolVersion}
 #define SLOT_LIMIT ${slotLimit}
+#define TREE_MAGIC "${treeMagic}"
+#define TREE_VERSION ${treeVersion}
 #define STEP_LIMIT ${Math.max(...steps.map(([, { code }]) => code)) + 1}
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
@@ -64,5 +67,6 @@ ${enumOf("STDIN", stdinKinds)}
 ${enumOf("SAY", keeperSays)}
 ${enumOf("ASK", daemonSays)}
 ${enumOf("ATTACH", attachFlags)}
-${enumOf("PHASE", phases)}`;
+${enumOf("PHASE", phases)}
+${enumOf("TREE", treeKinds)}`;
 };

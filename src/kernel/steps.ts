@@ -45,8 +45,8 @@ export const stepTable = {
     does: "the content was given to an existing (kernel) file in one write",
     args: { path: "text", content: "bytes" },
   },
-  removeDirectory: { code: 5, lanes: host, does: "the empty directory is gone", args: { path: "text" } },
-  removeFile: { code: 6, lanes: host, does: "the file is gone", args: { path: "text" } },
+  removeDirectory: { code: 5, lanes: every, does: "the empty directory is gone", args: { path: "text" } },
+  removeFile: { code: 6, lanes: every, does: "the file is gone", args: { path: "text" } },
   openTree: {
     code: 7,
     lanes: outside,
@@ -171,6 +171,18 @@ export const stepTable = {
     lanes: outside,
     does: "the layer whose index and tar are in these slots' devices is mounted",
     args: { index: "slot", tar: "slot", target: "text", flags: "number" },
+  },
+  writeTree: {
+    code: 38,
+    lanes: inside,
+    does: "the empty directory holds the tree of the list, contents from the source; the other one served for links, and is empty again",
+    args: { path: "text", links: "text", list: "text", source: "text" },
+  },
+  syncFileSystem: {
+    code: 39,
+    lanes: inside,
+    does: "what was written to the file system of the directory is on disk",
+    args: { path: "text" },
   },
   measureTree: {
     code: 30,

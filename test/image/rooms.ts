@@ -14,8 +14,8 @@ export interface TestImages extends AsyncDisposable {
   reopen(): Promise<Images>;
 }
 
-export const openImages = async (): Promise<TestImages> => {
-  const root = mkdtempSync(join(tmpdir(), "pier-images-"));
+export const openImages = async (place = tmpdir()): Promise<TestImages> => {
+  const root = mkdtempSync(join(place, "pier-images-"));
   let database = new Database(join(root, "pier.db"));
   let images = await Images.open(root, database);
   return {

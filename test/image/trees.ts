@@ -1,9 +1,8 @@
 /** The merged tree of a stored image, to compare with golden listings. */
-import { readFileSync } from "node:fs";
 import type { Images } from "../../src/image/images.ts";
 import type { ImageRecord } from "../../src/image/record.ts";
 import { Tree, type TreePath } from "../../src/image/tree.ts";
-import { hashOf, type IndexedLayer, type Listed, type Listing } from "../format/layers.ts";
+import { hashOf, type Listed, type Listing } from "../format/layers.ts";
 
 const goldenTypes: Readonly<Record<string, string>> = { directory: "dir", character: "char" };
 
@@ -25,10 +24,3 @@ export const listImage = (images: Images, { layers }: ImageRecord): Listing => {
   const all = [...(root === undefined ? [] : [{ ...root, path: "" }]), ...tree.walk()];
   return new Map(all.map((entry) => [entry.path, listed(tree, entry)]));
 };
-
-/** The stored files of an image's layers, lowest first, for whoever mounts them. */
-export const storedLayers = (images: Images, { layers }: ImageRecord): readonly IndexedLayer[] =>
-  images.layers
-    .stack(layers)
-    .toReversed()
-    .map(({ tar, index }) => ({ tar: readFileSync(tar), index: readFileSync(index), isEmpty: false }));

@@ -39,7 +39,7 @@ const inStore = ({ holder }: Keepers, steps: readonly Step[]): readonly Step[] =
 ];
 
 const mount = (keepers: Keepers, place: Place) =>
-  keepers.errand({ outside: inStore(keepers, planLayer("loop", place, place.target)) });
+  keepers.errand({ outside: inStore(keepers, planLayer({ format: "loop", ...place }, place.target)) });
 
 const unmount = (keepers: Keepers, { target }: Place) =>
   keepers.errand({ outside: inStore(keepers, [{ step: "unmount", path: target, flags: 0 }]) });

@@ -4,6 +4,9 @@
  * of its own, so nothing has to be taken away afterwards.
  *
  *   mounted-tree WORKDIR INDEX TAR [INDEX TAR]...
+ *   mounted-tree --stack NAMESPACE DIRECTORY NAME...
+ *
+ * The second form finds the layers mounted already: in that mount namespace, under these names of the directory.
  *
  * One line a file: path, mode (octal, with the type), uid, gid, size, mtime, nanoseconds, device, links, inode, target,
  * then name=value of each extended attribute; text in hexadecimal. A regular file's bytes follow its line,
@@ -120,9 +123,31 @@ static void show(const char *path, size_t root)
 	free(entries);
 }
 
+static const char options_before_lower[] = "xino=on,redirect_dir=nofollow,metacopy=off,index=off,lowerdir=";
+
+static int show_stack(char **argv)
+{
+	char lower[4096];
+	strcpy(lower, options_before_lower);
+	int namespace = open(argv[0], O_RDONLY);
+	if (namespace < 0 || setns(namespace, CLONE_NEWNS) || unshare(CLONE_NEWNS))
+		err(1, "enter %s", argv[0]);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || chdir(argv[1]))
+		err(1, "chdir %s", argv[1]);
+	for (char **name = argv + 2; *name; name++)
+		strcat(strcat(lower, name == argv + 2 ? "" : ":"), *name);
+	if (mount("overlay", "/mnt", "overlay", MS_RDONLY, lower))
+		err(1, "mount overlay");
+	show("/mnt", strlen("/mnt"));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	char lower[4096] = "xino=on,redirect_dir=nofollow,metacopy=off,index=off,lowerdir=";
+	char lower[4096];
+	strcpy(lower, options_before_lower);
+	if (argc > 5 && !strcmp(argv[1], "--stack"))
+		return show_stack(argv + 2);
 	if (argc < 4 || argc % 2 != 0)
 		errx(2, "usage: mounted-tree WORKDIR INDEX TAR [INDEX TAR]...");
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))

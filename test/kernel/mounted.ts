@@ -107,6 +107,12 @@ export class Mounter implements Disposable {
     return parseListing(output);
   }
 
+  /** As `list`, of layers that are mounted already: in this mount namespace, under these names (topmost first). */
+  listMounted(namespace: string, directory: string, names: readonly string[]): Listing {
+    const args = ["--stack", namespace, directory, ...names];
+    return parseListing(execFileSync(this.#program, args, { maxBuffer: 2 ** 30, stdio: ["ignore", "pipe", "pipe"] }));
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -86,6 +86,7 @@ export const infoAnswer = ({ containers, images, host, root, id, events }: Desk)
 const layerFormats: Readonly<Record<HostFacts["layerFormat"], string>> = {
   file: "erofs over the tars, from files",
   loop: "erofs over the tars, through loop devices",
+  directory: "extracted directories",
 };
 
 /** What is the same on every host. */

@@ -1,0 +1,64 @@
+/** A layer as a directory: its tree written by a keeper, from its index as a list and the contents of its tar. */
+import { mkdir, open } from "node:fs/promises";
+import { join } from "node:path";
+import { listLayer } from "../image/layer-list.ts";
+import type { Plan, Step } from "../kernel/steps.ts";
+import { noSlot } from "../kernel/steps.ts";
+import { encodeTreeEntry, encodeTreeHeader } from "../kernel/tree-list.ts";
+import type { LayerFiles } from "./layer-format.ts";
+
+const partSize = 1024 * 1024;
+
+/** Holds afterwards: the file is the list of the layer's tree. */
+const writeList = async (index: string, path: string): Promise<void> => {
+  await using file = await open(path, "wx", 0o600);
+  const header = encodeTreeHeader(0).length;
+  let size = header;
+  let parts: Uint8Array[] = [];
+  let held = 0;
+  const flush = async (): Promise<void> => {
+    const bytes = Buffer.concat(parts);
+    await file.write(bytes, 0, bytes.length, size);
+    size += bytes.length;
+    parts = [];
+    held = 0;
+  };
+  for (const entry of listLayer(index)) {
+    const bytes = encodeTreeEntry(entry);
+    parts.push(bytes);
+    held += bytes.length;
+    if (held >= partSize) await flush();
+  }
+  await flush();
+  await file.write(encodeTreeHeader(size), 0, header, 0);
+};
+
+/** Where in a directory of its own a layer is extracted to. */
+export const extractedFiles = (directory: string): string => join(directory, "files");
+
+/**
+ * Holds afterwards: in the directory, which is empty, lies what the plan needs that extracts the layer into it; of a
+ * plan that fails, or whose daemon dies, anything may be left in the directory, and nothing outside of it.
+ */
+export const prepareExtraction = async (
+  { index, tar }: LayerFiles,
+  directory: string,
+  after: readonly Step[] = [],
+): Promise<Plan> => {
+  const [list, links, files] = [join(directory, "list"), join(directory, "links"), extractedFiles(directory)];
+  await mkdir(links, { mode: 0o700 });
+  await mkdir(files, { mode: 0o700 });
+  await writeList(index, list);
+  return {
+    // A keeper kills its child when the daemon is gone: nobody waits for this tree any more.
+    outside: [{ step: "clone", namespaces: 0, cgroup: noSlot }],
+    inside: [
+      { step: "dieWithParent" },
+      { step: "writeTree", path: files, links, list, source: tar },
+      { step: "removeDirectory", path: links },
+      { step: "removeFile", path: list },
+      ...after,
+    ],
+    after: [],
+  };
+};

@@ -1,0 +1,44 @@
+/** The bytes of a stored index, for its reader. */
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import type { IndexBytes } from "../format/erofs/reader.ts";
+
+export const readExactly = (file: number, into: Uint8Array, offset: number): void => {
+  for (let done = 0; done < into.length; ) {
+    const count = readSync(file, into, done, into.length - done, offset + done);
+    if (count === 0) throw new Error("the file is shorter than it was");
+    done += count;
+  }
+};
+
+const readPart = (file: number, offset: number, length: number): Uint8Array => {
+  const bytes = new Uint8Array(length);
+  readExactly(file, bytes, offset);
+  return bytes;
+};
+
+/** Most indexes are small, and read at once; of a large one only the pieces that are asked for. */
+const smallIndex = 256 * 1024;
+
+/** For a few questions: nothing stays open. */
+export const indexBytes = (path: string): IndexBytes | Uint8Array => {
+  const read = (offset: number, length: number): Uint8Array => {
+    const file = openSync(path, "r");
+    try {
+      return readPart(file, offset, length);
+    } finally {
+      closeSync(file);
+    }
+  };
+  const { size } = statSync(path);
+  return size <= smallIndex ? read(0, size) : { size, read };
+};
+
+/** For reading all of it: the file stays open until it is disposed. */
+export const openIndex = (path: string): IndexBytes & Disposable => {
+  const file = openSync(path, "r");
+  return {
+    size: fstatSync(file).size,
+    read: (offset, length) => readPart(file, offset, length),
+    [Symbol.dispose]: () => closeSync(file),
+  };
+};
