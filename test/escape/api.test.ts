@@ -5,7 +5,7 @@ import { createConnection, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { type Route, routes } from "../../src/api/routes.ts";
-import { said } from "../docker/containers.ts";
+import { said, until } from "../docker/containers.ts";
 import { cannotRun, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { descriptorsOf } from "../kernel/keepers.ts";
@@ -175,12 +175,13 @@ describe("hostile clients", { skip: cannotRun() }, () => {
 
   /** As often as it takes: only so many may wait to be accepted (EAGAIN, which Bun calls ECONNREFUSED). */
   const connect = async (): Promise<Socket> => {
-    for (let turn = 0; turn < 1000; turn++) {
+    const made: Socket[] = [];
+    await until("somebody accepts", async () => {
       const socket = await tryToConnect();
-      if (socket !== undefined) return socket;
-      await new Promise(setImmediate);
-    }
-    return assert.fail("nobody accepts");
+      if (socket !== undefined) made.push(socket);
+      return made.length > 0;
+    });
+    return made[0]!;
   };
 
   /** All that is answered to these bytes until the daemon hangs up, or until it has said this. */
@@ -368,7 +369,7 @@ describe("hostile clients", { skip: cannotRun() }, () => {
     await answerTo(`${head("Transfer-Encoding: chunked") + "1\r\nx\r\n".repeat(200_000)}0\r\n\r\n`, /HTTP/);
     await answerTo(`${head("Transfer-Encoding: chunked")}1;${"e".repeat(2_000_000)}\r\nx\r\n`, /HTTP/);
     await answerTo(`${head("Transfer-Encoding: chunked")}ffffffffffffffff\r\nx`, /HTTP/);
-    assert.ok(peakMemory(stage.engine.pid) < 200 * 1024, `${peakMemory(stage.engine.pid)} kB`);
+    assert.ok(peakMemory(stage.engine.pid) < 300 * 1024, `${peakMemory(stage.engine.pid)} kB`);
     await isServed();
   });
 

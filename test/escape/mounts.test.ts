@@ -48,22 +48,16 @@ describe("where things are mounted", { skip: cannotRun() }, () => {
     test(`CVE-2026-41579, CVE-2026-47766: an image whose /${target} leads elsewhere has nothing made there`, async () => {
       for (const [how, files] of Object.entries(ways())) {
         await stage.make("elsewhere", [...parentsOf(target), ...files(target)]);
-        const verbs = ["list", "/", "then", "cat", stage.canary.secretFile, "then", "write", "/dev/x", "x"];
-        const { code, stdout, stderr } = await stage.run(
-          "-t",
-          "--tmpfs",
-          "/run",
-          "-v",
-          "/tmp/v",
-          "elsewhere",
-          ...verbs,
-        );
-        assert.ok(
-          code === 125 || code === 126 || code === 127 || stdout !== "",
-          `${target}, ${how}: ${code} ${stderr}`,
-        );
+        const { secretFile, watched } = stage.canary;
+        // Whether it runs is the image's affair; that nothing is read or made is ours.
+        const code = await stage.start({
+          Image: "elsewhere",
+          Tty: true,
+          HostConfig: { NetworkMode: "none", Tmpfs: { "/run": "" }, Binds: ["/tmp/v"] },
+          Cmd: ["write", "/dev/x", "x", "then", "write", `${watched}/file`, "x", "then", "cat", secretFile],
+        });
+        assert.notEqual(code, 0, `${target}, ${how}: the host's secret was read`);
         stage.canary.assertUntouched();
-        await said(stage.engine, "rmi", "--force", "elsewhere");
       }
     });
 
@@ -235,15 +229,22 @@ describe("where things are mounted", { skip: cannotRun() }, () => {
     for (const volume of volumes) {
       const files = [link("link", watched), { path: "dot", type: "directory" } as const];
       await stage.make("volume", files, { Volumes: { [volume]: {} } });
-      const verbs = ["cat", stage.canary.secretFile, "then", "write", `${watched}/file`, "x", "then", "list", "/link"];
-      const { stdout, stderr } = await stage.run("volume", ...verbs);
-      assert.doesNotMatch(stdout, /of the host|deeper/, volume);
+      const verbs = [
+        "cat",
+        stage.canary.secretFile,
+        "then",
+        "write",
+        `${watched}/file`,
+        "x",
+        "then",
+        "list",
+        "/link",
+        "then",
+      ];
+      // Nor does it take away what hides the kernel's: the masks come last.
+      const { stdout, stderr } = await stage.run("volume", ...verbs, "cat", "/proc/keys");
+      assert.doesNotMatch(stdout, /of the host|deeper|keyring/, volume);
       assert.doesNotMatch(stderr, /^\s+at |undefined/, volume);
-      // Nor does it hide what hides the host's: the masks come last.
-      assert.doesNotMatch(
-        (await stage.run("volume", "cat", "/proc/keys", "then", "list", "/proc/acpi")).stdout,
-        /keyring/,
-      );
       stage.canary.assertUntouched();
       await said(stage.engine, "rmi", "--force", "volume");
     }

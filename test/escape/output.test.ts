@@ -95,7 +95,7 @@ describe("what others say", { skip: cannotRun() }, () => {
     assert.ok(bytes <= 2 * (2 * 2 ** 20 + 65_536), `${bytes} bytes`);
     const { output } = await stage.engine.docker(["logs", id]);
     assert.ok(output.length > 10_000 && output.every((byte) => byte === 0x78));
-    assert.ok(peakMemory(stage.engine.pid) < 150 * 1024, `${peakMemory(stage.engine.pid)} kB`);
+    assert.ok(peakMemory(stage.engine.pid) < 300 * 1024, `${peakMemory(stage.engine.pid)} kB`);
     await said(stage.engine, "rm", id);
   });
 

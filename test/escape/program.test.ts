@@ -10,7 +10,7 @@ import { descriptorsOf, keeperProgram } from "../kernel/keepers.ts";
 import { isLong, probePath, Stage } from "./stage.ts";
 
 /** The child's descriptors are few and low; the long form asks for as many as a program may have open. */
-const lastDescriptor = isLong ? 255 : 24;
+const lastDescriptor = isLong ? 255 : 18;
 
 describe("our program and what it holds", { skip: cannotRun() }, () => {
   let stage: Stage;

@@ -72,6 +72,18 @@ export class Stage implements AsyncDisposable {
     return ran.stdout.replace(/\n$/, "");
   }
 
+  /** Made of the probe's image if of no other, started, waited for and removed; its exit code, or undefined: it never ran. */
+  async start(config: object): Promise<number | undefined> {
+    const post = (target: string, body?: string) => this.engine.request("POST", target, body);
+    const created = await post("/containers/create", JSON.stringify({ Image: "probe", ...config }));
+    if (created.status !== 201) return undefined;
+    const { Id } = JSON.parse(created.body) as { Id: string };
+    const { status } = await post(`/containers/${Id}/start`);
+    const ended = status === 204 ? await post(`/containers/${Id}/wait`) : undefined;
+    await this.engine.request("DELETE", `/containers/${Id}?force=1`);
+    return ended === undefined ? undefined : (JSON.parse(ended.body) as { StatusCode: number }).StatusCode;
+  }
+
   /** Holds afterwards: the daemon is the one that began, the canaries live, and nothing is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
