@@ -63,12 +63,14 @@ describe("many containers", { skip: cannotRun() }, () => {
     const started = await post(`/containers/${id}/start`);
     assert.equal(started.status, 204, started.body);
     const pid = Number((await inspect(id)).State.Pid);
+    // From its first word on it hears what it is told.
+    await until("it has begun", () => logOf(id).length > 0);
     return { id, pid, startTime: startTimeOf(pid), code };
   };
   const logOf = (id: string): string[] =>
     readFileSync(join(engine.root, "containers", id, `${id}-json.log`), "utf8")
-      .trimEnd()
       .split("\n")
+      .slice(0, -1)
       .map((line) => (JSON.parse(line) as { log: string }).log);
   /** Every line is there once; the last one says how many there were. */
   const assertWhole = (id: string): void => {

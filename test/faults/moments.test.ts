@@ -329,7 +329,7 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
           for (const id of [lives, ends, loses, half]) await remove(id);
         },
       },
-      5,
+      8,
     );
   });
 });

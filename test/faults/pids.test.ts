@@ -48,6 +48,8 @@ describe("when process numbers are used again at once", { skip: cannotRun() || c
     let turns = 0;
     do {
       const stopped = await runDetached(engine, "--network", "none", "probe", "tick", "10", "5");
+      // From its first word on it hears what it is told.
+      await until("it has begun", async () => (await said(engine, "logs", stopped)) !== "");
       const killed = await runDetached(engine, "--network", "none", "probe", "sleep");
       const ended = await runDetached(engine, "--rm", "--network", "none", "probe", "sleep");
       const pid = await pidOf(engine, ended);

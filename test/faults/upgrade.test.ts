@@ -154,7 +154,10 @@ describe("after an upgrade", { skip }, () => {
 
   test("what has ended or never ran is started by the keeper of today, and removed", async () => {
     assert.equal((await engine.docker(["start", "--attach", ids.never!])).code, 4);
+    const spoken = logOf(ids.ends!).length;
     await said(engine, "start", ids.ends!);
+    // From its first word on it hears what it is told.
+    await until("it has begun", () => logOf(ids.ends!).length > spoken);
     await said(engine, "stop", ids.ends!);
     assert.equal(await inspected(engine, "{{.State.ExitCode}}", ids.ends!), "8");
     await said(engine, "rm", ids.ends!, ids.never!, ids.loses!, ids.ticks!, ids.echoes!, ids.traps!);
