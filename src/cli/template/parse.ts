@@ -234,6 +234,9 @@ class Parser {
   #number({ text: shown, at }: Token): OperandNode {
     const value = parseNumber(shown);
     if (value === undefined) throw this.#error(`illegal number syntax: ${quote(shown)}`);
+    // Either of Go's widest integers holds it; without the limit a range could count for ever.
+    if (typeof value === "bigint" && BigInt.asUintN(64, value) !== value && BigInt.asIntN(64, value) !== value)
+      throw this.#error(`integer overflow: ${quote(shown)}`);
     return { kind: "number", value, at, shown };
   }
 

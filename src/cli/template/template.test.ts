@@ -178,6 +178,12 @@ describe("a template", () => {
       ["{{(.Name}}", "template: :1: unclosed left paren"],
       ["{{@}}", 'template: :1: unexpected "@" in command'],
       ["{{.", 'template: :1: illegal number syntax: "."'],
+      ["{{range 18446744073709551616}}x{{end}}", 'template: :1: integer overflow: "18446744073709551616"'],
+      ["{{-9223372036854775809}}", 'template: :1: integer overflow: "-9223372036854775809"'],
+      [
+        "{{range 9223372036854775808}}x{{end}}",
+        'template: :1:8: executing "" at <9223372036854775808>: 9223372036854775808 overflows int',
+      ],
       ["{{.Name | 3}}", "template: :1: non executable command in pipeline stage 2"],
       ["{{break}}", "template: :1: {{break}} outside {{range}}"],
       ["{{/* c", "template: :1: unclosed comment"],

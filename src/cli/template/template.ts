@@ -162,8 +162,11 @@ class Run {
         return dot;
       case "nil":
         return undefined;
-      case "boolean":
       case "number":
+        if (typeof node.value === "bigint" && BigInt.asIntN(64, node.value) !== node.value)
+          throw this.#failure(node, `${node.shown} overflows int`);
+        return node.value;
+      case "boolean":
       case "string":
         return node.value;
       case "field":
