@@ -1,6 +1,8 @@
 /** The one SQLite file of a root: rows are documents in JSON, and a daemon holds its lock for as long as it lives. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { syncData } from "./durable.ts";
 import { errorsFrom, PierError } from "./errors.ts";
+import { SharedSync } from "./shared-sync.ts";
 
 export const databaseErrors = {
   rootInUse: {
@@ -23,6 +25,7 @@ export const databaseErrors = {
     sentence: "cannot open {path}: {reason}",
     hint: "see who owns it and its directory, and whether the disk is full or read-only",
   },
+  notOnDisk: { status: 500, sentence: "the database could not be written to disk" },
 } as const;
 const databaseError = errorsFrom(databaseErrors);
 
@@ -52,12 +55,16 @@ const openError = (path: string, cause: unknown): unknown => {
 export class Database implements Disposable {
   readonly #sqlite: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #log: SharedSync;
+  /** A sync of the log has failed: what the kernel could not write it has forgotten. */
+  #logIsSuspect = false;
 
   /**
    * Holds afterwards: the file exists, is ours alone (SQLite's exclusive lock), whole, of no newer form than we know, and
    * survives crashes (write-ahead log).
    */
   constructor(path: string) {
+    this.#log = new SharedSync(() => syncData(`${path}-wal`));
     const opened: { sqlite?: DatabaseSync } = {};
     try {
       const sqlite = new DatabaseSync(path);
@@ -107,6 +114,24 @@ export class Database implements Disposable {
     } finally {
       if (durable) this.#sqlite.exec("PRAGMA synchronous=NORMAL");
     }
+  }
+
+  /**
+   * Resolves when everything that is committed survives a power cut. Unlike a durable transaction it holds nobody else
+   * up, and whoever asks at the same time waits for one sync together.
+   */
+  async flush(): Promise<void> {
+    if (!this.#logIsSuspect) {
+      try {
+        return await this.#log.run();
+      } catch {
+        this.#logIsSuspect = true;
+      }
+    }
+    // A second sync would find nothing to write, and succeed: the rows are written anew instead, into the file itself.
+    const { busy } = this.get<{ busy: number }>("PRAGMA wal_checkpoint(TRUNCATE)")!;
+    if (busy !== 0) throw databaseError("notOnDisk", {});
+    this.#logIsSuspect = false;
   }
 
   [Symbol.dispose](): void {

@@ -19,6 +19,12 @@ export const syncDirectory = async (path: string): Promise<void> => {
   }
 };
 
+/** Holds afterwards: what was written to the file, by whomever, is on disk. */
+export const syncData = async (path: string): Promise<void> => {
+  await using file = await open(path, "r");
+  await file.datasync();
+};
+
 /** Holds afterwards: the directory, ours alone, exists and is found again after a power cut, and so are those above it that were missing. */
 export const createDirectory = async (path: string): Promise<void> => {
   const first = await mkdir(path, { recursive: true, mode: 0o700 });

@@ -117,8 +117,9 @@ export class Containers {
     const { record, image, warnings } = this.#draft(asked, this.#chooseName(askedName));
     await this.#launcher.check(record, image);
     this.#reserveName(record);
+    this.#store.put(record);
     // What goes with its end need not survive a power cut either.
-    this.#store.put(record, !record.request.autoRemove);
+    if (!record.request.autoRemove) await this.#flush(() => this.#store.remove(record));
     this.events.emit("create", record);
     return { id: record.id, warnings: [...warnings] };
   }
@@ -289,13 +290,24 @@ export class Containers {
     return findSizes(this.#rooms, records);
   }
 
-  rename(reference: string, name: string): void {
+  async rename(reference: string, name: string): Promise<void> {
     const record = this.#store.get(reference);
     if (record.name === name.replace(/^\//, "")) throw containerError("sameName", {});
     const renamed = { ...record, name: parseName(name) };
     this.#reserveName(renamed);
-    this.#store.put(renamed, true);
+    this.#store.put(renamed);
+    await this.#flush(() => this.#store.put({ ...this.#store.get(record.id), name: record.name }));
     this.events.emit("rename", renamed, { oldName: `/${record.name}` });
+  }
+
+  /** Holds afterwards: what was done survives a power cut; else it is undone, and the reason thrown. */
+  async #flush(undo: () => void): Promise<void> {
+    try {
+      await this.#rooms.database.flush();
+    } catch (error) {
+      undo();
+      throw error;
+    }
   }
 
   #chooseName(asked: string | undefined): string {

@@ -53,7 +53,7 @@ describe("the records of containers", () => {
 
   test("outlive their store, the youngest first", () => {
     const store = new ContainerStore(database);
-    store.put(record("a1", "old", 1), true);
+    store.put(record("a1", "old", 1));
     store.put(record("a2", "young", 2));
     assert.deepEqual(new ContainerStore(database).list(), [record("a2", "young", 2), record("a1", "old", 1)]);
   });

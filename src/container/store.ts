@@ -41,12 +41,10 @@ export class ContainerStore {
     return found[0];
   }
 
-  /** Holds afterwards: the record is found again by the next daemon; after a power cut too, when `durable`. */
-  put(record: ContainerRecord, durable = false): void {
+  /** Holds afterwards: the record is found again by the next daemon. */
+  put(record: ContainerRecord): void {
     const before = this.#byId.get(record.id);
-    this.#database.transaction(() => {
-      this.#database.run("INSERT OR REPLACE INTO containers VALUES (?, ?)", record.id, JSON.stringify(record));
-    }, durable);
+    this.#database.run("INSERT OR REPLACE INTO containers VALUES (?, ?)", record.id, JSON.stringify(record));
     if (before !== undefined) this.#byName.delete(before.name);
     this.#remember(record);
   }

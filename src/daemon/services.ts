@@ -47,7 +47,7 @@ export interface ContainerService {
   kill(reference: string, signal: string): Promise<void>;
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult>;
   remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
-  rename(reference: string, name: string): void;
+  rename(reference: string, name: string): Promise<void>;
   resize(reference: string, rows: number, columns: number): Promise<void>;
   get(reference: string): ContainerRecord;
   list(): readonly ContainerRecord[];

@@ -160,7 +160,7 @@ export class World implements AsyncDisposable {
         kill: note("kill", Promise.resolve()),
         wait: refuse,
         remove: note("remove", Promise.resolve()),
-        rename: note("rename", undefined),
+        rename: note("rename", Promise.resolve()),
         resize: note("resize", Promise.resolve()),
         get: (reference) => this.get(reference),
         list: () => this.records,

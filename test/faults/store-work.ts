@@ -2,6 +2,7 @@
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { Database } from "../../src/base/database.ts";
+import type { ContainerRecord } from "../../src/container/record.ts";
 import { ContainerStore } from "../../src/container/store.ts";
 import { Images } from "../../src/image/images.ts";
 import { chunks, dockerArchive, tarOf } from "../image/rooms.ts";
@@ -35,14 +36,20 @@ const step = async (name: string, work: () => unknown): Promise<void> => {
   say({ ended: seen(images, containers) satisfies Seen });
 };
 
+/** As a container is created: it is answered when its record is on disk. */
+const keep = async (record: ContainerRecord): Promise<void> => {
+  containers.put(record);
+  await database.flush();
+};
+
 await step("an image is loaded", () => images.load(chunks(first)));
-await step("a container is created", () => containers.put(containerRecord("1"), true));
+await step("a container is created", () => keep(containerRecord("1")));
 await step("a name is given", () => images.tag("first:1", "fourth:1"));
 await step("a root is imported", () => images.importRoot(chunks(three), { name: "fifth:1" }));
 await step("two images are loaded, and take a name", () => images.load(chunks(both)));
 await step("an image is removed", () => images.remove("fifth:1", nobody));
 await step("two more are loaded", () => images.load(chunks(others)));
-await step("a container is changed", () => containers.put(containerRecord("1", "changed"), true));
+await step("a container is changed", () => keep(containerRecord("1", "changed")));
 await step("the daemon goes and comes", async () => {
   await images.layers.settled();
   database[Symbol.dispose]();
@@ -51,13 +58,13 @@ await step("the daemon goes and comes", async () => {
   containers = new ContainerStore(database);
 });
 await step("an image is removed with its layers", () => images.remove("fourth:1", nobody));
-await step("a second container is created", () => containers.put(containerRecord("2"), true));
+await step("a second container is created", () => keep(containerRecord("2")));
 await step("it is loaded again", () => images.load(chunks(first)));
 await step("a name is given again", () => images.tag("first:1", "second:1"));
 await step("another root is imported", () => images.importRoot(chunks(two), { name: "sixth:1" }));
 await step("it has another name", () => images.tag("sixth:1", "seventh:1"));
 await step("and loses its first", () => images.remove("sixth:1", nobody));
-await step("a third container is created", () => containers.put(containerRecord("3"), true));
+await step("a third container is created", () => keep(containerRecord("3")));
 await step("a name is taken", () => images.tag("first:1", "seventh:1"));
 await images.layers.settled();
 database[Symbol.dispose]();

@@ -8,6 +8,11 @@
 
 #include "fuzz.h"
 
+/* What the measuring of trees tells goes nowhere: it is not what is tried here. */
+void say_bytes(struct keeper *k, uint32_t index, const void *bytes, size_t size) {
+  (void)k, (void)index, (void)bytes, (void)size;
+}
+
 static char base[64];
 
 /* A few names, so that they meet; those that the removal uses itself are among them. */

@@ -87,10 +87,10 @@ export const remove: Handler = async (call) => {
   return empty();
 };
 
-export const rename: Handler = (call) => {
+export const rename: Handler = async (call) => {
   const name = call.query.text("name");
   if (name === "") throw daemonError("emptyName", {});
-  call.services.containers.rename(idOf(call), name);
+  await call.services.containers.rename(idOf(call), name);
   return empty();
 };
 
