@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
 import { busybox, inspected, Listener, pidOf, said, until } from "./containers.ts";
+import { isV2 } from "./groups.ts";
 import { Runner } from "./run.ts";
 
 const probe = join(process.cwd(), "build/probe");
@@ -88,6 +89,16 @@ describe("memory that runs out", { skip: cannotRun() }, () => {
     await events.seen(/^die part 0$/m);
     assert.deepEqual(toldOf("part"), ["oom", "die"]);
     assert.equal(await inspected(engine, state, "part"), "exited true 0");
+  });
+
+  test("where nobody may be killed for it, that is told too, and the container waits", { skip: isV2 }, async () => {
+    const flags = ["--name", "waiting", "-m", "16m", "--oom-kill-disable"];
+    const id = await runner.detached(...flags, "probe", "memory", "64");
+    await events.seen(/^oom waiting /m);
+    assert.equal(await inspected(engine, state, id), "running true 0");
+    await said(engine, "kill", id);
+    assert.equal(await inspected(engine, state, id), "exited true 137");
+    assert.deepEqual(toldOf("waiting"), ["oom", "die"]);
   });
 
   test("that it ran out while no daemon looked is known to the next one", async () => {

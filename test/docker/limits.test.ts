@@ -38,14 +38,17 @@ describe("limits hold", { skip: cannotRun() }, () => {
     const spin = (shares: string) =>
       runner.detached("--cpuset-cpus", "0", "--cpu-shares", shares, "probe", "spin", "1000");
     const [much, little] = await Promise.all([spin("2048"), spin("256")]);
-    const used = async (id: string) => {
-      const directory = await groupDirectory(engine, id, isV2 ? "cpu" : "cpuacct");
-      return isV2 ? countIn(`${directory}/cpu.stat`, "usage_usec ") * 1000 : countIn(`${directory}/cpuacct.usage`);
-    };
-    const [muchBefore, littleBefore] = await Promise.all([used(much), used(little)]);
-    let [more, less] = [0, 0];
-    await until("both have run for long enough to be compared", async () => {
-      [more, less] = [(await used(much)) - muchBefore, (await used(little)) - littleBefore];
+    const controller = isV2 ? "cpu" : "cpuacct";
+    const groups = await Promise.all([much, little].map((id) => groupDirectory(engine, id, controller)));
+    // Both at one moment: what lies between would count for one of them alone.
+    const used = () =>
+      groups.map((group) =>
+        isV2 ? countIn(`${group}/cpu.stat`, "usage_usec ") * 1000 : countIn(`${group}/cpuacct.usage`),
+      );
+    const before = used();
+    let [more = 0, less = 0] = [0, 0];
+    await until("both have run for long enough to be compared", () => {
+      [more = 0, less = 0] = used().map((now, index) => now - (before[index] ?? 0));
       return more + less > 5e8;
     });
     assert.ok(more > 3 * less, `${more} and ${less}`);
