@@ -46,7 +46,7 @@ describe("limits hold", { skip: cannotRun() }, () => {
         isV2 ? countIn(`${group}/cpu.stat`, "usage_usec ") * 1000 : countIn(`${group}/cpuacct.usage`),
       );
     const before = used();
-    let [more = 0, less = 0] = [0, 0];
+    let [more, less] = [0, 0];
     await until("both have run for long enough to be compared", () => {
       [more = 0, less = 0] = used().map((now, index) => now - (before[index] ?? 0));
       return more + less > 5e8;
