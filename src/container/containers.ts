@@ -220,14 +220,14 @@ export class Containers {
     await runErrand(this.#rooms.holder, this.#rooms.run, { outside: steps, inside: [], after: [] });
   }
 
-  attach(reference: string, request: StreamRequest, client: Duplex): Promise<void> {
-    const record = this.#store.get(reference);
+  async attach(reference: string, request: StreamRequest, client: Duplex): Promise<void> {
+    const record = await this.#found(reference);
     const { log } = containerPaths(this.#rooms, record.id);
-    return this.#attachments.attach(record, this.#runs.find(record.id), log, request, client);
+    await this.#attachments.attach(record, this.#runs.find(record.id), log, request, client);
   }
 
   async resize(reference: string, rows: number, columns: number): Promise<void> {
-    const record = this.#store.get(reference);
+    const record = await this.#found(reference);
     const live = this.#runs.get(record.id);
     if ((await live.keeper.resize(rows, columns)) !== 0) throw containerError("noTerminal", { id: record.id });
     this.events.emit("resize", record, { height: String(rows), width: String(columns) });
@@ -270,13 +270,13 @@ export class Containers {
   logs(reference: string, options: Omit<LogOptions, "raw" | "ended">, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const record = this.#store.get(reference);
     if (record.request.log.driver === "none") throw containerError("logsNotKept", {});
-    const running = this.#runs.find(record.id) !== undefined;
+    const running = this.#runs.find(record.id) !== undefined || (this.#late.has(record.id) && isRunning(record));
     const ended = running ? this.#waiters.wait(record.id, "next-exit", signal).catch(() => {}) : Promise.resolve();
     return readLogs(containerPaths(this.#rooms, record.id).log, { ...options, raw: record.request.tty, ended }, signal);
   }
 
   async processes(reference: string, psArgs: string): Promise<ProcessTable> {
-    const record = this.#store.get(reference);
+    const record = await this.#found(reference);
     const live = this.#runs.get(record.id);
     const { linux } = await readSpec(live.paths);
     const paths = cgroupPaths(this.#rooms.host.cgroup, linux.cgroupsPath, false);
@@ -365,6 +365,8 @@ export class Containers {
     }
   }
 }
+
+const isRunning = ({ state }: ContainerRecord): boolean => state.status === "running";
 
 const keepsToItself = ({ request }: ContainerRecord): boolean =>
   request.namespaces.ipc.kind === "private" || request.namespaces.ipc.kind === "none";

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { startTimeOf } from "../../src/kernel/holder.ts";
-import { isAlive, keeperOf, removeAll, until } from "../docker/containers.ts";
+import { isAlive, keeperOf, Listener, removeAll, until } from "../docker/containers.ts";
 import { type Answer, cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
 
@@ -166,6 +166,30 @@ describe("many containers", { skip: cannotRun() }, () => {
     assert.ok(isAlive((await made).pid));
     assert.equal((await inspect(lives.id)).State.Pid, lives.pid);
     assertWhole(ends.id);
+  });
+
+  test("a keeper that does not answer a new daemon keeps nobody waiting but who wants its container", async () => {
+    const stands = await run(5);
+    const other = await run(6);
+    const keeper = keeperOf(stands.pid);
+    await engine.kill9();
+    process.kill(keeper, "SIGSTOP");
+    try {
+      await engine.restart();
+      assert.equal((await inspect(stands.id)).State.Pid, stands.pid);
+      assert.equal((await post(`/containers/${other.id}/stop`)).status, 204);
+      const follower = new Listener(engine.spawn("docker", ["logs", "--follow", stands.id]));
+      await follower.seen(/line 1\n/);
+      const stopped = post(`/containers/${stands.id}/stop`);
+      process.kill(keeper, "SIGCONT");
+      assert.equal((await stopped).status, 204);
+      assert.equal(await follower.ended(), 0);
+      assert.match(follower.text, /\nend \d+\n$/);
+    } finally {
+      if (isAlive(keeper)) process.kill(keeper, "SIGCONT");
+    }
+    assert.equal((await inspect(stands.id)).State.ExitCode, 5);
+    assertWhole(stands.id);
   });
 
   test("a daemon that is asked to leave in a storm of starts leaves what it has begun to its successor", async () => {
