@@ -118,6 +118,14 @@ bool list_next(struct list *list, struct list_entry *entry, int *error) {
   return *error == 0;
 }
 
+static int read_header(struct list *list, const unsigned char *at, size_t size) {
+  if (size < HEADER_SIZE || memcmp(at, TREE_MAGIC, 8) != 0 || u32_at(at + 12) != 0 || u64_at(at + 16) != size)
+    return EBADMSG;
+  if (u32_at(at + 8) != TREE_VERSION) return EPROTONOSUPPORT;
+  *list = (struct list){at + HEADER_SIZE, at + size};
+  return 0;
+}
+
 int list_open(struct list *list, const char *path) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return errno;
@@ -127,10 +135,5 @@ int list_open(struct list *list, const char *path) {
   void *bytes = error == 0 ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
   if (error == 0 && bytes == MAP_FAILED) error = errno;
   close(fd);
-  if (error != 0) return error;
-  const unsigned char *at = bytes;
-  if (memcmp(at, TREE_MAGIC, 8) != 0 || u32_at(at + 12) != 0 || u64_at(at + 16) != size) return EBADMSG;
-  if (u32_at(at + 8) != TREE_VERSION) return EPROTONOSUPPORT;
-  *list = (struct list){at + HEADER_SIZE, at + size};
-  return 0;
+  return error != 0 ? error : read_header(list, bytes, size);
 }

@@ -1,11 +1,15 @@
-/** Plans that the encoder wrote, for the fuzzer of their reader to begin with: fuzz-seeds.ts DIRECTORY. */
+/** Plans and lists that the encoders wrote, for the fuzzers of their readers to begin with: fuzz-seeds.ts CORPUS. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { encodePlan } from "../src/kernel/encode.ts";
+import { lists } from "../test/keeper/lists.ts";
 import { plans } from "../test/keeper/plans.ts";
 
-const directory = process.argv[2]!;
-mkdirSync(directory, { recursive: true });
-for (const [index, plan] of fc.sample(plans, { numRuns: 100, seed: 7 }).entries())
-  writeFileSync(join(directory, `seed-${index}`), encodePlan(plan));
+const corpus = process.argv[2]!;
+for (const [target, bytes] of Object.entries({ plan: plans.map(encodePlan), list: lists })) {
+  const directory = join(corpus, target);
+  mkdirSync(directory, { recursive: true });
+  for (const [index, seed] of fc.sample(bytes, { numRuns: 100, seed: 7 }).entries())
+    writeFileSync(join(directory, `seed-${index}`), seed);
+}

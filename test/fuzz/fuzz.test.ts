@@ -8,16 +8,23 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { encodePlan } from "../../src/kernel/encode.ts";
 import { noCompiler, root } from "../keeper/compile.ts";
+import { lists } from "../keeper/lists.ts";
 import { plans } from "../keeper/plans.ts";
 
 /** Runs that take about two seconds. */
 const targets: Readonly<Record<string, number>> = {
   plan: 40_000,
+  list: 40_000,
   netlink: 40_000,
   log: 2_000,
   files: 250,
   relay: 800,
   control: 1_500,
+};
+
+const seedsOf = (target: string): readonly Uint8Array[] => {
+  if (target === "plan") return fc.sample(plans, { numRuns: 50, seed: 7 }).map(encodePlan);
+  return target === "list" ? fc.sample(lists, { numRuns: 50, seed: 7 }) : [];
 };
 
 describe("what comes from outside the keeper", { skip: noCompiler }, () => {
@@ -39,8 +46,7 @@ describe("what comes from outside the keeper", { skip: noCompiler }, () => {
 
   for (const [target, runs] of Object.entries(targets)) {
     test(`breaks nothing: ${target}`, () => {
-      const seeds = target === "plan" ? fc.sample(plans, { numRuns: 50, seed: 7 }).map(encodePlan) : [];
-      const { status, stderr, stdout, last } = fuzz(target, runs, seeds);
+      const { status, stderr, stdout, last } = fuzz(target, runs, seedsOf(target));
       const size = Number(last.readBigUInt64LE(0));
       assert.equal(status, 0, `${stderr}\nafter ${last.subarray(8, 8 + size).toString("hex")}`);
       assert.match(stdout, /^\d+ runs, \d{2,} inputs that led somewhere new/);

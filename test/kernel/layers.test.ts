@@ -2,20 +2,22 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createReadStream, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { PierError } from "../../src/base/errors.ts";
 import { layerFormats } from "../../src/container/layer-format.ts";
+import { findLayerFormat, tryLayerFormat } from "../../src/container/layer-probe.ts";
 import type { ImageRecord } from "../../src/image/record.ts";
+import { closeHolder, Holding, holderFile } from "../../src/kernel/holder.ts";
 import { randomTar } from "../format/archives.ts";
 import { differences, fixturesUrl, hasFixtures, type Listed, type Listing } from "../format/layers.ts";
 import { chunks, dockerArchive, openImages, type TestImages, tarOf } from "../image/rooms.ts";
 import { listImage } from "../image/trees.ts";
-import { cannotKeep } from "./keepers.ts";
-import { LayerHost, noLoopDevices } from "./layer-host.ts";
+import { cannotKeep, keeperProgram } from "./keepers.ts";
+import { cannotMountAs, LayerHost, noLoopDevices } from "./layer-host.ts";
 import { layersOfEverything } from "./layer-kinds.ts";
 import { cannotMount, Mounter } from "./mounted.ts";
 
@@ -128,7 +130,7 @@ describe("layers", { skip }, () => {
   });
 
   for (const format of layerFormats) {
-    describe(`mounted as ${format}`, () => {
+    describe(`mounted as ${format}`, { skip: cannotMountAs(format) }, () => {
       let host: LayerHost;
       before(async () => {
         host = await LayerHost.open(room, format);
@@ -176,7 +178,7 @@ describe("layers", { skip }, () => {
       });
     });
 
-    describe(`mounted as ${format}, and no longer stored`, () => {
+    describe(`mounted as ${format}, and no longer stored`, { skip: cannotMountAs(format) }, () => {
       const opened = async () => {
         const own = await openImages();
         const host = await LayerHost.open(own, format);
@@ -244,12 +246,45 @@ describe("layers", { skip }, () => {
     });
   }
 
+  const lacking = cannotMountAs("file") || cannotMountAs("loop");
+
+  test("are mounted in the best way that the host has, found by trying; what is asked for and is not there is refused", {
+    skip: lacking,
+  }, async () => {
+    const place = mkdtempSync(join(tmpdir(), "pier-memory-"));
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", place]);
+    const run = mkdtempSync(join(tmpdir(), "pier-run-"));
+    const holder = await Holding.open(keeperProgram, holderFile(run));
+    const enter = (...command: readonly string[]) =>
+      execFileSync("nsenter", [`--mount=${holder.namespace}`, ...command]);
+    try {
+      const inMemory = { root: place, run, holder };
+      assert.equal(await findLayerFormat({ ...inMemory, root: run }), "file");
+      // The kernel mounts no file of a tmpfs, but it does mount devices over one.
+      assert.equal(await findLayerFormat(inMemory), "loop");
+      await assert.rejects(findLayerFormat(inMemory, "file"), {
+        message: /^this host cannot mount the layers of images \(file: mount: .+\)$/,
+        hint: "modprobe -a erofs loop",
+      });
+      enter("mount", "-t", "tmpfs", "tmpfs", "/dev");
+      assert.equal(await tryLayerFormat("loop", inMemory), "there is no /dev/loop-control");
+      assert.equal(await findLayerFormat(inMemory), "directory");
+      assert.deepEqual(readdirSync(place), [], "nothing is left of the trial");
+      assert.ok(!readFileSync(`/proc/${holder.pid}/mountinfo`, "utf8").includes("/probe/"));
+    } finally {
+      await closeHolder(holder, holderFile(run));
+      execFileSync("umount", ["--lazy", place]);
+      for (const directory of [place, run]) rmSync(directory, { recursive: true });
+    }
+  });
+
   test("that one daemon mounted in one way are served by the next in another", async () => {
     await using own = await openImages();
-    await using host = await LayerHost.open(own, "file");
+    const formats = layerFormats.filter((format) => cannotMountAs(format) === false);
+    await using host = await LayerHost.open(own, "directory");
     const image = await loadLayers(own, await layersOfEverything());
     const expected = listImage(own.images, image);
-    for (const format of [...layerFormats, ...layerFormats.toReversed()]) {
+    for (const format of [...formats, ...formats.toReversed()]) {
       await host.reopen(format);
       assert.deepEqual(difference(await host.list(mounter, image), expected), []);
       // As after the machine's next start: nothing is mounted.
