@@ -2,8 +2,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { listLayer } from "../image/layer-list.ts";
-import type { Plan, Step } from "../kernel/steps.ts";
-import { noSlot } from "../kernel/steps.ts";
+import { noSlot, type Plan, type Step } from "../kernel/steps.ts";
 import { encodeTreeEntry, encodeTreeHeader } from "../kernel/tree-list.ts";
 import type { LayerFiles } from "./layer-format.ts";
 
@@ -12,26 +11,30 @@ const partSize = 1024 * 1024;
 /** Holds afterwards: the file is the list of the layer's tree. */
 const writeList = async (index: string, path: string): Promise<void> => {
   await using file = await open(path, "wx", 0o600);
-  const header = encodeTreeHeader(0).length;
-  let size = header;
-  let parts: Uint8Array[] = [];
+  let size = 0;
+  for (const part of partsOf(index)) {
+    await file.appendFile(part);
+    size += part.length;
+  }
+  // Known only now: until it stands there, nobody takes the list for one.
+  const header = encodeTreeHeader(size);
+  await file.write(header, 0, header.length, 0);
+};
+
+/** The list in pieces that are worth a write, its header still without the size. */
+function* partsOf(index: string): Generator<Uint8Array> {
+  let parts = [encodeTreeHeader(0)];
   let held = 0;
-  const flush = async (): Promise<void> => {
-    const bytes = Buffer.concat(parts);
-    await file.write(bytes, 0, bytes.length, size);
-    size += bytes.length;
-    parts = [];
-    held = 0;
-  };
   for (const entry of listLayer(index)) {
     const bytes = encodeTreeEntry(entry);
     parts.push(bytes);
     held += bytes.length;
-    if (held >= partSize) await flush();
+    if (held < partSize) continue;
+    yield Buffer.concat(parts);
+    [parts, held] = [[], 0];
   }
-  await flush();
-  await file.write(encodeTreeHeader(size), 0, header, 0);
-};
+  yield Buffer.concat(parts);
+}
 
 /** Where in a directory of its own a layer is extracted to. */
 export const extractedFiles = (directory: string): string => join(directory, "files");
