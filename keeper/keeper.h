@@ -69,7 +69,7 @@ int run_lane(struct keeper *k, uint32_t lane, uint32_t *at);
 uint32_t run_after(struct keeper *k);
 
 /* sync.c: between the keeper and the cloned child. */
-enum { SYNC_POINT, SYNC_FAILED, SYNC_BYTES, SYNC_TERMINAL };
+enum { SYNC_POINT, SYNC_FAILED, SYNC_BYTES, SYNC_TERMINAL, SYNC_CHILD };
 /* The point that the `start` step reaches and waits for. */
 #define POINT_START 0xffffU
 struct sync_message {

@@ -7,7 +7,7 @@
 #define SLOT_LIMIT 512
 #define TREE_MAGIC "PIERTREE"
 #define TREE_VERSION 1
-#define STEP_LIMIT 95
+#define STEP_LIMIT 96
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
 #define STEPS(X) \
@@ -76,6 +76,7 @@
   X(89, set_capabilities, "nnnn", 2) \
   X(90, find_program, "T", 2) \
   X(91, start, "", 2) \
+  X(95, enter, "", 2) \
   X(94, confine, "t", 2) \
   X(92, close_descriptors, "", 2) \
   X(93, exec, "TTn", 2)

@@ -141,6 +141,7 @@ static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   struct keeper *k = data;
   int status = 0;
   hear_last_words(k);
+  if (fd != k->pidfd) return;
   pid_t ended = waitpid(k->child, &status, WNOHANG);
   if (ended == 0) {
     /* A process that is traced is its tracer's until that one has taken note or gone (ptrace(2)): another process of the
@@ -180,6 +181,17 @@ static void reached_start(struct keeper *k) {
   broadcast(k, SAY_CREATED, &payload, sizeof payload);
 }
 
+/* The child has gone into the container's pid namespace as another process, which is the keeper's too. */
+static void replace_child(struct keeper *k, pid_t child, int pidfd) {
+  loop_remove(&k->loop, k->pidfd);
+  close(k->pidfd);
+  waitpid(k->child, NULL, 0);
+  k->child = child;
+  k->child_start = start_time(child);
+  k->pidfd = pidfd;
+  loop_add(&k->loop, pidfd, EPOLLIN, on_child, k);
+}
+
 static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)loop, (void)events;
   static char bytes[65536];
@@ -192,6 +204,8 @@ static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
     started(k);
   } else if (sync_absorb(k, &message, bytes, (size_t)size, passed)) {
     return;
+  } else if (message.kind == SYNC_CHILD) {
+    replace_child(k, (pid_t)message.index, passed);
   } else if (message.kind == SYNC_FAILED) {
     say_failed(k, LANE_INSIDE, message.index, message.error);
     undo(k);

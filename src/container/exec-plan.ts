@@ -45,7 +45,7 @@ export const planKill = (mark: ProcessMark): Plan => ({
   after: [],
 });
 
-const joined: readonly NamespaceKind[] = ["mount", "network", "uts", "ipc", "cgroup"];
+const joined: readonly NamespaceKind[] = ["mount", "network", "uts", "ipc", "pid", "cgroup"];
 
 export interface ExecPlace {
   /** Names the keyring: the container's. */
@@ -73,7 +73,6 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
       { step: "exitTo", path: place.exitPath },
       { step: "stdio", kind: stdioKinds[place.stdio], stdin: stdinKinds[place.stdin] },
       openTarget(place.target),
-      { step: "joinProcess", slot: target, kinds: namespaces.pid.flag, why: "only children are in it" },
       ...groups.filter(({ step }) => step === "openDirectory"),
       { step: "clone", namespaces: 0, cgroup: place.cgroup.slot, why: "born in the container's group" },
     ],
@@ -87,6 +86,8 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
       { step: "notDumpable", why: "CVE-2016-9962: nobody inside reads the keeper's descriptors" },
       ...place.cgroup.inside,
       { step: "joinProcess", slot: target, kinds: namespaceFlags(joined) },
+      { step: "enter", why: "until here nobody in the container could see the process" },
+      { step: "dieWithParent", why: "the new process's own" },
       { step: "newKeyring", name: `_ses.${place.container}` },
       { step: "openRoot", path: "/" },
       ...(process.terminal

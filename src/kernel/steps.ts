@@ -330,6 +330,12 @@ export const stepTable = {
     does: "the commit point: the daemon has said start",
     args: {},
   },
+  enter: {
+    code: 95,
+    lanes: inside,
+    does: "the rest of the lane is done by a new process, in the joined pid namespace and with no descriptor of the host's",
+    args: {},
+  },
   confine: {
     code: 94,
     lanes: inside,

@@ -115,6 +115,17 @@ describe("our program and what it holds", { skip: cannotRun() }, () => {
     await said(stage.engine, "rm", "--force", id);
   });
 
+  test("CVE-2016-9962: not even who may trace everybody finds the host behind a session that comes in", async () => {
+    const id = await withProbe("--cap-add", "SYS_PTRACE");
+    const words = ["exec", id, "/probe", "links", stage.canary.secretFile, "100000"];
+    const attacker = new Listener(stage.engine.spawn("docker", words));
+    await attacker.seen(/looking/);
+    for (let turn = 0; turn < 10; turn++) await said(stage.engine, "exec", id, "true");
+    await said(stage.engine, "rm", "--force", id);
+    await attacker.ended();
+    assert.doesNotMatch(attacker.text, /reached/);
+  });
+
   test("a session whose dead program a tracer does not let go stops nobody", async () => {
     const id = await withProbe();
     const session = stage.engine.spawn("docker", ["exec", id, "/bin/sleep", "1000"]);
