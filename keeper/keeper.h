@@ -82,8 +82,8 @@ int sync_send(int fd, struct sync_message message, const void *data, size_t size
 ssize_t sync_receive(int fd, struct sync_message *message, void *data, size_t size, int *passed);
 int sync_release(struct keeper *k, uint32_t point);
 int sync_await(struct keeper *k, uint32_t point);
-/* Whether the child has come to its end already; why is told, if it said so. */
-bool sync_is_over(struct keeper *k);
+/* Whether the child has come to its end, or is about to (ESRCH: a step found nobody); why is told, if it said so. */
+bool sync_is_over(struct keeper *k, int error);
 /* Deals with what needs no lane's attention (bytes, terminals); true when it was such a message. */
 bool sync_absorb(struct keeper *k, const struct sync_message *message, const void *data, size_t size, int passed);
 

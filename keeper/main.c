@@ -66,7 +66,7 @@ static int run(struct keeper *k, const char *path) {
   if (error != 0) {
     /* ECHILD: it was the child that failed, and its own step has been told. So it is when a step of ours found nobody to
      * work for. */
-    if (error != ECHILD && !sync_is_over(k)) say_failed(k, LANE_OUTSIDE, at, error);
+    if (error != ECHILD && !sync_is_over(k, error)) say_failed(k, LANE_OUTSIDE, at, error);
     undo(k);
   }
   watch(k);

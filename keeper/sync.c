@@ -89,10 +89,15 @@ int sync_await(struct keeper *k, uint32_t point) {
   return message.kind == SYNC_POINT && message.index == point ? 0 : EPROTO;
 }
 
-bool sync_is_over(struct keeper *k) {
+/* Milliseconds between a dying process's leaving its namespaces and the closing of its descriptors, at the most. */
+#define DYING 1000
+
+bool sync_is_over(struct keeper *k, int error) {
   struct sync_message message;
   if (k->child == 0) return false; /* it was never made, and the other end is closed all the same */
-  while (poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, 0) > 0)
+  /* Nobody there: it is about to be gone (do_exit leaves the namespaces first). */
+  int patience = error == ESRCH ? DYING : 0;
+  while (poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, patience) > 0)
     if (sync_hear(k, &message) == ECHILD) return true;
   return false;
 }
