@@ -28,9 +28,11 @@ import type { CreateRequest, ExecRequest } from "./request.ts";
 import { fitToHost, type Processors } from "./request-host.ts";
 import { mergeImage } from "./request-image.ts";
 import type { ContainerRooms } from "./rooms.ts";
-import { Runs, type StopRequest } from "./runs.ts";
+import { type RunContext, Runs } from "./runs.ts";
 import { type ContainerSize, findSizes } from "./sizes.ts";
 import { commandOf } from "./spec.ts";
+import { wordOf } from "./state.ts";
+import { type StopRequest, Stops } from "./stops.ts";
 import { ContainerStore } from "./store.ts";
 import { type WaitCondition, Waiters, type WaitResult } from "./waiters.ts";
 
@@ -44,6 +46,7 @@ export class Containers {
   readonly #waiters = new Waiters();
   readonly #attachments = new Attachments(this.events);
   readonly #runs: Runs;
+  readonly #stops: Stops;
   readonly #execs: Execs;
   readonly #processors: Processors;
   /** Those that a predecessor left, and whose keepers have not answered yet. */
@@ -56,7 +59,7 @@ export class Containers {
     this.#launcher = launcher;
     this.#connections = new Connections(rooms);
     this.#execs = new Execs(rooms, this.events);
-    this.#runs = new Runs({
+    const context: RunContext = {
       rooms,
       store,
       launcher,
@@ -67,7 +70,9 @@ export class Containers {
       locks: this.#locks,
       joined: (record) => this.#joined(record),
       destroy: (record, last) => this.#destroy(record, last),
-    });
+    };
+    this.#runs = new Runs(context);
+    this.#stops = new Stops(context, this.#runs);
   }
 
   /** Finds what runs, finishes what an earlier daemon left half done. */
@@ -83,6 +88,7 @@ export class Containers {
     );
     await containers.#recover();
     await containers.#connections.repair();
+    containers.#runs.openRestarts();
     return containers;
   }
 
@@ -91,6 +97,7 @@ export class Containers {
    * group, no bridge, no process; what runs keeps what it needs.
    */
   async close(): Promise<void> {
+    await this.#runs.closeRestarts();
     if (this.#runs.isEmpty) await this.#launcher.close();
   }
 
@@ -158,11 +165,11 @@ export class Containers {
   }
 
   async kill(reference: string, signal: string): Promise<void> {
-    await this.#runs.kill(await this.#found(reference), signal);
+    await this.#stops.kill(await this.#found(reference), signal);
   }
 
   async stop(reference: string, options: StopRequest = {}): Promise<"stopped" | "already"> {
-    return this.#runs.stop(await this.#found(reference), options);
+    return this.#stops.stop(await this.#found(reference), options);
   }
 
   async restart(reference: string, options: StopRequest = {}): Promise<void> {
@@ -173,7 +180,7 @@ export class Containers {
 
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
     const { id, state } = this.#store.get(reference);
-    if (condition === "not-running" && state.status !== "running") {
+    if (condition === "not-running" && (state.status === "created" || state.status === "exited")) {
       return Promise.resolve({ exitCode: state.exitCode ?? 0 });
     }
     return this.#waiters.wait(id, condition, signal);
@@ -183,12 +190,14 @@ export class Containers {
     const { id } = await this.#found(reference);
     // Somebody may start it while we wait for our turn.
     for (let isGone = false; !isGone; ) {
-      if (this.#runs.find(id) !== undefined) {
-        if (!options.force) throw containerError("removeRunning", { name: reference });
-        await this.#runs.end(id);
+      const state = this.#store.has(id) ? this.#store.get(id).state : undefined;
+      if (this.#runs.find(id) !== undefined || state?.status === "restarting") {
+        if (!options.force) throw containerError("removeRunning", { name: reference, state: wordOf(state!) });
+        await this.#runs.giveUp(id);
+        await this.#stops.end(id);
       }
       isGone = await this.#locks.run(id, async () => {
-        if (this.#runs.find(id) !== undefined) return false;
+        if (this.#runs.find(id) !== undefined || (this.#store.has(id) && isWaiting(this.#store.get(id)))) return false;
         // One that was to be removed at its end is gone by now.
         if (this.#store.has(id)) await this.#destroy(this.#store.get(id), { exitCode: 0 });
         return true;
@@ -235,6 +244,7 @@ export class Containers {
 
   createExec(reference: string, request: ExecRequest): ExecId {
     const record = this.#store.get(reference);
+    if (isWaiting(record)) throw containerError("isRestarting", { id: record.id });
     if (record.state.status !== "running") throw containerError("execNotRunning", { id: record.id });
     return this.#execs.create(record, request);
   }
@@ -345,7 +355,8 @@ export class Containers {
         await this.#launcher.parents.adopt(record);
         const endpoint = this.#rooms.networks.endpoint(record.id);
         const state = runningState(record, live, this.#rooms.clock.now());
-        this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), state });
+        const restarts = record.restarts + (isWaiting(record) ? 1 : 0);
+        this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), restarts, state });
         this.#runs.watch(record.id, live);
       },
       late: (id, found) => {
@@ -365,6 +376,8 @@ export class Containers {
     }
   }
 }
+
+const isWaiting = ({ state }: ContainerRecord): boolean => state.status === "restarting";
 
 const isRunning = ({ state }: ContainerRecord): boolean => state.status === "running";
 

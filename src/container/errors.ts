@@ -82,6 +82,10 @@ export const requestErrors = {
     sentence: 'error gathering device information while adding custom device "{path}": {reason}',
   },
 
+  // Restarting.
+  invalidRestartPolicy: { status: 400, sentence: "invalid restart policy: {problem}" },
+  restartAndRemove: { status: 400, sentence: "can't create 'AutoRemove' container with restart policy" },
+
   // Security.
   invalidCapability: { status: 400, sentence: "invalid {field}: {reason}" },
   invalidSecurityOption: { status: 400, sentence: 'invalid --security-opt: "{option}"' },
@@ -126,11 +130,12 @@ export const requestErrors = {
       'Conflict. The container name "/{name}" is already in use by container "{id}". You have to remove (or rename) that container to be able to reuse that name.',
   },
   notRunning: { status: 409, sentence: "container {id} is not running" },
+  isRestarting: { status: 409, sentence: "Container {id} is restarting, wait until the container is running" },
   cannotKill: { status: 409, sentence: "cannot kill container: {name}: container {id} is not running" },
   removeRunning: {
     status: 409,
     sentence:
-      'cannot remove container "{name}": container is running: stop the container before removing or force remove',
+      'cannot remove container "{name}": container is {state}: stop the container before removing or force remove',
   },
   notRemoved: {
     status: 500,

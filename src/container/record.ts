@@ -18,6 +18,10 @@ export interface ContainerRecord {
   readonly state: ContainerState;
   /** Its removal has begun: some of its files may be gone, and all that can be done is to remove it. */
   readonly removing?: true;
-  /** How many times it was started again by us. */
+  /** How many times it was started again by us since somebody started it. */
   readonly restarts: number;
+  /** How long we waited before the last of these starts (milliseconds). */
+  readonly backOff?: number;
+  /** Somebody ended it: not every restart policy starts it again. */
+  readonly stopped?: true;
 }

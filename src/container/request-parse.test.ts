@@ -588,9 +588,8 @@ describe("logs and the rest", () => {
   test("what a later version brings is refused, not forgotten", () => {
     const cases: readonly [object, string, number?][] = [
       [
-        { RestartPolicy: { Name: "always" } },
-        "the restart policy always is not supported by this version of pier",
-        501,
+        { RestartPolicy: { Name: "always" }, AutoRemove: true },
+        "can't create 'AutoRemove' container with restart policy",
       ],
       [{ VolumesFrom: ["x"] }, "volumes from another container is not supported by this version of pier", 501],
       [{ Links: ["x:y"] }, "a link to another container is not supported by this version of pier", 501],

@@ -11,6 +11,7 @@ import { parseMounts } from "./request-mounts.ts";
 import { parseNetwork } from "./request-network.ts";
 import { parseResources } from "./request-resources.ts";
 import { parseNamespaces, parseSecurity, parseSysctls } from "./request-security.ts";
+import { parseRestartPolicy } from "./restart.ts";
 
 /** Parses the body of `POST /containers/create`; throws a 400 (or 501 for what is not there yet) with Docker's sentence. */
 export const parseCreateRequest = (json: unknown): CreateRequest => {
@@ -30,7 +31,7 @@ export const parseCreateRequest = (json: unknown): CreateRequest => {
     domainname: checkDomainname(body.Domainname ?? ""),
     labels: { ...body.Labels },
     annotations: checkAnnotations(host.Annotations ?? {}),
-    autoRemove: host.AutoRemove ?? false,
+    ...parseEnd(host),
     init: host.Init ?? false,
     mounts: parseMounts(body, host),
     readonlyRootfs: host.ReadonlyRootfs ?? false,
@@ -100,6 +101,14 @@ const parseProcess = (body: ContainerCreateBody, host: HostConfig) => {
   };
 };
 
+/** What becomes of it when it has ended. */
+const parseEnd = (host: HostConfig) => {
+  const restart = parseRestartPolicy(host.RestartPolicy);
+  const autoRemove = host.AutoRemove ?? false;
+  if (autoRemove && restart !== undefined) throw containerError("restartAndRemove", {});
+  return { autoRemove, ...(restart === undefined ? {} : { restart }) };
+};
+
 const consoleSize = ([rows = 0, columns = 0]: readonly number[]) =>
   rows === 0 && columns === 0 ? {} : { consoleSize: { rows, columns } };
 
@@ -163,13 +172,6 @@ const parseShmSize = (size: number): number => {
 /** What later versions bring is refused rather than forgotten. */
 const refuseUnsupported = (host: HostConfig & { readonly KernelMemory?: number }): void => {
   const refuse = (what: string) => containerError("notSupported", { what });
-  const policy = host.RestartPolicy?.Name ?? "";
-  if (policy !== "" && policy !== "no") throw refuse(`the restart policy ${policy}`);
-  if (host.RestartPolicy?.MaximumRetryCount) {
-    throw containerError("invalidResource", {
-      problem: "invalid restart policy: maximum retry count can only be used with 'on-failure'",
-    });
-  }
   if ((host.VolumesFrom ?? []).length > 0) throw refuse("volumes from another container");
   if (host.VolumeDriver && host.VolumeDriver !== "local") throw refuse(`the volume driver ${host.VolumeDriver}`);
   if (Object.keys(host.StorageOpt ?? {}).length > 0) throw refuse("a storage option");

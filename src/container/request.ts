@@ -32,6 +32,8 @@ export interface CreateRequest {
   readonly healthcheck?: HealthcheckRequest;
   readonly shell: readonly string[];
   readonly autoRemove: boolean;
+  /** Absent: it stays as it has ended. */
+  readonly restart?: RestartPolicy;
   /** Our own init as the first process. */
   readonly init: boolean;
   readonly mounts: readonly MountRequest[];
@@ -47,6 +49,12 @@ export interface CreateRequest {
   /** Group names or ids beside the user's own. */
   readonly groups: readonly string[];
   readonly oomScoreAdj: number;
+}
+
+export interface RestartPolicy {
+  readonly name: "always" | "unless-stopped" | "on-failure";
+  /** 0: as often as it fails; only with `on-failure`. */
+  readonly most: number;
 }
 
 /** Nanoseconds, as in Docker's API. */

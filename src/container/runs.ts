@@ -2,7 +2,7 @@
 import type { ContainerId } from "../base/ids.ts";
 import type { Locks } from "../base/lock.ts";
 import type { ExitReport } from "../kernel/keeper.ts";
-import { parseSignal, signals } from "../kernel/numbers/signals.ts";
+import { signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { Attachments } from "./attachments.ts";
 import type { Connections } from "./connect.ts";
@@ -13,22 +13,16 @@ import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec }
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import { readExit } from "./recover.ts";
+import { nextRestart, startsWithDaemon } from "./restart.ts";
+import { Restarts } from "./restarts.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import type { ContainerFacts } from "./spec.ts";
-import { exitCodeOf } from "./state.ts";
+import { exitCodeOf, isUp } from "./state.ts";
 import type { ContainerStore } from "./store.ts";
 import type { Waiters, WaitResult } from "./waiters.ts";
 
 /** The exit code of containers whose end nobody saw: the machine went down with them. */
 const lostWithMachine = 255;
-const defaultStopTimeout = 10;
-const forever = -1;
-
-export interface StopRequest {
-  readonly signal?: string;
-  /** Seconds; -1: for ever. */
-  readonly timeout?: number;
-}
 
 /** What a run needs of its surroundings. */
 export interface RunContext {
@@ -52,12 +46,15 @@ const timeOf = ({ time }: ExitReport): number => Number(time / 1_000_000n);
 /** An end that is on record already (a daemon died before it had taken the report away) keeps its beginning. */
 const startOf = ({ state, created }: ContainerRecord, report: ExitReport): number => {
   if (state.status === "running") return state.startedAt;
-  return state.status === "exited" && state.finishedAt === timeOf(report) ? state.startedAt : created;
+  return state.status !== "created" && state.finishedAt === timeOf(report) ? state.startedAt : created;
 };
 
 export class Runs {
   readonly #context: RunContext;
   readonly #live = new Map<ContainerId, Live>();
+  /** When each of them began, on the clock that never jumps. */
+  readonly #since = new Map<ContainerId, number>();
+  readonly #restarts = new Restarts((id) => this.#startAgain(id));
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -78,15 +75,65 @@ export class Runs {
     return live;
   }
 
+  /** From now on ends are followed by starts. What waits for one since an earlier daemon goes on waiting. */
+  openRestarts(): void {
+    const { store } = this.#context;
+    for (const record of store.list()) {
+      const { id, state } = record;
+      if (state.status === "restarting") this.#restarts.schedule(id, record.backOff ?? 0);
+      else if (state.status === "exited" && startsWithDaemon(record)) {
+        const { stopped: _forgotten, ...rest } = record;
+        store.put({ ...rest, state: { ...state, status: "restarting" } });
+        this.#restarts.schedule(id, 0);
+      }
+    }
+    this.#restarts.open();
+  }
+
+  /** Holds afterwards: nothing starts by itself any more; who waits to be started is left to the next daemon. */
+  closeRestarts(): Promise<void> {
+    return this.#restarts.close();
+  }
+
+  /** Holds afterwards: what waited to be started again stays as it has ended. Answers whether it waited. */
+  giveUp(id: ContainerId): Promise<boolean> {
+    const { locks, store, waiters } = this.#context;
+    if (!store.has(id) || store.get(id).state.status !== "restarting") return Promise.resolve(false);
+    // A start that is under way comes to its end first.
+    return locks.run(id, async () => {
+      if (!store.has(id)) return false;
+      const record = store.get(id);
+      if (record.state.status !== "restarting") return false;
+      this.#restarts.cancel(id);
+      store.put({ ...record, stopped: true, state: { ...record.state, status: "exited" } });
+      waiters.ended(id, { exitCode: record.state.exitCode });
+      return true;
+    });
+  }
+
+  async #startAgain(id: ContainerId): Promise<void> {
+    const { locks, store } = this.#context;
+    await locks.run(id, async () => {
+      const record = store.has(id) ? store.get(id) : undefined;
+      // Why it could not is on record.
+      if (record?.state.status === "restarting") await this.#launch(record).catch(() => {});
+    });
+  }
+
   /** Holds afterwards: its program runs; or nothing of the start is left but its reason, which is thrown. */
   async start(record: ContainerRecord): Promise<"started" | "already"> {
-    if (record.state.status === "running") return "already";
+    if (isUp(record.state)) return "already";
     if (record.removing) throw containerError("dead", { name: record.name });
+    await this.#launch(record);
+    return "started";
+  }
+
+  async #launch(record: ContainerRecord): Promise<void> {
     const { rooms, launcher, attachments } = this.#context;
-    const image = rooms.images.withId(record.image.id);
     const paths = containerPaths(rooms, record.id);
     let plan: Plan = { outside: [], inside: [], after: [] };
     try {
+      const image = rooms.images.withId(record.image.id);
       await rooms.holder.wake();
       await launcher.parents.join(record);
       const { endpoint, live } = await this.#context.connections.start(record, {
@@ -102,9 +149,8 @@ export class Runs {
         },
       });
       await live.keeper.start();
-      this.#running({ ...record, ...(endpoint === undefined ? {} : { endpoint }) }, live);
+      this.#running({ ...this.#context.store.get(record.id), ...(endpoint === undefined ? {} : { endpoint }) }, live);
       await attachments.started(record.id, live);
-      return "started";
     } catch (error) {
       throw await this.#notStarted(record, error, plan);
     }
@@ -112,7 +158,13 @@ export class Runs {
 
   #running(record: ContainerRecord, live: Live): void {
     const startedAt = this.#context.rooms.clock.now();
-    const running = { ...record, state: { status: "running", pid: live.process.pid, startedAt } } as const;
+    const { stopped: _stopped, backOff: _backOff, ...rest } = record;
+    const again = record.state.status === "restarting";
+    const running: ContainerRecord = {
+      ...(again ? record : rest),
+      restarts: again ? record.restarts + 1 : 0,
+      state: { status: "running", pid: live.process.pid, startedAt },
+    };
     this.#context.store.put(running);
     this.#context.events.emit("start", running);
     this.watch(record.id, live);
@@ -120,7 +172,11 @@ export class Runs {
 
   /** A process that runs is followed to its end. */
   watch(id: ContainerId, live: Live): void {
+    const { store, rooms } = this.#context;
+    const { state } = store.get(id);
+    const ran = state.status === "running" ? Math.max(0, rooms.clock.now() - state.startedAt) : 0;
     this.#live.set(id, live);
+    this.#since.set(id, rooms.clock.monotonic() - ran);
     live.keeper.onOom((count) => this.#ranOutOfMemory(id, count));
     live.keeper.exited.then(
       (report) => this.ended(id, report),
@@ -151,9 +207,28 @@ export class Runs {
     clearRun(paths);
     this.#context.attachments.failed(record.id);
     if (!this.#context.store.has(record.id)) return error;
-    this.#context.store.put({ ...record, state: { status: "created", error: message, exitCode } });
+    this.#putNotStarted(this.#context.store.get(record.id), message, exitCode);
     if (record.request.autoRemove) await this.#context.destroy(record, { exitCode });
     return error;
+  }
+
+  /** One that was to be started again is tried again, later: what it lacks may come back. */
+  #putNotStarted(record: ContainerRecord, error: string, exitCode: number): void {
+    const { store, waiters } = this.#context;
+    const { id, state } = record;
+    if (state.status === "created" || state.status === "running") {
+      store.put({ ...record, state: { status: "created", error, exitCode } });
+      return;
+    }
+    const counted = state.status === "restarting" ? { ...record, restarts: record.restarts + 1 } : record;
+    const wait = state.status === "restarting" ? nextRestart(counted, exitCode, 0) : undefined;
+    if (wait === undefined) {
+      store.put({ ...counted, state: { ...state, status: "exited", error, exitCode } });
+      waiters.ended(id, { exitCode });
+      return;
+    }
+    store.put({ ...counted, backOff: wait, state: { ...state, status: "restarting", error, exitCode } });
+    this.#restarts.schedule(id, wait);
   }
 
   /** The end of a container goes on record, and whoever waits for it is told. */
@@ -170,16 +245,21 @@ export class Runs {
     if (report.left > 0) await cleanAfter(this.#context.rooms.holder, paths);
     await this.#context.connections.disconnect(id);
     await this.#context.launcher.parents.leave(id);
-    const { endpoint: _released, ...rest } = record;
-    const ended: ContainerRecord = {
-      ...rest,
-      state: { status: "exited", exitCode, oomKilled, startedAt, finishedAt },
-    };
+    // It may have been renamed, or been asked to stay ended, meanwhile.
+    const { endpoint: _released, ...rest } = this.#context.store.get(id);
+    const wait = nextRestart(rest, exitCode, this.#ranFor(id) ?? finishedAt - startedAt);
+    const end = { exitCode, oomKilled, startedAt, finishedAt };
+    const ended: ContainerRecord =
+      wait === undefined
+        ? { ...rest, state: { status: "exited", ...end } }
+        : { ...rest, backOff: wait, state: { status: "restarting", ...end } };
     // On record before the last word of it is gone: a daemon may die between the two.
     if (!record.request.autoRemove) this.#context.store.put(ended);
     clearRun(paths);
     // Until now it could not be removed or started again.
     this.#live.delete(id);
+    this.#since.delete(id);
+    if (wait !== undefined) this.#restarts.schedule(id, wait);
     if (oomKilled && !told) this.#context.events.emit("oom", ended);
     this.#context.events.emit("die", ended, { exitCode: String(exitCode) });
     this.#context.waiters.ended(id, { exitCode });
@@ -187,6 +267,12 @@ export class Runs {
     await this.#context.locks.run(id, async () => {
       if (this.#context.store.has(id)) await this.#context.destroy(ended, { exitCode });
     });
+  }
+
+  /** Milliseconds; undefined when no daemon saw its beginning. */
+  #ranFor(id: ContainerId): number | undefined {
+    const since = this.#since.get(id);
+    return since === undefined ? undefined : this.#context.rooms.clock.monotonic() - since;
   }
 
   /** It ran, and nobody is left who could say how it ended. */
@@ -199,54 +285,5 @@ export class Runs {
   async #keeperLost(id: ContainerId, live: Live): Promise<void> {
     const time = BigInt(this.#context.rooms.clock.now()) * 1_000_000n;
     await this.ended(id, (await readExit(live.paths)) ?? { status: signals.KILL, time, report: "", left: 1 });
-  }
-
-  async kill(record: ContainerRecord, signal: string): Promise<void> {
-    const number = parseSignal(signal || "SIGKILL");
-    const live = this.#live.get(record.id);
-    if (live === undefined) throw containerError("cannotKill", { name: record.name, id: record.id });
-    const ended = number === signals.KILL ? this.#exit(record.id) : undefined;
-    await live.keeper.signal(number);
-    this.#context.events.emit("kill", record, { signal: String(number) });
-    await ended;
-  }
-
-  /** Asks the container to end, and kills it when it does not within its time (seconds). */
-  async stop(record: ContainerRecord, options: StopRequest = {}): Promise<"stopped" | "already"> {
-    const live = this.#live.get(record.id);
-    if (live === undefined) return "already";
-    const signal = parseSignal(options.signal || record.request.stopSignal || "SIGTERM");
-    const timeout = options.timeout ?? record.request.stopTimeout ?? defaultStopTimeout;
-    const ended = this.#exit(record.id);
-    await live.keeper.signal(signal);
-    this.#context.events.emit("kill", record, { signal: String(signal) });
-    if (timeout !== forever) await this.#killAfter(record, live, timeout, ended);
-    await ended;
-    this.#context.events.emit("stop", record);
-    return "stopped";
-  }
-
-  async #killAfter(record: ContainerRecord, live: Live, seconds: number, ended: Promise<unknown>): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => resolve("late"), seconds * 1000);
-    const first = await Promise.race([ended, late]);
-    clearTimeout(timer);
-    if (first !== "late") return;
-    await live.keeper.signal(signals.KILL);
-    this.#context.events.emit("kill", record, { signal: String(signals.KILL) });
-  }
-
-  /** Holds afterwards: what ran has been killed and has ended. */
-  async end(id: ContainerId): Promise<void> {
-    const record = this.#context.store.get(id);
-    const ended = this.#exit(id);
-    await this.get(id).keeper.signal(signals.KILL);
-    this.#context.events.emit("kill", record, { signal: String(signals.KILL) });
-    await ended;
-  }
-
-  /** Resolves when the container that runs now has ended. */
-  #exit(id: ContainerId): Promise<WaitResult> {
-    return this.#context.waiters.wait(id, "next-exit", new AbortController().signal);
   }
 }

@@ -15,6 +15,8 @@ export interface Running {
   readonly startedAt: number;
   /** How often memory ran out, as far as was told. */
   readonly ooms?: number;
+  /** All of its processes stand still until it is told to go on. */
+  readonly paused?: true;
 }
 
 export interface Exited {
@@ -27,7 +29,19 @@ export interface Exited {
   readonly error?: string;
 }
 
-export type ContainerState = Created | Running | Exited;
+/** It has ended, and will be started again by us. */
+export interface Restarting extends Omit<Exited, "status"> {
+  readonly status: "restarting";
+}
+
+export type ContainerState = Created | Running | Exited | Restarting;
+
+/** Counts as running for whoever lists, stops or removes it: also between two runs. */
+export const isUp = ({ status }: ContainerState): boolean => status === "running" || status === "restarting";
+
+/** One word, as Docker has it. */
+export const wordOf = (state: ContainerState): "created" | "running" | "paused" | "restarting" | "exited" =>
+  state.status === "running" && state.paused ? "paused" : state.status;
 
 export type ExecState =
   | { readonly status: "created" }

@@ -9,7 +9,7 @@ import type { ContainerEvent } from "../container/events.ts";
 import type { LogOptions } from "../container/logs.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { CreateRequest, ExecRequest } from "../container/request.ts";
-import type { ExecState } from "../container/state.ts";
+import { type ExecState, isUp } from "../container/state.ts";
 import type { WaitCondition, WaitResult } from "../container/waiters.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
@@ -129,4 +129,4 @@ export const imageUsers =
     containers
       .list()
       .filter(({ image }) => image.id === id)
-      .map((record) => ({ id: record.id, running: record.state.status === "running" }));
+      .map((record) => ({ id: record.id, running: isUp(record.state) }));

@@ -16,7 +16,7 @@ describe("what is refused", { skip: cannotRun() }, () => {
   after(() => engine.stop());
 
   const flags: readonly (readonly [sentence: RegExp, ...flags: string[]])[] = [
-    [/the restart policy always is not supported by this version of pier/, "--restart=always"],
+    [/invalid restart policy: unknown policy 'sometimes'/, "--restart=sometimes"],
     [/volumes from another container/, "--volumes-from=other"],
     [/a named volume \(data\) is not supported/, "-v", "data:/data"],
     [/a mount of type "volume" is not supported/, "--mount", "source=data,target=/data"],
@@ -36,7 +36,7 @@ describe("what is refused", { skip: cannotRun() }, () => {
   for (const [sentence, ...given] of flags)
     test(given.join(" "), () =>
       runner.refuses(sentence, "--restart=no", ...given, busybox, "true").catch(async (error: unknown) => {
-        // --restart=always and --rm contradict each other: without --rm.
+        // A restart policy and --rm contradict each other: without --rm.
         if (!given[0]?.startsWith("--restart")) throw error;
         const ran = await engine.docker(["run", ...given, busybox]);
         assert.equal(ran.code, 125);

@@ -241,6 +241,36 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
     }
   });
 
+  test("an end that is to be followed by a start: it runs again, or is stopped if that was asked", async () => {
+    const restart = { ...whole, HostConfig: { ...whole.HostConfig, RestartPolicy: { Name: "unless-stopped" } } };
+    const isUp = async (id: string): Promise<boolean> => (await inspect(id))?.State.Status === "running";
+    await atEveryMoment(
+      {
+        prepare: async () => {
+          const id = await running(restart);
+          await ready(id);
+          return { id, pid: await pidOf(id) };
+        },
+        run: async ({ id, pid }) => {
+          process.kill(pid, "SIGKILL");
+          await until(
+            "it runs again",
+            async () => (await pidOf(id).catch(() => pid)) !== pid && (await isUp(id)),
+            500,
+          ).catch(() => {});
+          return undefined;
+        },
+        check: async ({ id, pid }) => {
+          await until("it runs again", async () => (await isUp(id)) && (await pidOf(id)) !== pid);
+          assert.equal((await post(`/containers/${id}/stop`)).status, 204);
+          assert.equal((await inspect(id))?.State.Status, "exited");
+          await remove(id);
+        },
+      },
+      3,
+    );
+  });
+
   test("rm: it is gone, or can be removed again", async () => {
     await atEveryMoment(
       {

@@ -4,6 +4,7 @@ import type { ContainerInspect, ContainerSummary, GraphDriver } from "../../api/
 import { containerPaths } from "../../container/paths.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { profileOf } from "../../container/spec.ts";
+import { wordOf } from "../../container/state.ts";
 import type { Services } from "../services.ts";
 import { configAnswer } from "./config.ts";
 import { hostConfigAnswer } from "./host-config.ts";
@@ -75,7 +76,7 @@ export const summaryAnswer = (record: ContainerRecord, desk: Desk, now: number):
     Created: Math.floor(record.created / 1000),
     Ports: portSummaries(record),
     Labels: request.labels,
-    State: record.removing ? "removing" : state.status,
+    State: record.removing ? "removing" : wordOf(state),
     Status: record.removing ? "Removal In Progress" : statusText(state, now),
     HostConfig: {
       NetworkMode: request.network.mode,

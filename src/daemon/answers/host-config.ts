@@ -19,7 +19,7 @@ export const hostConfigAnswer = (request: CreateRequest, throttledCpus: readonly
   ...resourcesAnswer(request),
   ContainerIDFile: "",
   LogConfig: { Type: request.log.driver, Config: request.log.options },
-  RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
+  RestartPolicy: { Name: request.restart?.name ?? "no", MaximumRetryCount: request.restart?.most ?? 0 },
   AutoRemove: request.autoRemove,
   VolumeDriver: "",
   VolumesFrom: null,

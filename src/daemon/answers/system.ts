@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import type { InfoAnswer, VersionAnswer } from "../../api/answers.ts";
 import { maxVersion, minVersion, pierVersion } from "../../api/versions.ts";
+import { isUp, wordOf } from "../../container/state.ts";
 import type { HostFacts } from "../../kernel/facts.ts";
 import type { Services } from "../services.ts";
 import { storageDriver } from "./container.ts";
@@ -54,15 +55,16 @@ type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "e
 
 export const infoAnswer = ({ containers, images, host, root, id, events }: Desk): InfoAnswer => {
   const records = containers.list();
-  const running = records.filter(({ state }) => state.status === "running").length;
+  const paused = records.filter(({ state }) => wordOf(state) === "paused").length;
+  const running = records.filter(({ state }) => isUp(state)).length - paused;
   return {
     ...constants,
     ...limitsAnswer(host),
     ID: id,
     Containers: records.length,
     ContainersRunning: running,
-    ContainersPaused: 0,
-    ContainersStopped: records.length - running,
+    ContainersPaused: paused,
+    ContainersStopped: records.length - running - paused,
     Images: images.list().length,
     DriverStatus: [["Layers", layerFormats[host.layerFormat]]],
     IPv4Forwarding: host.ipv4Forwarding,

@@ -1,6 +1,7 @@
 /** `GET /containers/json`: which containers, in Docker's order and by its filters (moby, daemon/list.go). */
 import type { ContainerStatus } from "../../api/answers.ts";
 import type { ContainerRecord } from "../../container/record.ts";
+import { isUp, wordOf } from "../../container/state.ts";
 import { exposedPorts } from "../answers/config.ts";
 import { summaryAnswer } from "../answers/container.ts";
 import { mountPoints } from "../answers/mounts.ts";
@@ -22,7 +23,7 @@ export const list: Handler = async ({ services, query }) => {
   const tests = testsOf(filters, services);
   const found = services.containers
     .list()
-    .filter((record) => (all || record.state.status === "running") && tests.every((test) => test(record)));
+    .filter((record) => (all || isUp(record.state)) && tests.every((test) => test(record)));
   const now = Date.now();
   const shown = limit > 0 ? found.slice(0, limit) : found;
   const sizes = query.flag("size") ? await services.containers.sizes(shown) : [];
@@ -97,7 +98,7 @@ const statusTest = (filters: Filters): Test => {
       value,
       statuses.some((status) => status === value),
     );
-  return ({ state }) => filters.some("status", (value) => state.status === value);
+  return ({ state }) => filters.some("status", (value) => wordOf(state) === value);
 };
 
 const exitedTest = (filters: Filters): Test => {

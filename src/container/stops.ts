@@ -1,0 +1,100 @@
+/** How a container that runs is told to end, by signals and in time. */
+import type { ContainerId } from "../base/ids.ts";
+import { parseSignal, signals } from "../kernel/numbers/signals.ts";
+import { containerError } from "./errors.ts";
+import type { Live } from "./live.ts";
+import type { ContainerRecord } from "./record.ts";
+import type { RunContext, Runs } from "./runs.ts";
+import type { WaitResult } from "./waiters.ts";
+
+const defaultStopTimeout = 10;
+const forever = -1;
+
+export interface StopRequest {
+  readonly signal?: string;
+  /** Seconds; -1: for ever. */
+  readonly timeout?: number;
+}
+
+export class Stops {
+  readonly #context: RunContext;
+  readonly #runs: Runs;
+
+  constructor(context: RunContext, runs: Runs) {
+    this.#context = context;
+    this.#runs = runs;
+  }
+
+  async kill(record: ContainerRecord, signal: string): Promise<void> {
+    const number = parseSignal(signal || "SIGKILL");
+    // One that is about to run again has nothing that could be signalled, and stays as it has ended.
+    if (await this.#runs.giveUp(record.id)) return;
+    const live = this.#runs.find(record.id);
+    if (live === undefined) throw containerError("cannotKill", { name: record.name, id: record.id });
+    const ended = number === signals.KILL ? this.#exit(record.id) : undefined;
+    if (asksForEnd(record, number)) await this.#markStopped(record.id);
+    await this.#signal(record, live, number);
+    await ended;
+  }
+
+  /** Asks the container to end, and kills it when it does not within its time (seconds). */
+  async stop(record: ContainerRecord, options: StopRequest = {}): Promise<"stopped" | "already"> {
+    const signal = parseSignal(options.signal || record.request.stopSignal || "SIGTERM");
+    const timeout = options.timeout ?? record.request.stopTimeout ?? defaultStopTimeout;
+    const wasWaiting = await this.#runs.giveUp(record.id);
+    const live = this.#runs.find(record.id);
+    if (live === undefined && !wasWaiting) return "already";
+    if (live !== undefined) {
+      const ended = this.#exit(record.id);
+      await this.#markStopped(record.id);
+      await this.#signal(record, live, signal);
+      if (timeout !== forever) await this.#killAfter(record, live, timeout, ended);
+      await ended;
+    }
+    this.#context.events.emit("stop", record);
+    return "stopped";
+  }
+
+  /** Holds afterwards: what ran has been killed and has ended, and nothing starts it again. */
+  async end(id: ContainerId): Promise<void> {
+    const live = this.#runs.find(id);
+    if (live === undefined) return;
+    const record = this.#context.store.get(id);
+    const ended = this.#exit(id);
+    await this.#markStopped(id);
+    await this.#signal(record, live, signals.KILL);
+    await ended;
+  }
+
+  async #signal(record: ContainerRecord, live: Live, number: number): Promise<void> {
+    await live.keeper.signal(number);
+    this.#context.events.emit("kill", record, { signal: String(number) });
+  }
+
+  async #killAfter(record: ContainerRecord, live: Live, seconds: number, ended: Promise<unknown>): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => resolve("late"), seconds * 1000);
+    const first = await Promise.race([ended, late]);
+    clearTimeout(timer);
+    if (first === "late") await this.#signal(record, live, signals.KILL);
+  }
+
+  /** Said before the signal: the end may come at once, and a restart policy must know whose doing it is. */
+  async #markStopped(id: ContainerId): Promise<void> {
+    const { store, rooms } = this.#context;
+    const record = store.get(id);
+    if (record.request.restart === undefined) return;
+    store.put({ ...record, stopped: true });
+    // What was stopped stays so also after a power cut.
+    await rooms.database.flush();
+  }
+
+  /** Resolves when the container that runs now has ended. */
+  #exit(id: ContainerId): Promise<WaitResult> {
+    return this.#context.waiters.wait(id, "next-exit", new AbortController().signal);
+  }
+}
+
+/** Whoever says HUP wants something else than an end: the next crash is restarted. */
+const asksForEnd = ({ request }: ContainerRecord, signal: number): boolean =>
+  [signals.KILL, parseSignal(request.stopSignal || "SIGTERM"), signals.INT, signals.QUIT].includes(signal);
