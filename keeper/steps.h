@@ -27,7 +27,7 @@
   X(15, bind_port, "snbn", 1) \
   X(16, relay, "snbn", 1) \
   X(17, kill_cgroup, "t", 5) \
-  X(18, release, "n", 1) \
+  X(18, release, "n", 3) \
   X(19, await, "n", 3) \
   X(20, log_to, "tnn", 1) \
   X(21, stdio, "nn", 1) \
@@ -152,6 +152,7 @@ enum {
 
 enum {
   POINT_NETWORK = 2,
+  POINT_NAMESPACE = 3,
 };
 
 enum {

@@ -19,7 +19,7 @@ import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
 import { Parents } from "./parents.ts";
 import { type ContainerPaths, containerPaths, rootMountpoint } from "./paths.ts";
-import { type ContainerPlace, type Fragment, planContainer } from "./plan.ts";
+import { type ContainerPlace, planContainer } from "./plan.ts";
 import { planRoot, type RootPlace } from "./plan-mounts.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { CreateRequest } from "./request.ts";
@@ -172,9 +172,9 @@ export class Launcher {
     return more.length === 0 ? spec : { ...spec, process: { ...spec.process, env: [...spec.process.env, ...more] } };
   }
 
-  #planNetwork({ request }: ContainerRecord, endpoint: Endpoint | undefined): Fragment {
+  #planNetwork({ request }: ContainerRecord, endpoint: Endpoint | undefined): ContainerPlace["network"] {
     if (endpoint !== undefined) return this.#rooms.networks.plan(endpoint);
-    return request.network.mode === "none" ? planLoopback() : { outside: [], inside: [], after: [] };
+    return request.network.mode === "none" ? planLoopback() : { early: [], outside: [], inside: [], after: [] };
   }
 }
 

@@ -9,7 +9,7 @@ import { planMountSteps } from "./plan-mounts.ts";
 import { parseCreateRequest } from "./request-parse.ts";
 import { planSpec } from "./spec.ts";
 
-const nothing = { outside: [], inside: [], after: [] };
+const nothing = { early: [], outside: [], inside: [], after: [] };
 
 const host = {
   hostname: "host",
@@ -49,7 +49,7 @@ const place: ContainerPlace = {
   init: false,
 };
 
-const planOf = (hostConfig: object = {}, config: object = {}): Plan => {
+const planOf = (hostConfig: object = {}, config: object = {}, where: ContainerPlace = place): Plan => {
   const request = parseCreateRequest({ Image: "x", Cmd: ["true"], ...config, HostConfig: hostConfig });
   const facts = {
     id: "c".repeat(64) as ContainerId,
@@ -62,7 +62,7 @@ const planOf = (hostConfig: object = {}, config: object = {}): Plan => {
     maxOpenFiles: 1_048_576,
   };
   const spec = planSpec(request, {}, facts, host as unknown as Parameters<typeof planSpec>[3]);
-  return planContainer(spec, place);
+  return planContainer(spec, where);
 };
 
 const at = (steps: readonly Step[], name: Step["step"], from = 0): number => {
@@ -158,6 +158,15 @@ describe("the order of the inside lane", () => {
 });
 
 describe("the outside lane", () => {
+  test("interfaces are made when the container's network is ready for them", () => {
+    const early: Step = { step: "sysctl", name: "net.ipv6.conf.default.disable_ipv6", value: "1" };
+    const outside: Step = { step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [0] };
+    const plan = planOf({}, {}, { ...place, network: { ...place.network, early: [early], outside: [outside] } });
+    inOrder(plan.outside, "clone", "await", "netlink", "release");
+    inOrder(plan.inside, "dieWithParent", "sysctl", "release", "write", "notDumpable");
+    assert.equal(plan.inside[1], early);
+  });
+
   test("the host's files are opened before the keeper leaves the host's mounts", () => {
     const { outside } = planOf({ Binds: ["/data:/data"] });
     assert.ok(last(outside, "openTree") < at(outside, "joinProcess"));

@@ -47,7 +47,8 @@ export interface ContainerPlace {
   readonly cgroupMounts: readonly CgroupMount[];
   /** Where the image's volumes are mounted. */
   readonly volumes: ReadonlySet<string>;
-  readonly network: Fragment;
+  /** `early` runs inside, before the outside lane makes any interface. */
+  readonly network: Fragment & { readonly early: readonly Step[] };
   /** The compiled filter. */
   readonly seccomp: { readonly filter: Uint8Array; readonly flags: number } | undefined;
   readonly init: boolean;
@@ -87,10 +88,15 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
       cgroup: place.cgroupSlot,
       why: "the container's first process is born here",
     },
+    ...(place.network.early.length === 0 ? [] : [{ step: "await", point: points.namespace } as const]),
     ...place.network.outside,
     { step: "release", point: points.network },
   ],
   inside: [
+    { step: "dieWithParent" },
+    ...(place.network.early.length === 0
+      ? []
+      : [...place.network.early, { step: "release", point: points.namespace } as const]),
     ...planBirth(spec, place),
     ...planRoot(place.root),
     // Before anything is mounted: they are for the container's own layer, not for a directory of the host's.
@@ -163,7 +169,6 @@ const planJoinedOthers = (spec: OciSpec): readonly Step[] =>
     .map(({ type, path }) => ({ step: "joinNamespace", path: path!, kind: namespaces[type].flag }));
 
 const planBirth = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
-  { step: "dieWithParent" },
   // Before the process stops being dumpable: afterwards its own files in /proc belong to root alone.
   {
     step: "write",

@@ -108,7 +108,7 @@ export const stepTable = {
     does: "every process of the cgroup has been killed and is gone",
     args: { path: "text" },
   },
-  release: { code: 18, lanes: outside, does: "the inside lane goes on past its await", args: { point: "number" } },
+  release: { code: 18, lanes: both, does: "the other lane goes on past its await", args: { point: "number" } },
   await: { code: 19, lanes: both, does: "the other lane has reached the point", args: { point: "number" } },
   logTo: {
     code: 20,
@@ -390,8 +390,8 @@ export interface Plan {
 /** The name of the slot that no step fills: "none". */
 export const noSlot = "";
 
-/** Where the lanes meet. */
-export const points = { network: 2 } as const;
+/** Where the lanes meet: the inside lane's network namespace is ready for interfaces, and has them. */
+export const points = { network: 2, namespace: 3 } as const;
 
 /** The kinds of standard streams. */
 export const stdioKinds = { null: 0, pipes: 1, terminal: 2 } as const;

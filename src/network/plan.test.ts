@@ -29,7 +29,8 @@ const names = (steps: readonly Step[]): string[] => steps.map(({ step }) => step
 
 describe("an endpoint's plan", () => {
   test("without ports is one change of the host, one look at the firewall, and one change inside", () => {
-    const { outside, inside, after } = planEndpoint(endpoint(), host);
+    const { early, outside, inside, after } = planEndpoint(endpoint(), host);
+    assert.deepEqual(names(early), ["sysctl"]);
     assert.deepEqual(names(outside), ["netlink", "netlink"]);
     assert.deepEqual(names(inside), ["sysctl", "netlink"]);
     assert.deepEqual(after, []);
@@ -58,13 +59,15 @@ describe("an endpoint's plan", () => {
   });
 
   test("asks nothing of IPv6 where the kernel has none", () => {
-    assert.deepEqual(names(planEndpoint(endpoint(), { ...host, ipv6: false }).inside), ["netlink"]);
+    const { early, inside } = planEndpoint(endpoint(), { ...host, ipv6: false });
+    assert.deepEqual(names([...early, ...inside]), ["netlink"]);
   });
 
   test("takes what is gone already for success, and has a reason for every step", () => {
-    const { outside, inside, after } = planEndpoint(endpoint(tcp, udp), host);
+    const { early, outside, inside, after } = planEndpoint(endpoint(tcp, udp), host);
     assert.ok(after.every(({ tolerate }) => tolerate?.includes(errnos.ENOENT.number)));
-    for (const step of [...outside, ...inside, ...after, ...planLoopback().inside]) assert.ok(step.why, step.step);
+    for (const step of [...early, ...outside, ...inside, ...after, ...planLoopback().inside])
+      assert.ok(step.why, step.step);
   });
 });
 

@@ -12,6 +12,8 @@ import { firewallStep, hostMac, interfaceIndex, netfilterStep, routeStep, tolera
 
 /** What a container's plan has about its network. */
 export interface NetworkSteps {
+  /** Inside, before the outside lane makes any interface. */
+  readonly early: readonly Step[];
   /** After the clone, before the child goes past `points.network`. */
   readonly outside: readonly Step[];
   /** After `points.network`. */
@@ -24,13 +26,17 @@ export interface NetworkSteps {
 export const planEndpoint = (endpoint: Endpoint, host: NetworkHost): NetworkSteps => {
   const { ports } = endpoint;
   return {
+    early: host.ipv6 ? [ipv6Step("1", "a network without IPv6 gives its interfaces none")] : [],
     outside: [
       ...ports.map(bindStep),
       connectStep(endpoint, host),
       ports.length === 0 ? checkStep(host) : publishStep(endpoint, host),
       ...ports.map((port) => relayStep(endpoint, port)),
     ],
-    inside: [...(host.ipv6 ? [noIpv6Step(endpoint)] : []), addressStep(endpoint)],
+    inside: [
+      ...(host.ipv6 ? [ipv6Step("0", "interfaces that the container makes itself are its own affair")] : []),
+      addressStep(endpoint),
+    ],
     after: [
       ...(ports.length === 0 ? [] : [withdrawStep(endpoint, host)]),
       ...ports
@@ -43,6 +49,7 @@ export const planEndpoint = (endpoint: Endpoint, host: NetworkHost): NetworkStep
 
 /** Holds afterwards: the container's loopback interface is up, and it has no other. */
 export const planLoopback = (): NetworkSteps => ({
+  early: [],
   outside: [],
   inside: [routeStep("the loopback interface is up", [setUp(loopbackIndex)])],
   after: [],
@@ -103,12 +110,17 @@ const relayStep = (endpoint: Endpoint, port: PublishedPort): Step => ({
   why: `${nameOf(port)} works from the host's loopback addresses too, without route_localnet`,
 });
 
-const noIpv6Step = (endpoint: Endpoint): Step => ({
+/**
+ * What interfaces are born with. An interface's own setting can be written too, but only with the lock of all
+ * networking, which that write waits for by trying again and again: eight starts at once spent 10 to 100 ms of processor
+ * each on it.
+ */
+const ipv6Step = (disabled: "0" | "1", why: string): Step => ({
   step: "sysctl",
-  name: `net.ipv6.conf.${endpoint.interface}.disable_ipv6`,
-  value: "1",
+  name: "net.ipv6.conf.default.disable_ipv6",
+  value: disabled,
   tolerate: tolerated(["ENOENT"]),
-  why: "a network without IPv6 gives its interfaces none",
+  why,
 });
 
 const addressStep = (endpoint: Endpoint): Step => {

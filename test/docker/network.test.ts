@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -113,6 +114,12 @@ describe("the default network", { skip: cannotRun() }, () => {
     assert.equal(await said(engine, "exec", id, "cat", "/etc/hostname"), "box");
     const hosts = ["run", "--rm", "--add-host", "up:host-gateway", busybox, "cat", "/etc/hosts"];
     assert.match(await said(engine, ...hosts), new RegExp(`^${gateway}\tup$`, "m"));
+  });
+
+  test("its interface has no IPv6; one that the container makes would have", async (t) => {
+    if (!existsSync("/proc/sys/net/ipv6")) return t.skip("the kernel has no IPv6");
+    const read = "cd /proc/sys/net/ipv6/conf && cat lo/disable_ipv6 eth0/disable_ipv6 default/disable_ipv6";
+    assert.equal(await said(engine, "run", "--rm", busybox, "sh", "-c", read), "0\n1\n0");
   });
 
   test("the host, other containers and other machines are reached", async () => {
