@@ -194,6 +194,7 @@ int step_enter(struct keeper *k, const struct argument *a) {
   long child = syscall(SYS_clone, (long)(CLONE_PARENT | CLONE_PIDFD | SIGCHLD), NULL, &pidfd, NULL, NULL);
   if (child < 0) return errno;
   if (child == 0) {
+    k->proc = -1;
     setsid();
     return 0;
   }

@@ -85,6 +85,8 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
       },
       { step: "notDumpable", why: "CVE-2016-9962: nobody inside reads the keeper's descriptors" },
       ...place.cgroup.inside,
+      // The word for it is given through the host's proc, and kept by the child: from `enter` on nothing of the host's is left.
+      ...planProfile(process),
       { step: "joinProcess", slot: target, kinds: namespaceFlags(joined) },
       { step: "enter", why: "until here nobody in the container could see the process" },
       { step: "dieWithParent", why: "the new process's own" },
@@ -101,7 +103,6 @@ export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
           ]
         : []),
       { step: "setUmask", mask: 0o022 },
-      ...planProfile(process),
       ...planProcess(process, { seccomp: place.seccomp, init: false }),
     ],
     after: [],
