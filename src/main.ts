@@ -1,8 +1,9 @@
-/** The executable `pier`: the daemon when asked for it, the command line otherwise. */
+/** The executable `pier`: the daemon or the host's check when asked for, the command line otherwise. */
 
 const main = async (): Promise<number> => {
   const [first, ...rest] = process.argv.slice(2);
   if (first === "daemon") return await (await import("./daemon/main.ts")).main(rest);
+  if (first === "check") return await (await import("./daemon/check/main.ts")).main(rest);
   return await (await import("./cli/main.ts")).cli(process.argv.slice(2));
 };
 

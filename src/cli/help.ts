@@ -66,6 +66,12 @@ export const groupHelp = (group: GroupName): string => {
   ].join("\n\n");
 };
 
+/** What is no command of the client's. */
+const besides = [
+  ["check", "Say whether pier can run on this host, and what is missing"],
+  ["daemon", "Run the daemon in the foreground"],
+] as const;
+
 export const topHelp = (options: FlagTable, width: number): string => {
   const rowsOf = (common: boolean) =>
     entries.flatMap(({ top, summary, common: is = false }) =>
@@ -76,7 +82,7 @@ export const topHelp = (options: FlagTable, width: number): string => {
     "A container engine for Linux that speaks Docker's language",
     `Common Commands:\n${listOf(rowsOf(true))}`,
     `Management Commands:\n${listOf(Object.entries(groups).map(([name, { summary }]) => [name, summary] as const))}`,
-    `Commands:\n${listOf([...rowsOf(false), ["daemon", "Run the daemon in the foreground"] as const].sort(([a], [b]) => (a < b ? -1 : 1)))}`,
+    `Commands:\n${listOf([...rowsOf(false), ...besides].sort(([a], [b]) => (a < b ? -1 : 1)))}`,
     `Global Options:\n${formatFlags(options, width)}`,
     "Run 'pier COMMAND --help' for more information on a command.\n",
   ].join("\n\n");

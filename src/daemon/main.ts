@@ -1,8 +1,7 @@
 /** The daemon: every room is opened, the front desk opens last and closes first. Containers live on without any of it. */
 import { createHash, randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { closeSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Database } from "../base/database.ts";
 import { errnoOf, PierError } from "../base/errors.ts";
@@ -18,6 +17,7 @@ import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
 import { Log } from "./log.ts";
 import { type DaemonOptions, parseOptions, usage } from "./options.ts";
+import { findPrograms } from "./programs.ts";
 import { Server } from "./server.ts";
 import { imageUsers, type Services } from "./services.ts";
 
@@ -100,12 +100,6 @@ const openRooms = async (
 /** Where the profile cannot be loaded, containers that ask for none still run. */
 const loadDefaultProfile = (log: Log): Promise<void> =>
   loadProfile(encodeDefaultProfile()).catch((error: Error) => log.error(error.message));
-
-/** The keeper and hello lie beside the executable; a daemon that runs from its sources has them in their build directory. */
-const findPrograms = (): string => {
-  const beside = dirname(process.execPath);
-  return existsSync(join(beside, "keeper")) ? beside : fileURLToPath(new URL("../../build", import.meta.url));
-};
 
 /** What the names of interfaces and of the firewall's table begin with: other daemons of the host need others. */
 const networkPrefix = (run: string): string =>

@@ -109,6 +109,14 @@ const launchHolder = async (
   return { holder: { pid, startTime, program, namespace: `${process}/ns/mnt`, build }, pipe };
 };
 
+/** A holder that is written down nowhere: it is gone, and its namespace with it, when it is let go or when we end. */
+export const borrowHolder = async (
+  keeperPath: string,
+): Promise<{ readonly holder: Holder; readonly letGo: () => void }> => {
+  const { holder, pipe } = await launchHolder(keeperPath, "", undefined);
+  return { holder, letGo: () => pipe.destroy() };
+};
+
 /** Somebody may have been faster, and somebody else may have its number. */
 const killHolder = async ({ pid, startTime }: Holder): Promise<void> => {
   if (startTimeOf(pid) === startTime) process.kill(pid, "SIGKILL");

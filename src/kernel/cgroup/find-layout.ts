@@ -20,16 +20,15 @@ export const findCgroupLayout = async (): Promise<CgroupLayout> => {
   ]);
   const mounts = parseCgroupMounts(mountinfo, parseControllers(procCgroups));
   const v1 = mounts
-    .filter(({ type }) => type === "cgroup")
+    .filter(({ type, mountPoint }) => type === "cgroup" && isToBeHad(`${mountPoint}/tasks`))
     .map((mount) => ({
       controllers: mount.controllers,
       name: mount.name,
       mountPoint: mount.mountPoint,
       own: parseOwnGroup(own, mount),
     }));
-  // What is mounted may be covered by something else, and then it is not to be had.
   const unified = mounts.find(
-    ({ type, mountPoint }) => type === "cgroup2" && existsSync(`${mountPoint}/cgroup.controllers`),
+    ({ type, mountPoint }) => type === "cgroup2" && isToBeHad(`${mountPoint}/cgroup.controllers`),
   );
   const found = unified === undefined ? undefined : await findV2(unified, parseOwnGroup(own, unified));
   const controlled = v1.some(({ controllers }) => controllers.length > 0);
@@ -40,6 +39,9 @@ export const findCgroupLayout = async (): Promise<CgroupLayout> => {
     swap: (await hasV1Swap(v1)) ?? found?.swap ?? false,
   };
 };
+
+/** What is mounted may be covered by something else, and then its files are not there. */
+const isToBeHad = (file: string): boolean => existsSync(file);
 
 const findV2 = async (mount: CgroupMountLine, own: string): Promise<{ hierarchy: V2Hierarchy; swap: boolean }> => {
   const { mountPoint } = mount;

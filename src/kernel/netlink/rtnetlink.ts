@@ -98,6 +98,14 @@ export const addVeth = (here: NewLink & { readonly master: number }, there: NewL
   ],
 });
 
+/** A pair whose other end is here too, under a name that the kernel gives it: whether there are such pairs at all. */
+export const addPairHere = (here: NewLink): Message => ({
+  type: types.newLink,
+  flags: make,
+  header: linkHeader(here.index, false),
+  attributes: [...named(here), [link.linkInfo, [[linkInfo.kind, text("veth")]]]],
+});
+
 /** The link is up, and gives itself no IPv6 address. */
 export const raiseLink = (index: number): Message => ({
   type: types.newLink,

@@ -1,0 +1,66 @@
+/** The rules of others: where packets of containers end that pier's own table lets pass. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { errnoOf } from "../../base/errors.ts";
+import { type Check, type Finding, fails, works } from "./check.ts";
+
+const execute = promisify(execFile);
+
+interface Chain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly hook?: string;
+  readonly policy?: string;
+}
+
+/** The chains in what `nft -j list chains` prints. */
+export const parseChains = (text: string): readonly Chain[] => {
+  const { nftables } = JSON.parse(text) as { nftables: readonly { readonly chain?: Chain }[] };
+  return nftables.flatMap(({ chain }) => chain ?? []);
+};
+
+const isOurs = ({ table }: Chain): boolean => /^(pier$|pr[0-9a-f]{5}$)/.test(table);
+
+/** Docker and ufw keep a chain for rules of the host's owner, which they do not write anew. */
+const ownersChains = ["DOCKER-USER", "ufw-user-forward"];
+
+/** A chain that drops what no rule of it lets pass, and what lets our interfaces pass there. */
+export const judgeChains = (chains: readonly Chain[]): Finding => {
+  const foreign = chains.filter((chain) => !isOurs(chain));
+  const dropping = foreign.filter(({ hook, policy }) => hook === "forward" && policy === "drop");
+  const tables = [...new Set(foreign.map(({ family, table }) => `${family} ${table}`))];
+  if (dropping.length === 0) return works(tables.length === 0 ? "none" : `${tables.join(", ")}: none drops by default`);
+  const remedies = dropping.flatMap(({ family, table, name }) => {
+    const door = foreign.find((chain) => chain.table === table && ownersChains.includes(chain.name))?.name ?? name;
+    return ["iifname", "oifname"].map((side) => `nft insert rule ${family} ${table} ${door} ${side} 'pier*' accept`);
+  });
+  const names = dropping.map(({ family, table, name }) => `${family} ${table} ${name}`);
+  return fails(`${names.join(", ")} drops what it has no rule for`, remedies.join(" && "));
+};
+
+/** Tables of the older packet filter, which nft does not show. */
+const legacyTables = (): readonly string[] => {
+  try {
+    return readFileSync("/proc/net/ip_tables_names", "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+  } catch {
+    return [];
+  }
+};
+
+export const findForeignRules: Check["look"] = async () => {
+  const legacy = legacyTables();
+  try {
+    const path = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+    const { stdout } = await execute("nft", ["-j", "list", "chains"], { env: { PATH: path }, maxBuffer: 1 << 26 });
+    const finding = judgeChains(parseChains(stdout));
+    if (!finding.works || !legacy.includes("filter")) return finding;
+    return works(`${finding.found}; also iptables-legacy: see iptables-legacy -S FORWARD`);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return works("not to be seen: nft is not installed");
+    return works(`not to be seen: ${(error as Error).message.trim().split("\n").at(-1)}`);
+  }
+};
