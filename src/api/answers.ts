@@ -31,6 +31,19 @@ export interface ContainerStateAnswer {
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` for never. */
   readonly StartedAt: string;
   readonly FinishedAt: string;
+  /** Only of containers that are asked how they are. */
+  readonly Health?: HealthAnswer;
+}
+
+export interface HealthAnswer {
+  readonly Status: "starting" | "healthy" | "unhealthy";
+  readonly FailingStreak: number;
+  readonly Log: readonly {
+    readonly Start: string;
+    readonly End: string;
+    readonly ExitCode: number;
+    readonly Output: string;
+  }[];
 }
 
 export interface MountPoint {

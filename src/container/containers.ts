@@ -21,6 +21,7 @@ import { type LogOptions, readLogs } from "./logs.ts";
 import { shmOf } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { containerPaths } from "./paths.ts";
+import { Probes } from "./probes.ts";
 import { findProcesses, type ProcessTable } from "./processes.ts";
 import type { ContainerRecord } from "./record.ts";
 import { recover } from "./recover.ts";
@@ -48,6 +49,7 @@ export class Containers {
   readonly #runs: Runs;
   readonly #stops: Stops;
   readonly #execs: Execs;
+  readonly #probes: Probes;
   readonly #processors: Processors;
   /** Those that a predecessor left, and whose keepers have not answered yet. */
   readonly #late = new Map<ContainerId, Promise<void>>();
@@ -59,6 +61,17 @@ export class Containers {
     this.#launcher = launcher;
     this.#connections = new Connections(rooms);
     this.#execs = new Execs(rooms, this.events);
+    this.#probes = new Probes({
+      store,
+      events: this.events,
+      execs: this.#execs,
+      clock: rooms.clock,
+      target: (id) => this.#findTarget(id),
+    });
+    this.events.listen(({ action, id }) => {
+      if (action === "start" || action === "unpause") this.#probes.begin(store.get(id));
+      if (action === "die" || action === "pause") this.#probes.end(id as ContainerId);
+    });
     const context: RunContext = {
       rooms,
       store,
@@ -97,6 +110,7 @@ export class Containers {
    * group, no bridge, no process; what runs keeps what it needs.
    */
   async close(): Promise<void> {
+    this.#probes.close();
     await this.#runs.closeRestarts();
     if (this.#runs.isEmpty) await this.#launcher.close();
   }
@@ -358,6 +372,7 @@ export class Containers {
         const restarts = record.restarts + (isWaiting(record) ? 1 : 0);
         this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), restarts, state });
         this.#runs.watch(record.id, live);
+        this.#probes.begin(this.#store.get(record.id));
       },
       late: (id, found) => {
         this.#late.set(

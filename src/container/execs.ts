@@ -5,6 +5,7 @@ import { planCgroup } from "../kernel/cgroup/plan.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { startTimeOf } from "../kernel/holder.ts";
 import type { ProcessMark } from "../kernel/keeper.ts";
+import { signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
@@ -46,6 +47,8 @@ export class Execs {
   readonly #events: ContainerEvents;
   readonly #records = new Map<ExecId, ExecRecord>();
   readonly #live = new Map<ExecId, Live>();
+  /** Those that are to be killed as soon as they run. */
+  readonly #doomed = new Set<ExecId>();
 
   constructor(rooms: ContainerRooms, events: ContainerEvents) {
     this.#rooms = rooms;
@@ -74,6 +77,26 @@ export class Execs {
     const record = this.#records.get(id);
     if (record?.state.status !== "created") return;
     this.#records.set(id, { ...record, state: { status: "exited", exitCode: startCodes.notExecutable } });
+  }
+
+  /** The program of a session that runs is killed; the session ends by itself. */
+  kill(id: ExecId): void {
+    const live = this.#live.get(id);
+    if (live === undefined) this.#doomed.add(id);
+    else void live.keeper.signal(signals.KILL);
+  }
+
+  /** The exit code, once the session's process has ended. */
+  async exitCode(id: ExecId): Promise<number> {
+    await this.#live.get(id)?.keeper.exited.catch(() => {});
+    const { state } = this.get(id);
+    return state.status === "exited" ? state.exitCode : startCodes.failed;
+  }
+
+  /** Nobody will ask for it again. */
+  drop(id: ExecId): void {
+    this.#records.delete(id);
+    this.#doomed.delete(id);
   }
 
   /** The container is gone, and with it what was run in it. */
@@ -166,6 +189,7 @@ export class Execs {
       this.#events.emit("exec_die", container, { execID: id, exitCode: String(exitCode) });
       clearRun(live.paths);
     };
+    if (this.#doomed.has(id)) this.kill(id);
     live.keeper.exited.then(
       ({ status }) => ended(exitCodeOf(status)),
       () => {

@@ -1,6 +1,7 @@
 /** What the database keeps of a container. */
 import type { ContainerId, ImageId } from "../base/ids.ts";
 import type { Endpoint } from "../network/endpoint.ts";
+import type { Health } from "./health.ts";
 import type { CreateRequest } from "./request.ts";
 import type { ContainerState } from "./state.ts";
 
@@ -16,6 +17,8 @@ export interface ContainerRecord {
   /** Absent while nothing connects the container: before its start, after its end, and with no or the host's network. */
   readonly endpoint?: Endpoint;
   readonly state: ContainerState;
+  /** Absent when nobody asks it, or it has never run. */
+  readonly health?: Health;
   /** Its removal has begun: some of its files may be gone, and all that can be done is to remove it. */
   readonly removing?: true;
   /** How many times it was started again by us since somebody started it. */

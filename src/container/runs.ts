@@ -8,6 +8,7 @@ import type { Attachments } from "./attachments.ts";
 import type { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
+import { endedHealth, planCheck, startingHealth } from "./health.ts";
 import type { Launcher } from "./launch.ts";
 import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
 import { containerPaths } from "./paths.ts";
@@ -163,6 +164,7 @@ export class Runs {
     const running: ContainerRecord = {
       ...(again ? record : rest),
       restarts: again ? record.restarts + 1 : 0,
+      ...(planCheck(record.request) === undefined ? {} : { health: startingHealth(record.health) }),
       state: { status: "running", pid: live.process.pid, startedAt },
     };
     this.#context.store.put(running);
@@ -246,7 +248,8 @@ export class Runs {
     await this.#context.connections.disconnect(id);
     await this.#context.launcher.parents.leave(id);
     // It may have been renamed, or been asked to stay ended, meanwhile.
-    const { endpoint: _released, ...rest } = this.#context.store.get(id);
+    const { endpoint: _released, ...now } = this.#context.store.get(id);
+    const rest = now.health === undefined ? now : { ...now, health: endedHealth(now.health) };
     const wait = nextRestart(rest, exitCode, this.#ranFor(id) ?? finishedAt - startedAt);
     const end = { exitCode, oomKilled, startedAt, finishedAt };
     const ended: ContainerRecord =

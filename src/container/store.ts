@@ -49,6 +49,11 @@ export class ContainerStore {
     this.#remember(record);
   }
 
+  /** Holds afterwards: this daemon knows it; the next one may know what was before. */
+  note(record: ContainerRecord): void {
+    this.#byId.set(record.id, record);
+  }
+
   remove(record: ContainerRecord): void {
     this.#database.run("DELETE FROM containers WHERE id = ?", record.id);
     this.#byId.delete(record.id);

@@ -27,7 +27,7 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
     Created: formatTime(record.created),
     Path: path,
     Args: args,
-    State: { ...stateAnswer(record.state), ...(record.removing ? { Status: "removing" } : {}) },
+    State: { ...stateAnswer(record), ...(record.removing ? { Status: "removing" } : {}) },
     Image: record.image.id,
     ResolvConfPath: join(paths.directory, "resolv.conf"),
     HostnamePath: join(paths.directory, "hostname"),
@@ -77,7 +77,7 @@ export const summaryAnswer = (record: ContainerRecord, desk: Desk, now: number):
     Ports: portSummaries(record),
     Labels: request.labels,
     State: record.removing ? "removing" : wordOf(state),
-    Status: record.removing ? "Removal In Progress" : statusText(state, now),
+    Status: record.removing ? "Removal In Progress" : statusText(record, now),
     HostConfig: {
       NetworkMode: request.network.mode,
       ...(Object.keys(annotations).length === 0 ? {} : { Annotations: annotations }),

@@ -63,9 +63,9 @@ const testsOf = (filters: Filters, services: Services): readonly Test[] => {
     portTest(filters, "publish", (record) =>
       portSummaries(record).flatMap(({ PublicPort, Type }) => (PublicPort ? [`${PublicPort}/${Type}`] : [])),
     ),
-    // Nothing here is a swarm's task, nothing has a health yet, and Linux knows one isolation.
+    ({ health }) => filters.some("health", (value) => healthWord(value) === (health?.status ?? "none")),
+    // Nothing here is a swarm's task, and Linux knows one isolation.
     () => filters.some("is-task", (value) => !truth(value)),
-    () => filters.some("health", (value) => health(value) === "none"),
     () => filters.some("isolation", (value) => value === "default"),
   ];
 };
@@ -85,7 +85,7 @@ const checked = (name: string, value: string, isValid: boolean): string => {
   return value;
 };
 
-const health = (value: string): string =>
+const healthWord = (value: string): string =>
   checked("health", value, ["none", "starting", "healthy", "unhealthy"].includes(value));
 
 const truth = (value: string): boolean =>
