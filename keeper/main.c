@@ -12,6 +12,7 @@
  *   memory.c   whether memory ran out                 kill.c     all that is in a control group
  *   layers.c   layers on block devices                devices.c  which devices a container may use
  *   tree.c     trees that are written from a list     list.c     such a list as it lies in its file
+ *   walk.c     trees that are told to the daemon
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #define SLOT_LIMIT 512
 #define TREE_MAGIC "PIERTREE"
 #define TREE_VERSION 1
-#define STEP_LIMIT 96
+#define STEP_LIMIT 131
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
 #define STEPS(X) \
@@ -44,6 +44,7 @@
   X(38, write_tree, "tttt", 2) \
   X(39, sync_file_system, "t", 2) \
   X(30, measure_tree, "ntt", 1) \
+  X(130, read_tree, "nt", 1) \
   X(36, kill_process, "s", 1) \
   X(40, die_with_parent, "", 2) \
   X(41, not_dumpable, "", 2) \
@@ -114,6 +115,7 @@ enum { MOUNT_INDEX_INDEX, MOUNT_INDEX_TAR, MOUNT_INDEX_TARGET, MOUNT_INDEX_FLAGS
 enum { WRITE_TREE_PATH, WRITE_TREE_LINKS, WRITE_TREE_LIST, WRITE_TREE_SOURCE };
 enum { SYNC_FILE_SYSTEM_PATH };
 enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT };
+enum { READ_TREE_INDEX, READ_TREE_PATH };
 enum { KILL_PROCESS_SLOT };
 enum { NEW_KEYRING_NAME };
 enum { UNSHARE_NAMESPACES };

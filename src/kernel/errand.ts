@@ -29,6 +29,20 @@ export const runErrand = async (holder: Holder, directory: string, plan: Plan): 
   }
 };
 
+/** The same for a plan whose one reading step, of number 0, says more than fits in memory: as it comes. Rejects at its end. */
+export async function* streamErrand(holder: Holder, directory: string, plan: Plan): AsyncGenerator<Uint8Array> {
+  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
+  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
+  try {
+    const keeper = Keeper.launch(holder, path);
+    yield* keeper.stream(0);
+    const { status } = await keeper.exited;
+    if (status !== 0) throw kernelError("keeperLost", {});
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
 /** The kernel may be busy with what is to be taken away, and somebody may kill the one who does it. */
 const cleaningTries = 3;
 

@@ -97,6 +97,51 @@ const pending = <T>(): Pending<T> => {
   return made;
 };
 
+const heldBytes = 1024 * 1024;
+
+/** Bytes that come over a keeper's connection: whoever reads them slowly slows the keeper down. */
+class ByteStream implements AsyncIterable<Uint8Array> {
+  readonly #socket: Socket;
+  readonly #parts: Uint8Array[] = [];
+  #held = 0;
+  #isOver = false;
+  #wake: () => void = () => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#parts.push(bytes);
+    this.#held += bytes.length;
+    if (this.#held > heldBytes) this.#socket.pause();
+    this.#wake();
+  }
+
+  /** Nothing more comes: whether all of it came, the keeper's end says. */
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        const part = this.#parts.shift();
+        if (part !== undefined) {
+          this.#held -= part.length;
+          if (this.#held <= heldBytes) this.#socket.resume();
+          yield part;
+        } else if (this.#isOver) return;
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    } finally {
+      // Whoever reads no further must not hold the keeper up.
+      if (!this.#isOver) this.#socket.destroy();
+    }
+  }
+}
+
 export class Keeper {
   readonly #socket: Socket;
   readonly #hello = pending<{ phase: number; process: ProcessMark }>();
@@ -106,6 +151,7 @@ export class Keeper {
   readonly #closed = pending<void>();
   readonly #answers: ((errno: number) => void)[] = [];
   readonly #bytes = new Map<number, Buffer[]>();
+  readonly #streams = new Map<number, ByteStream>();
   #ooms = 0;
   #hearOom: (count: number) => void = () => {};
   #failure: Error | undefined;
@@ -179,6 +225,13 @@ export class Keeper {
     return Buffer.concat(this.#bytes.get(index) ?? []);
   }
 
+  /** What a reading step reports under this number, as it comes; asked for before the keeper has said anything of it. */
+  stream(index: number): AsyncIterable<Uint8Array> {
+    const stream = new ByteStream(this.#socket);
+    this.#streams.set(index, stream);
+    return stream;
+  }
+
   /** Calls the listener whenever memory has run out in the container, with how often so far. */
   onOom(listener: (count: number) => void): void {
     this.#hearOom = listener;
@@ -242,6 +295,11 @@ export class Keeper {
 
   #collect(payload: Buffer): void {
     const index = payload.readUInt32LE(0);
+    const stream = this.#streams.get(index);
+    if (stream !== undefined) {
+      stream.push(Buffer.from(payload.subarray(4)));
+      return;
+    }
     const parts = this.#bytes.get(index) ?? [];
     parts.push(Buffer.from(payload.subarray(4)));
     this.#bytes.set(index, parts);
@@ -257,6 +315,7 @@ export class Keeper {
     const error = this.#failure ?? kernelError("keeperLost", {});
     for (const waiting of [this.#hello, this.#created, this.#started, this.#exited]) waiting.reject(error);
     for (const answer of this.#answers.splice(0)) answer(gone);
+    for (const stream of this.#streams.values()) stream.end();
     this.#closed.resolve();
   }
 }

@@ -190,6 +190,12 @@ export const stepTable = {
     does: "the sizes of the files beneath the directory were reported under this number: inode and size of each that has several names, and last a zero and the sum of the others; the symbolic link at `without` counts for nothing",
     args: { index: "number", path: "text", without: "text" },
   },
+  readTree: {
+    code: 130,
+    lanes: outside,
+    does: "all that is in the directory, which nobody writes any more, was reported under this number: names in order, attributes, contents",
+    args: { index: "number", path: "text" },
+  },
   killProcess: {
     code: 36,
     lanes: outside,
