@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "names.h"
 #include "relay.h"
 
 /* Kernel groups that are being emptied answer EBUSY for a moment; this is how long that may last. */
@@ -231,17 +232,20 @@ int step_release(struct keeper *k, const struct argument *a) {
 int step_await(struct keeper *k, const struct argument *a) { return sync_await(k, (uint32_t)a[AWAIT_POINT].number); }
 
 int step_bind_port(struct keeper *k, const struct argument *a) {
-  bool stream = a[BIND_PORT_PROTOCOL].number != IPPROTO_UDP;
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)a[BIND_PORT_PORT].number)};
-  if (a[BIND_PORT_ADDRESS].length != sizeof address.sin_addr) return EAFNOSUPPORT;
-  memcpy(&address.sin_addr, a[BIND_PORT_ADDRESS].bytes, sizeof address.sin_addr);
-  int fd = socket(AF_INET, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                  (int)a[BIND_PORT_PROTOCOL].number);
+  int protocol = (int)a[BIND_PORT_PROTOCOL].number;
+  bool stream = protocol != IPPROTO_UDP;
+  union endpoint address;
+  if (!endpoint_set(&address, a[BIND_PORT_ADDRESS].bytes, a[BIND_PORT_ADDRESS].length, (uint16_t)a[BIND_PORT_PORT].number))
+    return EAFNOSUPPORT;
+  int family = address.any.sa_family;
+  int fd = socket(family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   if (fd < 0) return errno;
   /* For a stream this only passes over connections that are being forgotten (TIME_WAIT); for datagrams it would allow
    * two owners. */
   if (stream) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || (stream && listen(fd, SOMAXCONN) != 0)) {
+  /* The same port of IPv4 is another one's, or ours by another socket. */
+  if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+  if (bind(fd, &address.any, sizeof address) != 0 || (stream && listen(fd, SOMAXCONN) != 0)) {
     int error = errno;
     close(fd);
     return error;
@@ -250,10 +254,40 @@ int step_bind_port(struct keeper *k, const struct argument *a) {
 }
 
 int step_relay(struct keeper *k, const struct argument *a) {
-  struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons((uint16_t)a[RELAY_PORT].number)};
-  if (a[RELAY_ADDRESS].length != sizeof target.sin_addr) return EAFNOSUPPORT;
-  memcpy(&target.sin_addr, a[RELAY_ADDRESS].bytes, sizeof target.sin_addr);
+  union endpoint target;
+  if (!endpoint_set(&target, a[RELAY_ADDRESS].bytes, a[RELAY_ADDRESS].length, (uint16_t)a[RELAY_PORT].number))
+    return EAFNOSUPPORT;
   return relay_open(&k->loop, k->slots[a[RELAY_SLOT].number], (int)a[RELAY_PROTOCOL].number, target);
+}
+
+/* Bound before the container's loopback is up. */
+static int bind_inside(int type, struct sockaddr_in address) {
+  int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &(int){1}, sizeof(int));
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && (type != SOCK_STREAM || listen(fd, SOMAXCONN) == 0))
+    return fd;
+  int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+int step_answer_names(struct keeper *k, const struct argument *a) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)a[ANSWER_NAMES_PORT].number)};
+  address.sin_addr.s_addr = htonl(0x7f00000b);
+  int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (home < 0) return errno;
+  int error = error_of(setns(k->pidfd, CLONE_NEWNET));
+  if (error == 0) {
+    error = fill_slot(k, a[ANSWER_NAMES_DATAGRAMS].number, bind_inside(SOCK_DGRAM, address));
+    if (error == 0) error = fill_slot(k, a[ANSWER_NAMES_STREAMS].number, bind_inside(SOCK_STREAM, address));
+    if (setns(home, CLONE_NEWNET) != 0) abort(); /* the keeper must not stay in there */
+  }
+  close(home);
+  if (error != 0) return error;
+  return names_open(k, k->slots[a[ANSWER_NAMES_DATAGRAMS].number], k->slots[a[ANSWER_NAMES_STREAMS].number],
+                    a[ANSWER_NAMES_TABLE].bytes);
 }
 
 /* v2 kills a whole cgroup at one word, and tells when it is empty (POLLPRI on cgroup.events). */

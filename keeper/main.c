@@ -13,6 +13,8 @@
  *   layers.c   layers on block devices                devices.c  which devices a container may use
  *   tree.c     trees that are written from a list     list.c     such a list as it lies in its file
  *   walk.c     trees that are told to the daemon
+ *   names.c    who asks for names                     tables.c   the tables of names as they are now
+ *   answer.c   questions and ready answers
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -27,7 +27,7 @@ enum {
 struct relay {
   struct loop *loop;
   int fd;
-  struct sockaddr_in target;
+  union endpoint target;
   struct loop_timer timer; /* streams: when to accept again; datagrams: when to look for idle clients */
   struct client *clients;  /* the one heard of last first */
   unsigned client_count;
@@ -170,10 +170,10 @@ static void on_side(struct loop *loop, int fd, uint32_t events, void *data) {
   if (!fine || over || !watch_sides(connection)) close_connection(connection, !fine || !over);
 }
 
-static int connect_to(const struct sockaddr_in *target, int type, int protocol) {
-  int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+static int connect_to(const union endpoint *target, int type, int protocol) {
+  int fd = socket(target->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   if (fd < 0) return -1;
-  if (connect(fd, (const struct sockaddr *)target, sizeof *target) == 0 || errno == EINPROGRESS) return fd;
+  if (connect(fd, &target->any, sizeof *target) == 0 || errno == EINPROGRESS) return fd;
   close(fd);
   return -1;
 }
@@ -242,8 +242,8 @@ static void on_listener(struct loop *loop, int fd, uint32_t events, void *data) 
 struct client {
   struct relay *relay;
   struct client *next, *previous;
-  struct sockaddr_in address;
-  struct in_addr local; /* where it sent to: its answers must come from there */
+  union endpoint address;
+  struct in6_addr local; /* where it sent to (of IPv4, the first four bytes): its answers must come from there */
   int fd;               /* connected to the target */
   int64_t heard;
 };
@@ -252,7 +252,7 @@ static char datagram[datagram_size];
 
 union control {
   struct cmsghdr header;
-  char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+  char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
 static void unlink_client(struct client *client) {
@@ -296,22 +296,32 @@ static void sweep(struct loop *loop, void *data) {
   if (last != NULL) loop_timer_set(loop, &relay->timer, sweep_pause, sweep, relay);
 }
 
+/* The answer goes out from `local`: the size of what says so. */
+static size_t set_source(union control *control, int family, struct in6_addr local) {
+  struct in6_pktinfo six = {.ipi6_addr = local};
+  struct in_pktinfo four = {0};
+  memcpy(&four.ipi_spec_dst, &local, sizeof four.ipi_spec_dst);
+  bool is_six = family == AF_INET6;
+  size_t size = is_six ? sizeof six : sizeof four;
+  control->header.cmsg_level = is_six ? IPPROTO_IPV6 : IPPROTO_IP;
+  control->header.cmsg_type = is_six ? IPV6_PKTINFO : IP_PKTINFO;
+  control->header.cmsg_len = CMSG_LEN(size);
+  memcpy(CMSG_DATA(&control->header), is_six ? (void *)&six : (void *)&four, size);
+  return CMSG_SPACE(size);
+}
+
 static void answer(const struct client *client, size_t size) {
   union control control = {0};
   struct iovec part = {.iov_base = datagram, .iov_len = size};
-  struct sockaddr_in address = client->address;
+  union endpoint address = client->address;
   struct msghdr message = {
       .msg_name = &address,
-      .msg_namelen = sizeof address,
+      .msg_namelen = address.any.sa_family == AF_INET6 ? sizeof address.six : sizeof address.four,
       .msg_iov = &part,
       .msg_iovlen = 1,
       .msg_control = control.space,
-      .msg_controllen = sizeof control.space,
+      .msg_controllen = set_source(&control, address.any.sa_family, client->local),
   };
-  struct in_pktinfo from = {.ipi_spec_dst = client->local};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  *header = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof from)};
-  memcpy(CMSG_DATA(header), &from, sizeof from);
   /* Lost where the kernel has no room, as datagrams are. */
   (void)sendmsg(client->relay->fd, &message, MSG_DONTWAIT);
 }
@@ -328,16 +338,21 @@ static void on_target(struct loop *loop, int fd, uint32_t events, void *data) {
   }
 }
 
-static struct client *find_client(const struct relay *relay, const struct sockaddr_in *address, struct in_addr local) {
+static bool is_same(const union endpoint *a, const union endpoint *b) {
+  if (a->any.sa_family != b->any.sa_family || a->four.sin_port != b->four.sin_port) return false; /* both have it there */
+  if (a->any.sa_family == AF_INET) return a->four.sin_addr.s_addr == b->four.sin_addr.s_addr;
+  return memcmp(&a->six.sin6_addr, &b->six.sin6_addr, sizeof a->six.sin6_addr) == 0 &&
+         a->six.sin6_scope_id == b->six.sin6_scope_id;
+}
+
+static struct client *find_client(const struct relay *relay, const union endpoint *address, struct in6_addr local) {
   for (struct client *client = relay->clients; client != NULL; client = client->next)
-    if (client->address.sin_addr.s_addr == address->sin_addr.s_addr && client->address.sin_port == address->sin_port &&
-        client->local.s_addr == local.s_addr)
-      return client;
+    if (is_same(&client->address, address) && memcmp(&client->local, &local, sizeof local) == 0) return client;
   return NULL;
 }
 
 /* With no room left, the one that was silent longest makes place. */
-static struct client *open_client(struct relay *relay, const struct sockaddr_in *address, struct in_addr local) {
+static struct client *open_client(struct relay *relay, const union endpoint *address, struct in6_addr local) {
   struct client *last = relay->client_count < most_clients ? NULL : last_client(relay);
   if (last != NULL) close_client(last);
   struct client *client = calloc(1, sizeof *client);
@@ -355,7 +370,7 @@ static struct client *open_client(struct relay *relay, const struct sockaddr_in 
 }
 
 /* The size, or -1; with whom it came from and which of our addresses it was sent to. */
-static ssize_t receive(int fd, struct sockaddr_in *address, struct in_addr *local) {
+static ssize_t receive(int fd, union endpoint *address, struct in6_addr *local) {
   union control control;
   struct iovec part = {.iov_base = datagram, .iov_len = sizeof datagram};
   struct msghdr message = {
@@ -367,13 +382,18 @@ static ssize_t receive(int fd, struct sockaddr_in *address, struct in_addr *loca
       .msg_controllen = sizeof control.space,
   };
   ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
-  local->s_addr = INADDR_ANY;
+  memset(local, 0, sizeof *local);
   if (size < 0) return -1;
   for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
-    struct in_pktinfo to;
-    if (header->cmsg_level != IPPROTO_IP || header->cmsg_type != IP_PKTINFO) continue;
-    memcpy(&to, CMSG_DATA(header), sizeof to);
-    *local = to.ipi_spec_dst;
+    struct in_pktinfo four;
+    struct in6_pktinfo six;
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+      memcpy(&four, CMSG_DATA(header), sizeof four);
+      memcpy(local, &four.ipi_spec_dst, sizeof four.ipi_spec_dst);
+    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+      memcpy(&six, CMSG_DATA(header), sizeof six);
+      *local = six.ipi6_addr;
+    }
   }
   return size;
 }
@@ -382,8 +402,8 @@ static void on_datagram(struct loop *loop, int fd, uint32_t events, void *data) 
   (void)loop, (void)events;
   struct relay *relay = data;
   for (int i = 0; i < datagrams_at_once; i++) {
-    struct sockaddr_in address = {0};
-    struct in_addr local;
+    union endpoint address = {0};
+    struct in6_addr local;
     ssize_t size = receive(fd, &address, &local);
     if (size < 0) return;
     struct client *client = find_client(relay, &address, local);
@@ -398,12 +418,16 @@ static void on_datagram(struct loop *loop, int fd, uint32_t events, void *data) 
 
 static int prepare(int fd, bool stream) {
   const int on = 1;
-  int flags = fcntl(fd, F_GETFL);
+  int family = 0, flags = fcntl(fd, F_GETFL);
+  socklen_t size = sizeof family;
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
-  return stream ? 0 : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+  if (stream) return 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0) return -1;
+  return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on)
+                            : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
 }
 
-int relay_open(struct loop *loop, int bound_fd, int protocol, struct sockaddr_in target) {
+int relay_open(struct loop *loop, int bound_fd, int protocol, union endpoint target) {
   if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) return EPROTONOSUPPORT;
   bool stream = protocol == IPPROTO_TCP;
   struct relay *relay = calloc(1, sizeof *relay);

@@ -1,11 +1,10 @@
 /* The userland relay: what the kernel does not forward (a published port's loopback addresses) is passed on by us. */
 #pragma once
 
-#include <netinet/in.h>
-
+#include "endpoint.h"
 #include "loop.h"
 
 /* Whatever arrives at the bound (and, for a stream, listening) socket is passed on to the target and back, for as long
- * as the process lives; the socket is non-blocking from here on. The protocol is IPPROTO_TCP or IPPROTO_UDP. Returns 0
- * or an error number. SIGPIPE must be blocked or ignored. */
-int relay_open(struct loop *loop, int bound_fd, int protocol, struct sockaddr_in target);
+ * as the process lives; the socket is non-blocking from here on. The protocol is IPPROTO_TCP or IPPROTO_UDP; the two may
+ * be of different families. Returns 0 or an error number. SIGPIPE must be blocked or ignored. */
+int relay_open(struct loop *loop, int bound_fd, int protocol, union endpoint target);

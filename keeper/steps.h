@@ -7,6 +7,8 @@
 #define SLOT_LIMIT 512
 #define TREE_MAGIC "PIERTREE"
 #define TREE_VERSION 1
+#define NAMES_MAGIC "PIERNAME"
+#define NAMES_VERSION 1
 #define STEP_LIMIT 131
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
@@ -26,6 +28,7 @@
   X(14, netlink, "nbN", 7) \
   X(15, bind_port, "snbn", 1) \
   X(16, relay, "snbn", 1) \
+  X(50, answer_names, "ssnt", 1) \
   X(17, kill_cgroup, "t", 5) \
   X(18, release, "n", 3) \
   X(19, await, "n", 3) \
@@ -97,6 +100,7 @@ enum { UNMOUNT_PATH, UNMOUNT_FLAGS };
 enum { NETLINK_PROTOCOL, NETLINK_MESSAGES, NETLINK_PID_AT };
 enum { BIND_PORT_SLOT, BIND_PORT_PROTOCOL, BIND_PORT_ADDRESS, BIND_PORT_PORT };
 enum { RELAY_SLOT, RELAY_PROTOCOL, RELAY_ADDRESS, RELAY_PORT };
+enum { ANSWER_NAMES_DATAGRAMS, ANSWER_NAMES_STREAMS, ANSWER_NAMES_PORT, ANSWER_NAMES_TABLE };
 enum { KILL_CGROUP_PATH };
 enum { RELEASE_POINT };
 enum { AWAIT_POINT };
@@ -210,4 +214,11 @@ enum {
   TREE_BLOCK = 6,
   TREE_FIFO = 7,
   TREE_LINK = 8,
+};
+
+enum {
+  NAMES_OWN_TYPES = 65280,
+  NAMES_TABLE = 65281,
+  NAMES_SERVER = 65282,
+  NAMES_RESOLVER = 65283,
 };

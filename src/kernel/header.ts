@@ -1,6 +1,7 @@
 /** The C header that the keeper is compiled with, made from the tables of steps and messages. */
 import { planMagic, planVersion, slotLimit } from "./encode.ts";
 import { attachFlags, daemonSays, keeperSays, phases, protocolVersion } from "./messages.ts";
+import { namesMagic, namesVersion, ownTypes } from "./name-table.ts";
 import {
   type ArgumentKind,
   laneCodes,
@@ -53,6 +54,8 @@ export const keeperHeader = (): string => {
 #define SLOT_LIMIT ${slotLimit}
 #define TREE_MAGIC "${treeMagic}"
 #define TREE_VERSION ${treeVersion}
+#define NAMES_MAGIC "${namesMagic}"
+#define NAMES_VERSION ${namesVersion}
 #define STEP_LIMIT ${Math.max(...steps.map(([, { code }]) => code)) + 1}
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
@@ -68,5 +71,6 @@ ${enumOf("SAY", keeperSays)}
 ${enumOf("ASK", daemonSays)}
 ${enumOf("ATTACH", attachFlags)}
 ${enumOf("PHASE", phases)}
-${enumOf("TREE", treeKinds)}`;
+${enumOf("TREE", treeKinds)}
+${enumOf("NAMES", ownTypes)}`;
 };

@@ -102,6 +102,12 @@ export const stepTable = {
     does: "what arrives at the slot's socket is passed on to the address, both ways",
     args: { slot: "slot", protocol: "number", address: "bytes", port: "number" },
   },
+  answerNames: {
+    code: 50,
+    lanes: outside,
+    does: "the slots hold sockets for datagrams and for streams at the port of 127.0.0.11 in the container's network; what is asked there is answered from the table, or by whom it names",
+    args: { datagrams: "slot", streams: "slot", port: "number", table: "text" },
+  },
   killCgroup: {
     code: 17,
     lanes: host,

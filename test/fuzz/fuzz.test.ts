@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { encodePlan } from "../../src/kernel/encode.ts";
 import { noCompiler, root } from "../keeper/compile.ts";
 import { lists } from "../keeper/lists.ts";
+import { answerInputs, nameScripts } from "../keeper/name-questions.ts";
 import { plans } from "../keeper/plans.ts";
 
 /** Runs that take about two seconds. */
@@ -20,11 +21,20 @@ const targets: Readonly<Record<string, number>> = {
   files: 250,
   relay: 800,
   control: 1_500,
+  answer: 100_000,
+  names: 5_000,
+};
+
+const seeds: Readonly<Record<string, fc.Arbitrary<Uint8Array>>> = {
+  plan: plans.map(encodePlan),
+  list: lists,
+  answer: answerInputs,
+  names: nameScripts,
 };
 
 const seedsOf = (target: string): readonly Uint8Array[] => {
-  if (target === "plan") return fc.sample(plans, { numRuns: 50, seed: 7 }).map(encodePlan);
-  return target === "list" ? fc.sample(lists, { numRuns: 50, seed: 7 }) : [];
+  const arbitrary = seeds[target];
+  return arbitrary === undefined ? [] : fc.sample(arbitrary, { numRuns: 50, seed: 7 });
 };
 
 describe("what comes from outside the keeper", { skip: noCompiler }, () => {
@@ -36,9 +46,9 @@ describe("what comes from outside the keeper", { skip: noCompiler }, () => {
   });
   after(() => rmSync(corpus, { recursive: true, force: true }));
 
-  const fuzz = (target: string, runs: number, seeds: readonly Uint8Array[] = []) => {
+  const fuzz = (target: string, runs: number, first: readonly Uint8Array[] = []) => {
     const directory = mkdtempSync(join(corpus, `${target}-`));
-    for (const [index, seed] of seeds.entries()) writeFileSync(join(directory, `seed-${index}`), seed);
+    for (const [index, seed] of first.entries()) writeFileSync(join(directory, `seed-${index}`), seed);
     const program = join(root, "build/fuzz", target);
     const ran = spawnSync(program, [directory, `${runs}`, "1"], { encoding: "utf8" });
     return { ...ran, last: readFileSync(join(directory, "last")) };

@@ -37,7 +37,7 @@ static void begin(void) {
   MUST(loop_init(&loop) == 0);
   server = listen_anywhere(&target);
   listener = listen_anywhere(&entrance);
-  MUST(relay_open(&loop, listener, IPPROTO_TCP, target) == 0);
+  MUST(relay_open(&loop, listener, IPPROTO_TCP, (union endpoint){.four = target}) == 0);
   for (int i = 0; i < pairs; i++) pair[i].ends[0] = pair[i].ends[1] = -1;
 }
 

@@ -43,10 +43,10 @@ static int client_of(const struct sockaddr_in *address) {
 static int check_refusals(void) {
   struct sockaddr_in address;
   int fd = bound(SOCK_STREAM, &address);
-  CLAIM(fd >= 0 && relay_open(&loop, fd, IPPROTO_ICMP, address) == EPROTONOSUPPORT);
-  CLAIM(relay_open(&loop, 1000, IPPROTO_TCP, address) == EBADF);
-  CLAIM(relay_open(&loop, fd, IPPROTO_TCP, address) == 0);
-  CLAIM(relay_open(&loop, fd, IPPROTO_TCP, address) == EEXIST);
+  CLAIM(fd >= 0 && relay_open(&loop, fd, IPPROTO_ICMP, (union endpoint){.four = address}) == EPROTONOSUPPORT);
+  CLAIM(relay_open(&loop, 1000, IPPROTO_TCP, (union endpoint){.four = address}) == EBADF);
+  CLAIM(relay_open(&loop, fd, IPPROTO_TCP, (union endpoint){.four = address}) == 0);
+  CLAIM(relay_open(&loop, fd, IPPROTO_TCP, (union endpoint){.four = address}) == EEXIST);
   return 0;
 }
 
@@ -54,7 +54,7 @@ static int check_refusals(void) {
 static int check_unreachable(void) {
   struct sockaddr_in address, nowhere = {.sin_family = AF_INET, .sin_addr.s_addr = INADDR_BROADCAST};
   int listener = bound(SOCK_STREAM, &address);
-  CLAIM(listener >= 0 && relay_open(&loop, listener, IPPROTO_TCP, nowhere) == 0);
+  CLAIM(listener >= 0 && relay_open(&loop, listener, IPPROTO_TCP, (union endpoint){.four = nowhere}) == 0);
   int client = client_of(&address);
   char byte;
   for (int tries = 0; tries < 500 && recv(client, &byte, 1, 0) < 0 && errno == EAGAIN; tries++) run_for(10);
@@ -67,7 +67,7 @@ static int check_unreachable(void) {
 static int check_no_descriptors(void) {
   struct sockaddr_in address, target;
   int server = bound(SOCK_STREAM, &target), listener = bound(SOCK_STREAM, &address);
-  CLAIM(server >= 0 && listener >= 0 && relay_open(&loop, listener, IPPROTO_TCP, target) == 0);
+  CLAIM(server >= 0 && listener >= 0 && relay_open(&loop, listener, IPPROTO_TCP, (union endpoint){.four = target}) == 0);
   int client = client_of(&address), free_number = dup(0);
   close(free_number);
   struct rlimit before, none;
@@ -98,7 +98,7 @@ static int check_no_descriptors(void) {
 static int check_idle(void) {
   struct sockaddr_in address, target;
   int server = bound(SOCK_DGRAM, &target), fd = bound(SOCK_DGRAM, &address);
-  struct relay relay = {.loop = &loop, .fd = fd, .target = target};
+  struct relay relay = {.loop = &loop, .fd = fd, .target = {.four = target}};
   CLAIM(server >= 0 && fd >= 0 && prepare(fd, false) == 0 && loop_add(&loop, fd, EPOLLIN, on_datagram, &relay) == 0);
   int senders[3];
   for (unsigned i = 0; i < 3; i++) {

@@ -17,8 +17,15 @@ interface Relay {
 }
 
 /** Ends with the test; a finding of the sanitizers fails it. */
-const openRelay = async (protocol: "tcp" | "udp", target: number, address = "127.0.0.1"): Promise<Relay> => {
-  const child = spawn(relay.program, [protocol, address, String(target)], { stdio: ["pipe", "pipe", "pipe"] });
+const openRelay = async (
+  protocol: "tcp" | "udp",
+  target: number,
+  address = "127.0.0.1",
+  targetAddress = "127.0.0.1",
+): Promise<Relay> => {
+  const child = spawn(relay.program, [protocol, address, String(target), targetAddress], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   let complaints = "";
   child.stderr.on("data", (chunk) => {
     complaints += chunk;
@@ -214,6 +221,33 @@ describe("the relay", { skip: noCompiler }, () => {
       answers,
       questions.map(({ text }) => `re: ${text}`),
     );
+  });
+
+  test("passes on from IPv6 to IPv4 and the other way", async () => {
+    const target = await openServer((socket) => socket.pipe(socket));
+    const { port } = await openRelay("tcp", target, "::1");
+    const client = connect({ port, host: "::1", allowHalfOpen: true });
+    client.end("hello");
+    assert.equal(String(await collect(client)), "hello");
+    for (const [here, there, kind] of [
+      ["::1", "127.0.0.1", "udp4"],
+      ["127.0.0.1", "::1", "udp6"],
+      ["::1", "::1", "udp6"],
+    ] as const) {
+      const echo = createSocket(kind);
+      open.push(echo);
+      echo.bind(0, there);
+      await once(echo, "listening");
+      echo.on("message", (message, from) => echo.send(`re: ${message}`, from.port, there));
+      const relayed = await openRelay("udp", echo.address().port, here, there);
+      const socket = createSocket(here === "::1" ? "udp6" : "udp4");
+      open.push(socket);
+      socket.connect(relayed.port, here);
+      await once(socket, "connect");
+      const answered = once(socket, "message");
+      socket.send("hello");
+      assert.equal(String((await answered)[0]), "re: hello");
+    }
   });
 
   test("passes on datagrams of every size", async () => {
