@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ static int clean(struct keeper *k, const char *path) {
 }
 
 static int run(struct keeper *k, const char *path) {
+  prctl(PR_SET_NAME, "pier-keeper");
   uint32_t at = 0;
   int error = plan_open(&k->plan, path);
   if (error == 0 && loop_init(&k->loop) != 0) error = ENOMEM;

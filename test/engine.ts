@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ExecuteOptions, execute, type Ran } from "./execute.ts";
 import { assertNoLeaks, type LeakScope, type LeakSet, leakSet } from "./kernel/leaks.ts";
+import { patience } from "./patience.ts";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 /** Where the programs under test lie; PIER_BUILD names those with another keeper, from the checkout on. */
@@ -219,7 +220,7 @@ export class Engine {
     daemons.add(daemon);
     daemon.once("exit", () => daemons.delete(daemon));
     try {
-      await within(20_000, "the daemon is ready", this.#ready(daemon));
+      await within(patience(20_000), "the daemon is ready", this.#ready(daemon));
     } catch (error) {
       daemon.kill("SIGKILL");
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
@@ -238,7 +239,8 @@ export class Engine {
       await this.#removeContainers();
       await this.assertNothingLeft();
       this.#daemon?.kill("SIGTERM");
-      if (this.#daemon !== undefined) await within(15_000, "the daemon ends after SIGTERM", endOf(this.#daemon));
+      if (this.#daemon !== undefined)
+        await within(patience(15_000), "the daemon ends after SIGTERM", endOf(this.#daemon));
       await assertNoLeaks(this.#machine, this.#ended);
     } catch (error) {
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });

@@ -1,5 +1,6 @@
 /** Runs a program to its end and gives back all it said. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { patience } from "./patience.ts";
 
 export interface Ran {
   /** The exit code; 128 and the number of the signal when it was killed by one, as in a shell. */
@@ -31,7 +32,7 @@ const collect = (child: ChildProcess, name: "stdout" | "stderr"): Buffer[] => {
 /** The program's exit code and output; rejects when it cannot be started or does not end in time. */
 export const execute = (command: string, args: readonly string[], options: ExecuteOptions = {}): Promise<Ran> =>
   new Promise((resolve, reject) => {
-    const { input, timeout = 60_000, ...rest } = options;
+    const { input, timeout = patience(60_000), ...rest } = options;
     const stdio: SpawnOptions["stdio"] = [input === undefined ? "ignore" : "pipe", "pipe", "pipe"];
     const child = spawn(command, args, { ...rest, stdio });
     const stdout = collect(child, "stdout");

@@ -1,6 +1,6 @@
 /** The daemon: every room is opened, the front desk opens last and closes first. Containers live on without any of it. */
 import { createHash, randomUUID } from "node:crypto";
-import { closeSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Database } from "../base/database.ts";
@@ -18,6 +18,7 @@ import { hostFacts, openHello } from "./hello.ts";
 import { Log } from "./log.ts";
 import { type DaemonOptions, parseOptions, usage } from "./options.ts";
 import { findPrograms } from "./programs.ts";
+import { tellReady } from "./ready.ts";
 import { Server } from "./server.ts";
 import { imageUsers, type Services } from "./services.ts";
 
@@ -50,7 +51,7 @@ const serve = async (options: DaemonOptions): Promise<void> => {
     const server = new Server(services);
     await server.listen(options.socket);
     log.info(`listening on ${options.socket}`);
-    tellReady();
+    tellReady(log, process.env);
     log.info(`${await stopSignal()}: containers are left as they are`);
     await server.close();
   } finally {
@@ -127,14 +128,6 @@ const protectFromOom = (): void => {
   } catch (error) {
     if (errnoOf(error) !== "EACCES" && errnoOf(error) !== "EPERM") throw error;
   }
-};
-
-/** Whoever started us waits for this line: from now on clients are served. */
-const tellReady = (): void => {
-  const descriptor = Number(process.env.PIER_READY_FD || Number.NaN);
-  if (!Number.isSafeInteger(descriptor) || descriptor < 3) return;
-  writeSync(descriptor, "ready\n");
-  closeSync(descriptor);
 };
 
 const stopSignal = (): Promise<NodeJS.Signals> =>

@@ -19,10 +19,12 @@ describe("pier check", { skip: cannotRun() }, () => {
   const root = join(directory, "root");
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  /** On the host as the commands of `lacking` have made it, in a mount namespace that goes with it. */
+  /** On the host as the commands of `lacking` have made it, in namespaces that go with it. */
   const check = (lacking: readonly string[] = [], ...words: readonly string[]): Promise<Ran> => {
+    const command = [executable, "check", "--root", root, ...words];
+    if (lacking.length === 0) return execute(executable, command.slice(1));
     const script = [...lacking, 'exec "$@"'].join(" && ");
-    return execute("unshare", ["--mount", "sh", "-c", script, "sh", executable, "check", "--root", root, ...words]);
+    return execute("unshare", ["--mount", "--net", "sh", "-c", script, "sh", ...command]);
   };
   /** What is missing there, by name, with the remedy. */
   const missing = async (...lacking: readonly string[]): Promise<ReadonlyMap<string, string>> => {
@@ -78,7 +80,11 @@ describe("pier check", { skip: cannotRun() }, () => {
   });
 
   test("a host that may not pass packets on has no default network", async () => {
-    const lacks = await missing("mount --bind /proc/sys /proc/sys", "mount -o remount,bind,ro /proc/sys");
+    const lacks = await missing(
+      "echo 0 >/proc/sys/net/ipv4/ip_forward",
+      "mount --bind /proc/sys /proc/sys",
+      "mount -o remount,bind,ro /proc/sys",
+    );
     assert.match(lacks.get("forwarding") ?? "", /ip_forward/);
     assert.ok(!lacks.has("namespaces"));
   });

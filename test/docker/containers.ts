@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import type { Engine } from "../engine.ts";
+import { patience } from "../patience.ts";
 
 export const busybox = "fixture/busybox:1.35";
 
@@ -41,7 +42,7 @@ export const isAlive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(statusO
 export const keeperOf = (pid: number): number => Number(/^PPid:\s*(\d+)/m.exec(statusOf(pid))?.[1]);
 
 const lookAgainAfter = 10;
-const deadline = 10_000;
+const deadline = patience(10_000);
 
 /** For what the kernel does in its own time and tells nobody. */
 export const until = async (what: string, holds: () => boolean | Promise<boolean>, limit = deadline): Promise<void> => {
@@ -123,7 +124,7 @@ export const askTcp = (address: string, port: number, text: string): Promise<str
   new Promise((resolve) => {
     let answer = "";
     const socket = createConnection({ host: address, port });
-    socket.setTimeout(5_000, () => socket.destroy(Object.assign(new Error(), { code: "ETIMEDOUT" })));
+    socket.setTimeout(patience(5_000), () => socket.destroy(Object.assign(new Error(), { code: "ETIMEDOUT" })));
     socket.on("data", (chunk: Buffer) => {
       answer += chunk.toString();
     });
