@@ -1,6 +1,6 @@
 /** Variables and labels: from the flags, and from files with one of them on each line. */
-import { readFileSync } from "node:fs";
 import { errnoOf } from "../../base/errors.ts";
+import { files } from "../../base/files.ts";
 import { fileFailure } from "../failure.ts";
 import { splitPair } from "../values/kinds.ts";
 import { createError } from "./errors.ts";
@@ -23,7 +23,7 @@ export const checkLabel = (text: string): string => {
 const readLines = (path: string): Buffer[] => {
   try {
     const lines: Buffer[] = [];
-    const whole = readFileSync(path);
+    const whole = files().readFileSync(path);
     for (let start = 0; start < whole.length; ) {
       const end = whole.indexOf(10, start);
       lines.push(whole.subarray(start, end < 0 ? whole.length : end));

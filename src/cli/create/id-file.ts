@@ -1,6 +1,6 @@
 /** `--cidfile`: the file is ours from before the container is made, and goes again when none is. */
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { errnoOf } from "../../base/errors.ts";
+import { files } from "../../base/files.ts";
 import { fileFailure } from "../failure.ts";
 import { createError } from "./errors.ts";
 
@@ -14,7 +14,7 @@ export class IdFile implements Disposable {
     this.#path = path;
     if (path === "") return;
     try {
-      this.#fd = openSync(path, "wx", 0o644);
+      this.#fd = files().openSync(path, "wx", 0o644);
     } catch (cause) {
       throw errnoOf(cause) === "EEXIST" ? createError("idFileExists", { path }, cause) : fileFailure(path, cause);
     }
@@ -22,13 +22,13 @@ export class IdFile implements Disposable {
 
   write(id: string): void {
     if (this.#fd === undefined) return;
-    writeSync(this.#fd, id);
+    files().writeSync(this.#fd, id);
     this.#written = true;
   }
 
   [Symbol.dispose](): void {
     if (this.#fd === undefined) return;
-    closeSync(this.#fd);
-    if (!this.#written) rmSync(this.#path, { force: true });
+    files().closeSync(this.#fd);
+    if (!this.#written) files().rmSync(this.#path, { force: true });
   }
 }

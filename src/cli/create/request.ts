@@ -1,6 +1,6 @@
 /** The whole request that `run` and `create` send, with the checks that come before it. */
-import { existsSync } from "node:fs";
 import type { ContainerCreateBody } from "../../api/types.ts";
+import { files } from "../../base/files.ts";
 import { Failure } from "../failure.ts";
 import type { Parsed } from "../flags.ts";
 import { formatPlatform, parsePlatform } from "../values/platform.ts";
@@ -29,7 +29,8 @@ export const planContainer = (given: Given): ContainerCreateBody => {
 
 /** What is told without the hint in `create`: the image's name, the platform, the file for the id. */
 export const planRequest = ({ values: flags }: Pick<Given, "values">, body: ContainerCreateBody): CreateRequest => {
-  if (flags.cidfile !== "" && existsSync(flags.cidfile)) throw createError("idFileExists", { path: flags.cidfile });
+  if (flags.cidfile !== "" && files().existsSync(flags.cidfile))
+    throw createError("idFileExists", { path: flags.cidfile });
   checkImage(body.Image ?? "");
   const platform = flags.platform === "" ? "" : formatPlatform(parsePlatform(flags.platform));
   return { name: flags.name, platform, body };

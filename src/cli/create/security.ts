@@ -1,5 +1,5 @@
 /** `--security-opt`, capabilities, system controls and namespaces. */
-import { readFileSync } from "node:fs";
+import { files } from "../../base/files.ts";
 import { fileFailure } from "../failure.ts";
 import { compactJson } from "../values/json.ts";
 import { splitPair } from "../values/kinds.ts";
@@ -31,7 +31,7 @@ export const checkSysctl = (text: string): string => {
 const readProfile = (path: string): string => {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = files().readFileSync(path, "utf8");
   } catch (cause) {
     throw createError("seccompOpen", { path, reason: fileFailure(path, cause).message }, cause);
   }

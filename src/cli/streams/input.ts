@@ -1,12 +1,12 @@
 /** Standard input, read past the runtime's stream, which takes 9 ms to come up. */
-import { read } from "node:fs";
 import { errnoOf } from "../../base/errors.ts";
+import { files } from "../../base/files.ts";
 
 const SIZE = 64 * 1024;
 
 const readOnce = (buffer: Buffer): Promise<number> =>
   new Promise((resolve, reject) =>
-    read(0, buffer, 0, buffer.length, null, (error, count) => (error ? reject(error) : resolve(count))),
+    files().read(0, buffer, 0, buffer.length, null, (error, count) => (error ? reject(error) : resolve(count))),
   );
 
 /** Standard input as it comes. Errors end it like its end does: a container's input cannot fail. */

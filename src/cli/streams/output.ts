@@ -1,6 +1,6 @@
 /** Standard output and standard error, written past the runtime's streams: quicker to start, and never more than a little waiting in memory. */
-import { write, writeSync, writev } from "node:fs";
 import { errnoOf } from "../../base/errors.ts";
+import { files } from "../../base/files.ts";
 
 /** The exit code of a program that SIGPIPE ends, which is how Go's programs, and all of Unix's, meet a closed pipe. */
 const BROKEN_PIPE = 141;
@@ -19,7 +19,7 @@ const writeAtOnce = (fd: 1 | 2, text: string): void => {
   let rest: Buffer = Buffer.from(text);
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(fd, rest));
+      rest = rest.subarray(files().writeSync(fd, rest));
     } catch (error) {
       if (errnoOf(error) !== "EAGAIN") fail(error as Error);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY);
@@ -75,8 +75,8 @@ export class Output {
     }
     this.#busy = true;
     const written = (error: Error | null, count: number): void => this.#written(error, count);
-    if (this.#queue.length === 1) write(this.#fd, first, written);
-    else writev(this.#fd, this.#queue.slice(0, MOST_PARTS), written);
+    if (this.#queue.length === 1) files().write(this.#fd, first, written);
+    else files().writev(this.#fd, this.#queue.slice(0, MOST_PARTS), written);
   }
 
   #written(error: Error | null, count: number): void {
