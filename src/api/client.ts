@@ -55,6 +55,7 @@ interface JsonAnswers {
   readonly containerCreate: ContainerCreateAnswer;
   readonly containerInspect: ContainerInspect;
   readonly containerTop: ContainerTopAnswer;
+  readonly containerUpdate: { readonly Warnings: readonly string[] | null };
   readonly containerWait: ContainerWaitAnswer;
   readonly execCreate: IdAnswer;
   readonly execInspect: ExecInspect;

@@ -130,6 +130,12 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/logs.ts")).logs,
   },
   {
+    top: "pause",
+    ...container("pause"),
+    summary: "Pause all processes within one or more containers",
+    load: async () => (await import("./commands/pause.ts")).pause,
+  },
+  {
     top: "port",
     ...container("port"),
     summary: "List port mappings or a specific mapping for the container",
@@ -166,6 +172,12 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/start.ts")).start,
   },
   {
+    top: "stats",
+    ...container("stats"),
+    summary: "Display a live stream of container(s) resource usage statistics",
+    load: async () => (await import("./commands/stats.ts")).stats,
+  },
+  {
     top: "stop",
     ...container("stop"),
     summary: "Stop one or more running containers",
@@ -182,6 +194,18 @@ export const entries: readonly Entry[] = [
     ...container("top"),
     summary: "Display the running processes of a container",
     load: async () => (await import("./commands/top.ts")).top,
+  },
+  {
+    top: "unpause",
+    ...container("unpause"),
+    summary: "Unpause all processes within one or more containers",
+    load: async () => (await import("./commands/pause.ts")).unpause,
+  },
+  {
+    top: "update",
+    ...container("update"),
+    summary: "Update configuration of one or more containers",
+    load: async () => (await import("./commands/update.ts")).update,
   },
   {
     top: "wait",

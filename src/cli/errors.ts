@@ -42,6 +42,7 @@ export const cliErrors = {
   // Commands.
   unknownCommand: { status: 400, sentence: "pier: unknown command: {path}" },
   unknownHelpTopic: { status: 400, sentence: "unknown help topic: {topic}" },
+  nothingToUpdate: { status: 400, sentence: "you must provide one or more flags when using this command" },
   wrongCount: { status: 400, sentence: "pier: '{path}' {wanted}" },
   hostInvalid: {
     status: 400,

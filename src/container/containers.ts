@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { type ContainerId, type ExecId, newContainerId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
-import { cgroupPaths } from "../kernel/cgroup/paths.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan } from "../kernel/steps.ts";
@@ -14,6 +13,7 @@ import { ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
 import { isStepFailure } from "./failure.ts";
+import { findGroups } from "./groups.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Live, readSpec } from "./live.ts";
@@ -21,6 +21,7 @@ import { type LogOptions, readLogs } from "./logs.ts";
 import { shmOf } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { containerPaths } from "./paths.ts";
+import { checkAwake, Pauses } from "./pauses.ts";
 import { Probes } from "./probes.ts";
 import { findProcesses, type ProcessTable } from "./processes.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -35,6 +36,9 @@ import { commandOf } from "./spec.ts";
 import { wordOf } from "./state.ts";
 import { type StopRequest, Stops } from "./stops.ts";
 import { ContainerStore } from "./store.ts";
+import type { UpdateRequest } from "./update.ts";
+import { Updates } from "./updates.ts";
+import { type ContainerUsage, measure } from "./usage.ts";
 import { type WaitCondition, Waiters, type WaitResult } from "./waiters.ts";
 
 export class Containers {
@@ -47,7 +51,9 @@ export class Containers {
   readonly #waiters = new Waiters();
   readonly #attachments = new Attachments(this.events);
   readonly #runs: Runs;
+  readonly #pauses: Pauses;
   readonly #stops: Stops;
+  readonly #updates: Updates;
   readonly #execs: Execs;
   readonly #probes: Probes;
   readonly #processors: Processors;
@@ -85,7 +91,9 @@ export class Containers {
       destroy: (record, last) => this.#destroy(record, last),
     };
     this.#runs = new Runs(context);
-    this.#stops = new Stops(context, this.#runs);
+    this.#pauses = new Pauses(context, this.#runs);
+    this.#stops = new Stops(context, this.#runs, this.#pauses);
+    this.#updates = new Updates(context, this.#runs, processors);
   }
 
   /** Finds what runs, finishes what an earlier daemon left half done. */
@@ -192,6 +200,18 @@ export class Containers {
     this.events.emit("restart", this.#store.get(reference));
   }
 
+  async pause(reference: string): Promise<void> {
+    await this.#pauses.pause(await this.#found(reference));
+  }
+
+  async unpause(reference: string): Promise<void> {
+    await this.#pauses.unpause(await this.#found(reference));
+  }
+
+  async update(reference: string, request: UpdateRequest): Promise<readonly string[]> {
+    return this.#updates.update(await this.#found(reference), request);
+  }
+
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
     const { id, state } = this.#store.get(reference);
     if (condition === "not-running" && (state.status === "created" || state.status === "exited")) {
@@ -206,6 +226,7 @@ export class Containers {
     for (let isGone = false; !isGone; ) {
       const state = this.#store.has(id) ? this.#store.get(id).state : undefined;
       if (this.#runs.find(id) !== undefined || state?.status === "restarting") {
+        if (!options.force && wordOf(state!) === "paused") throw containerError("removePaused", { name: reference });
         if (!options.force) throw containerError("removeRunning", { name: reference, state: wordOf(state!) });
         await this.#runs.giveUp(id);
         await this.#stops.end(id);
@@ -245,6 +266,7 @@ export class Containers {
 
   async attach(reference: string, request: StreamRequest, client: Duplex): Promise<void> {
     const record = await this.#found(reference);
+    checkAwake(record, "attach");
     const { log } = containerPaths(this.#rooms, record.id);
     await this.#attachments.attach(record, this.#runs.find(record.id), log, request, client);
   }
@@ -258,7 +280,7 @@ export class Containers {
 
   createExec(reference: string, request: ExecRequest): ExecId {
     const record = this.#store.get(reference);
-    if (isWaiting(record)) throw containerError("isRestarting", { id: record.id });
+    checkAwake(record, "exec");
     if (record.state.status !== "running") throw containerError("execNotRunning", { id: record.id });
     return this.#execs.create(record, request);
   }
@@ -273,6 +295,7 @@ export class Containers {
 
   async startExec(id: string, options: ExecStart, client: Duplex | undefined): Promise<void> {
     const exec = this.#execs.get(id);
+    if (this.#runs.find(exec.container) !== undefined) checkAwake(this.#store.get(exec.container), "exec");
     const target = await this.#findTarget(exec.container).catch((cause: unknown) => {
       this.#execs.refuse(exec.id);
       throw containerError("execNotRunning", { id: exec.container }, cause);
@@ -302,11 +325,19 @@ export class Containers {
   async processes(reference: string, psArgs: string): Promise<ProcessTable> {
     const record = await this.#found(reference);
     const live = this.#runs.get(record.id);
-    const { linux } = await readSpec(live.paths);
-    const paths = cgroupPaths(this.#rooms.host.cgroup, linux.cgroupsPath, false);
-    const found = await findProcesses(record.name, psArgs, paths);
+    const found = await findProcesses(record.name, psArgs, await findGroups(this.#rooms.host, live));
     this.events.emit("top", record);
     return found;
+  }
+
+  /** What it uses now; undefined while it does not run. */
+  async usage(reference: string): Promise<ContainerUsage | undefined> {
+    const { id, request } = await this.#found(reference);
+    const live = this.#runs.find(id);
+    if (live === undefined) return undefined;
+    const groups = await findGroups(this.#rooms.host, live);
+    const { pid } = live.process;
+    return measure(groups, request.network.mode === "host" ? undefined : pid, this.#rooms.clock.now());
   }
 
   /** How large these containers are, in their order. */
@@ -368,11 +399,11 @@ export class Containers {
       running: async (record, live) => {
         await this.#launcher.parents.adopt(record);
         const endpoint = this.#rooms.networks.endpoint(record.id);
-        const state = runningState(record, live, this.#rooms.clock.now());
+        const state = await this.#pauses.stateOf(runningState(record, live, this.#rooms.clock.now()), live);
         const restarts = record.restarts + (isWaiting(record) ? 1 : 0);
         this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), restarts, state });
         this.#runs.watch(record.id, live);
-        this.#probes.begin(this.#store.get(record.id));
+        if (!state.paused) this.#probes.begin(this.#store.get(record.id));
       },
       late: (id, found) => {
         this.#late.set(

@@ -86,6 +86,20 @@ export const requestErrors = {
   invalidRestartPolicy: { status: 400, sentence: "invalid restart policy: {problem}" },
   restartAndRemove: { status: 400, sentence: "can't create 'AutoRemove' container with restart policy" },
 
+  // Updates.
+  updateConflict: { status: 409, sentence: "{problem}" },
+  updateAutoRemove: {
+    status: 409,
+    sentence: "Restart policy cannot be updated because AutoRemove is enabled for the container",
+  },
+  updateDead: { status: 409, sentence: 'Container is marked for removal and cannot be "update".' },
+  updateFailed: { status: 500, sentence: "Cannot update container {id}: {what}: {reason}" },
+  updateCpuset: {
+    status: 409,
+    sentence: "container {id} was started without a cpuset, and version 1 of control groups cannot give it one later",
+    hint: "pier stop {id}, then update and start it",
+  },
+
   // Security.
   invalidCapability: { status: 400, sentence: "invalid {field}: {reason}" },
   invalidSecurityOption: { status: 400, sentence: 'invalid --security-opt: "{option}"' },
@@ -130,8 +144,19 @@ export const requestErrors = {
       'Conflict. The container name "/{name}" is already in use by container "{id}". You have to remove (or rename) that container to be able to reuse that name.',
   },
   notRunning: { status: 409, sentence: "container {id} is not running" },
+  isPaused: { status: 409, sentence: "Container {id} is paused, unpause the container before {what}" },
+  alreadyPaused: { status: 409, sentence: "Container {id} is already paused" },
+  pauseStopped: { status: 409, sentence: "Container {id} is not running" },
+  notPaused: { status: 500, sentence: "Container {id} is not paused" },
+  notFreezable: { status: 500, sentence: "Cannot {what} container {id}: {reason}" },
+  startPaused: { status: 409, sentence: "cannot start a paused container, try unpause instead" },
   isRestarting: { status: 409, sentence: "Container {id} is restarting, wait until the container is running" },
   cannotKill: { status: 409, sentence: "cannot kill container: {name}: container {id} is not running" },
+  removePaused: {
+    status: 409,
+    sentence: 'cannot remove container "{name}": container is paused and must be unpaused first',
+    hint: "pier unpause {name}",
+  },
   removeRunning: {
     status: 409,
     sentence:

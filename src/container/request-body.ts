@@ -188,6 +188,12 @@ export const createBody = object({
   NetworkingConfig: object({ EndpointsConfig: named(nullable(endpoint)) }),
 }) satisfies Shape<ContainerCreateBody>;
 
+/** `POST /containers/{id}/update` */
+export const updateBody = object({
+  ...resources,
+  RestartPolicy: object({ Name: text, MaximumRetryCount: number }),
+});
+
 export const execBody = object({
   User: text,
   Privileged: boolean,

@@ -18,7 +18,7 @@ import { nextRestart, startsWithDaemon } from "./restart.ts";
 import { Restarts } from "./restarts.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import type { ContainerFacts } from "./spec.ts";
-import { exitCodeOf, isUp } from "./state.ts";
+import { exitCodeOf, isUp, wordOf } from "./state.ts";
 import type { ContainerStore } from "./store.ts";
 import type { Waiters, WaitResult } from "./waiters.ts";
 
@@ -123,6 +123,7 @@ export class Runs {
 
   /** Holds afterwards: its program runs; or nothing of the start is left but its reason, which is thrown. */
   async start(record: ContainerRecord): Promise<"started" | "already"> {
+    if (wordOf(record.state) === "paused") throw containerError("startPaused", {});
     if (isUp(record.state)) return "already";
     if (record.removing) throw containerError("dead", { name: record.name });
     await this.#launch(record);

@@ -3,6 +3,7 @@ import type { ContainerId } from "../base/ids.ts";
 import { parseSignal, signals } from "../kernel/numbers/signals.ts";
 import { containerError } from "./errors.ts";
 import type { Live } from "./live.ts";
+import type { Pauses } from "./pauses.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { RunContext, Runs } from "./runs.ts";
 import type { WaitResult } from "./waiters.ts";
@@ -19,10 +20,12 @@ export interface StopRequest {
 export class Stops {
   readonly #context: RunContext;
   readonly #runs: Runs;
+  readonly #pauses: Pauses;
 
-  constructor(context: RunContext, runs: Runs) {
+  constructor(context: RunContext, runs: Runs, pauses: Pauses) {
     this.#context = context;
     this.#runs = runs;
+    this.#pauses = pauses;
   }
 
   async kill(record: ContainerRecord, signal: string): Promise<void> {
@@ -69,6 +72,7 @@ export class Stops {
   async #signal(record: ContainerRecord, live: Live, number: number): Promise<void> {
     await live.keeper.signal(number);
     this.#context.events.emit("kill", record, { signal: String(number) });
+    if (asksForEnd(record, number)) await this.#pauses.wake(record);
   }
 
   async #killAfter(record: ContainerRecord, live: Live, seconds: number, ended: Promise<unknown>): Promise<void> {

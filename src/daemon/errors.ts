@@ -27,6 +27,7 @@ export const daemonErrors = {
   },
   execAlreadyRun: { status: 409, sentence: "Error: Exec command {id} has already run" },
   noStream: { status: 400, sentence: "Bad parameters: you must choose at least one stream" },
+  oneShotStream: { status: 400, sentence: "cannot have stream=true and one-shot=true" },
   emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
 
   // What comes later.

@@ -10,6 +10,8 @@ import type { LogOptions } from "../container/logs.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { CreateRequest, ExecRequest } from "../container/request.ts";
 import { type ExecState, isUp } from "../container/state.ts";
+import type { UpdateRequest } from "../container/update.ts";
+import type { ContainerUsage } from "../container/usage.ts";
 import type { WaitCondition, WaitResult } from "../container/waiters.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
@@ -45,6 +47,10 @@ export interface ContainerService {
   stop(reference: string, options: StopOptions): Promise<"stopped" | "already">;
   restart(reference: string, options: StopOptions): Promise<void>;
   kill(reference: string, signal: string): Promise<void>;
+  pause(reference: string): Promise<void>;
+  unpause(reference: string): Promise<void>;
+  /** Answers warnings. */
+  update(reference: string, request: UpdateRequest): Promise<readonly string[]>;
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult>;
   remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   rename(reference: string, name: string): Promise<void>;
@@ -53,6 +59,8 @@ export interface ContainerService {
   list(): readonly ContainerRecord[];
   /** Bytes: what each of them has written, and that together with its image. */
   sizes(records: readonly ContainerRecord[]): Promise<readonly { readonly written: number; readonly whole: number }[]>;
+  /** Undefined while it does not run. */
+  usage(reference: string): Promise<ContainerUsage | undefined>;
   processes(reference: string, psArgs: string): Promise<{ Titles: readonly string[]; Processes: readonly string[][] }>;
   /** Throws at once what is wrong with the request; resolves when the stream is over. */
   attach(

@@ -175,13 +175,20 @@ const planDevices = (flags: Flags): HostConfig => {
   };
 };
 
-const planRestart = (flags: Flags): NonNullable<HostConfig["RestartPolicy"]> => {
-  const [name = "", ...more] = flags.restart.split(":");
+/** `on-failure:3` */
+export const parseRestart = (text: string): NonNullable<HostConfig["RestartPolicy"]> => {
+  const [name = "", ...more] = text.split(":");
   const count = more.join(":");
   if (more.length > 0 && name === "") throw createError("restartColon", {});
   if (!/^([+-]?\d{1,9})?$/.test(count)) throw createError("restartCount", {});
-  if (flags.rm && name !== "no" && name !== "") throw createError("restartAndRemove", {});
   return { Name: name, MaximumRetryCount: Number(count) };
+};
+
+const planRestart = (flags: Flags): NonNullable<HostConfig["RestartPolicy"]> => {
+  const policy = parseRestart(flags.restart);
+  const name = policy.Name;
+  if (flags.rm && name !== "no" && name !== "") throw createError("restartAndRemove", {});
+  return policy;
 };
 
 const planOptions = (flags: Flags): HostConfig => {

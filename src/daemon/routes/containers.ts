@@ -2,6 +2,7 @@
 import { oneOf } from "../../api/shape.ts";
 import { isAtLeast } from "../../api/versions.ts";
 import { parseCreateRequest } from "../../container/request-parse.ts";
+import { parseUpdateRequest } from "../../container/update.ts";
 import { explainPlan, explainPlanJson } from "../../kernel/explain.ts";
 import { containerAnswer } from "../answers/container.ts";
 import { readJson } from "../body.ts";
@@ -61,6 +62,21 @@ const stopOptions = ({ query }: Call): StopOptions => {
 export const kill: Handler = async (call) => {
   await call.services.containers.kill(idOf(call), call.query.text("signal"));
   return empty();
+};
+
+export const pause: Handler = async (call) => {
+  await call.services.containers.pause(idOf(call));
+  return empty();
+};
+
+export const unpause: Handler = async (call) => {
+  await call.services.containers.unpause(idOf(call));
+  return empty();
+};
+
+export const update: Handler = async (call) => {
+  const asked = parseUpdateRequest(await readJson(call.request));
+  return json({ Warnings: await call.services.containers.update(idOf(call), asked) });
 };
 
 const condition = oneOf("not-running", "next-exit", "removed");

@@ -7,6 +7,7 @@ import * as containers from "./containers.ts";
 import * as imageList from "./image-list.ts";
 import * as images from "./images.ts";
 import * as networks from "./networks.ts";
+import * as stats from "./stats.ts";
 import * as streams from "./streams.ts";
 import * as system from "./system.ts";
 
@@ -33,6 +34,10 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   containerStop: containers.stop,
   containerRestart: containers.restart,
   containerKill: containers.kill,
+  containerPause: containers.pause,
+  containerUnpause: containers.unpause,
+  containerUpdate: containers.update,
+  containerStats: stats.stats,
   containerWait: containers.wait,
   containerRename: containers.rename,
   containerResize: containers.resize,

@@ -10,6 +10,8 @@ export const cgroupErrors = {
     status: 400,
     sentence: "Minimum memoryswap limit should be larger than memory limit, see usage",
   },
+  noFreezer: { status: 500, sentence: "this host has no freezer for control groups", hint: "pier check" },
+  notFrozen: { status: 500, sentence: "not all processes stood still within {seconds} seconds" },
   tooManyDeviceRules: {
     status: 400,
     sentence: "too many device rules: the kernel's filter has room for about {limit}",

@@ -107,7 +107,11 @@ const reportOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
 const removeGroup = (path: string): Step => ({ step: "removeDirectory", path, tolerate: [errno("ENOENT")] });
 
 /** Each limit is written where its controller is; what the host cannot limit is left out (the request was warned). */
-const planSettings = (layout: CgroupLayout, paths: CgroupPaths, limits: CgroupLimits): readonly Step[] => {
+export const settingsOf = (
+  layout: CgroupLayout,
+  paths: CgroupPaths,
+  limits: CgroupLimits,
+): readonly { readonly directory: string; readonly setting: Setting }[] => {
   const nameOf = ({ controller }: Setting) => (controller === "io" ? "blkio" : controller);
   const settings = [
     ...v1Settings(limits, layout.swap).map((setting) => ({ setting, version: 1 })),
@@ -115,9 +119,12 @@ const planSettings = (layout: CgroupLayout, paths: CgroupPaths, limits: CgroupLi
   ];
   return settings.flatMap(({ setting, version }) => {
     const home = paths.controllers[nameOf(setting)];
-    return home?.version === version ? [writeSetting(home.directory, setting)] : [];
+    return home?.version === version ? [{ directory: home.directory, setting }] : [];
   });
 };
+
+const planSettings = (layout: CgroupLayout, paths: CgroupPaths, limits: CgroupLimits): readonly Step[] =>
+  settingsOf(layout, paths, limits).map(({ directory, setting }) => writeSetting(directory, setting));
 
 const writeSetting = (directory: string, { file, value, optional }: Setting): Step => ({
   step: "write",
