@@ -63,7 +63,8 @@ describe("the default network", { skip: noWorld }, () => {
 
   const start = async (endpoint: Endpoint): Promise<Namespace> => {
     const container = await world.namespace();
-    const { outside, inside } = planEndpoint(endpoint, host);
+    const { early, outside, inside } = planEndpoint(endpoint, host);
+    container.apply(early);
     machine.apply(outside, container.pid);
     container.apply(inside);
     return container;
