@@ -98,6 +98,7 @@ static bool read_entry(struct list *list, struct list_entry *entry) {
       .link = u32_at(at + 48),
       .attribute_count = u32_at(at + 60),
       .extent_count = u32_at(at + 64),
+      .source = u32_at(at + 68),
   };
   struct list rest = {at + ENTRY_SIZE, at + length};
   list->at += length;

@@ -16,6 +16,7 @@ struct list_entry {
   const char *name, *target;
   const unsigned char *attributes, *extents;
   uint32_t attribute_count, extent_count;
+  uint32_t source; /* which of the files has the content */
 };
 
 struct list_attribute {

@@ -14,7 +14,7 @@
  *   tree.c     trees that are written from a list     list.c     such a list as it lies in its file
  *   walk.c     trees that are told to the daemon
  *   names.c    who asks for names                     tables.c   the tables of names as they are now
- *   answer.c   questions and ready answers
+ *   answer.c   questions and ready answers            move.c     trees that are put in their place
  */
 #include <errno.h>
 #include <fcntl.h>

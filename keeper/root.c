@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -125,6 +126,22 @@ int open_target(const struct keeper *k, const char *path, bool directory) {
 int step_open_root(struct keeper *k, const struct argument *a) {
   k->root = open(a[OPEN_ROOT_PATH].bytes, O_PATH | O_DIRECTORY | O_CLOEXEC);
   return error_of(k->root);
+}
+
+/* What a volume's users put into it leads nowhere else: neither a link nor a path with dots (Kubernetes' CVE-2017-1002101, CVE-2021-25741). */
+int step_open_beneath(struct keeper *k, const struct argument *a) {
+  int directory = open(a[OPEN_BENEATH_DIRECTORY].bytes, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return errno;
+  int found = open_beneath(directory, a[OPEN_BENEATH_PATH].bytes, O_PATH);
+  int error = error_of(found);
+  close(directory);
+  if (error != 0) return error;
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (a[OPEN_BENEATH_RECURSIVE].number != 0 ? AT_RECURSIVE : 0U);
+  int tree = (int)syscall(SYS_open_tree, found, "", flags);
+  error = error_of(tree);
+  close(found);
+  if (error == 0) k->slots[a[OPEN_BENEATH_SLOT].number] = tree;
+  return error;
 }
 
 int step_root_make_directory(struct keeper *k, const struct argument *a) {

@@ -44,8 +44,10 @@
   X(29, kill_frozen, "tttt", 5) \
   X(34, open_loop_device, "st", 1) \
   X(35, mount_index, "sstn", 1) \
-  X(38, write_tree, "tttt", 2) \
+  X(38, write_tree, "tttT", 2) \
   X(39, sync_file_system, "t", 2) \
+  X(110, move_tree, "tt", 1) \
+  X(111, open_beneath, "sttn", 1) \
   X(30, measure_tree, "ntt", 1) \
   X(130, read_tree, "nt", 1) \
   X(36, kill_process, "s", 1) \
@@ -116,8 +118,10 @@ enum { WATCH_MEMORY_PATH, WATCH_MEMORY_CONTROL };
 enum { KILL_FROZEN_PATH, KILL_FROZEN_FREEZER, KILL_FROZEN_FREEZE, KILL_FROZEN_THAW };
 enum { OPEN_LOOP_DEVICE_SLOT, OPEN_LOOP_DEVICE_PATH };
 enum { MOUNT_INDEX_INDEX, MOUNT_INDEX_TAR, MOUNT_INDEX_TARGET, MOUNT_INDEX_FLAGS };
-enum { WRITE_TREE_PATH, WRITE_TREE_LINKS, WRITE_TREE_LIST, WRITE_TREE_SOURCE };
+enum { WRITE_TREE_PATH, WRITE_TREE_LINKS, WRITE_TREE_LIST, WRITE_TREE_SOURCES };
 enum { SYNC_FILE_SYSTEM_PATH };
+enum { MOVE_TREE_FROM, MOVE_TREE_TO };
+enum { OPEN_BENEATH_SLOT, OPEN_BENEATH_DIRECTORY, OPEN_BENEATH_PATH, OPEN_BENEATH_RECURSIVE };
 enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT };
 enum { READ_TREE_INDEX, READ_TREE_PATH };
 enum { KILL_PROCESS_SLOT };

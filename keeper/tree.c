@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -19,7 +20,10 @@
 struct tree {
   int directory; /* the one that is being filled */
   int links;     /* where a file with several names has one more, until all of them are written */
-  int source;
+  const char *sources; /* paths, one behind the other */
+  uint64_t source_count;
+  int source; /* the one that is open, or -1 */
+  uint32_t source_number;
   uint32_t link_count;
   uint32_t depth;
   /* The directories above, by what tells one from another. */
@@ -70,10 +74,23 @@ static int copy_extent(int file, struct list_extent extent) {
   return 0;
 }
 
+/* Of an image's layers one at a time: there may be more of them than descriptors to spare. */
+static int open_source(uint32_t number) {
+  if (number >= tree.source_count) return EBADMSG;
+  if (tree.source >= 0 && tree.source_number == number) return 0;
+  if (tree.source >= 0) close(tree.source);
+  const char *path = tree.sources;
+  for (uint32_t i = 0; i < number; i++) path += strlen(path) + 1;
+  tree.source = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  tree.source_number = number;
+  return error_of(tree.source);
+}
+
 static int write_content(int at, const char *name, const struct list_entry *entry) {
+  int error = entry->extent_count > 0 ? open_source(entry->source) : 0;
+  if (error != 0) return error;
   int file = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return errno;
-  int error = 0;
   for (uint32_t i = 0; i < entry->extent_count && error == 0; i++) error = copy_extent(file, list_extent(entry, i));
   if (error == 0) error = error_of(ftruncate(file, (off_t)entry->size));
   close(file);
@@ -164,11 +181,13 @@ int step_write_tree(struct keeper *k, const struct argument *a) {
   int directory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   tree.directory = open(a[WRITE_TREE_PATH].bytes, directory);
   tree.links = open(a[WRITE_TREE_LINKS].bytes, directory);
-  tree.source = open(a[WRITE_TREE_SOURCE].bytes, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  int error = tree.directory < 0 || tree.links < 0 || tree.source < 0 ? errno : write_tree(a[WRITE_TREE_LIST].bytes);
+  tree.source = -1;
+  tree.sources = a[WRITE_TREE_SOURCES].bytes;
+  tree.source_count = a[WRITE_TREE_SOURCES].number;
+  int error = tree.directory < 0 || tree.links < 0 ? errno : write_tree(a[WRITE_TREE_LIST].bytes);
   close(tree.directory);
   close(tree.links);
-  close(tree.source);
+  if (tree.source >= 0) close(tree.source);
   return error;
 }
 

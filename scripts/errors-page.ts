@@ -13,6 +13,7 @@ import { kernelErrors } from "../src/kernel/errors.ts";
 import { numbersErrors } from "../src/kernel/numbers/errors.ts";
 import { seccompErrors } from "../src/kernel/seccomp/errors.ts";
 import { networkErrors } from "../src/network/errors.ts";
+import { volumeErrors } from "../src/volume/errors.ts";
 
 const rooms: Readonly<Record<string, readonly ErrorTable[]>> = {
   base: [databaseErrors],
@@ -21,6 +22,7 @@ const rooms: Readonly<Record<string, readonly ErrorTable[]>> = {
   kernel: [kernelErrors, numbersErrors, cgroupErrors, seccompErrors],
   image: [imageErrors],
   network: [networkErrors],
+  volume: [volumeErrors],
   container: [requestErrors],
   daemon: [daemonErrors],
   cli: [cliErrors, createErrors],

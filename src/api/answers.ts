@@ -1,5 +1,5 @@
 /** What pier answers, with Docker's own names (API 1.51): complete, because clients rely on what is there. */
-import type { ContainerConfig, EndpointSettings, HostConfig, Keys, PortBinding, Texts } from "./types.ts";
+import type { ContainerConfig, EndpointSettings, HostConfig, PortBinding, Texts } from "./types.ts";
 
 export interface ContainerCreateAnswer {
   readonly Id: string;
@@ -349,10 +349,27 @@ export interface InfoAnswer {
   readonly Warnings: readonly string[];
 }
 
+/** `GET /volumes/{name}` */
+export interface VolumeAnswer {
+  readonly CreatedAt: string;
+  readonly Driver: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+  readonly Mountpoint: string;
+  readonly Name: string;
+  readonly Options: Readonly<Record<string, string>> | null;
+  readonly Scope: "local";
+}
+
 /** `GET /volumes` */
 export interface VolumeListAnswer {
-  readonly Volumes: readonly Keys[];
-  readonly Warnings: readonly string[];
+  readonly Volumes: readonly VolumeAnswer[] | null;
+  readonly Warnings: readonly string[] | null;
+}
+
+/** `POST /volumes/prune` */
+export interface VolumePruneAnswer {
+  readonly VolumesDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
 }
 
 export interface CpuStats {

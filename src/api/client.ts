@@ -17,6 +17,9 @@ import type {
   ImageSummary,
   InfoAnswer,
   VersionAnswer,
+  VolumeAnswer,
+  VolumeListAnswer,
+  VolumePruneAnswer,
 } from "./answers.ts";
 import { apiError } from "./errors.ts";
 import { type RequestOptions, requestHead, sendRequest } from "./request.ts";
@@ -62,6 +65,9 @@ interface JsonAnswers {
   readonly imageList: readonly ImageSummary[];
   readonly imageHistory: readonly ImageHistoryItem[];
   readonly imageDelete: readonly ImageDeleteItem[];
+  readonly volumeCreate: VolumeAnswer;
+  readonly volumeList: VolumeListAnswer;
+  readonly volumePrune: VolumePruneAnswer;
 }
 
 interface Connection {

@@ -15,6 +15,7 @@ export const groups = {
   container: { summary: "Manage containers" },
   image: { summary: "Manage images" },
   system: { summary: "Manage pier" },
+  volume: { summary: "Manage volumes" },
 } as const;
 export type GroupName = keyof typeof groups;
 
@@ -22,6 +23,7 @@ const container = (command: string, ...aliases: string[]) => ({
   group: { name: "container" as const, command, aliases },
 });
 const image = (command: string, ...aliases: string[]) => ({ group: { name: "image" as const, command, aliases } });
+const volume = (command: string, ...aliases: string[]) => ({ group: { name: "volume" as const, command, aliases } });
 const system = (command: string) => ({ group: { name: "system" as const, command } });
 
 export const entries: readonly Entry[] = [
@@ -212,6 +214,31 @@ export const entries: readonly Entry[] = [
     ...container("wait"),
     summary: "Block until one or more containers stop, then print their exit codes",
     load: async () => (await import("./commands/wait.ts")).wait,
+  },
+  {
+    ...volume("create"),
+    summary: "Create a volume",
+    load: async () => (await import("./commands/volume.ts")).volumeCreate,
+  },
+  {
+    ...volume("inspect"),
+    summary: "Display detailed information on one or more volumes",
+    load: async () => (await import("./commands/inspect.ts")).inspectVolumes,
+  },
+  {
+    ...volume("ls", "list"),
+    summary: "List volumes",
+    load: async () => (await import("./commands/volumes.ts")).volumes,
+  },
+  {
+    ...volume("prune"),
+    summary: "Remove unused local volumes",
+    load: async () => (await import("./commands/volume.ts")).volumePrune,
+  },
+  {
+    ...volume("rm", "remove"),
+    summary: "Remove one or more volumes",
+    load: async () => (await import("./commands/volume.ts")).volumeRm,
   },
 ];
 

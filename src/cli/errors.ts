@@ -67,6 +67,11 @@ export const cliErrors = {
   attachRestarting: { status: 400, sentence: "You cannot attach to a restarting container, wait until it is running" },
   daemonDirectory: { status: 500, sentence: "cannot start a daemon: {path} cannot be made: {reason}" },
   daemonNotStarted: { status: 500, sentence: "the daemon that was started has ended; its log, {log}, ends with:" },
+  volumeNamedTwice: {
+    status: 400,
+    sentence: "conflicting options: cannot specify a volume-name through both --name and as a positional arg",
+  },
+  pruneCancelled: { status: 400, sentence: "{what} prune has been cancelled" },
   startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
 } as const;
 

@@ -6,6 +6,7 @@ import { Locks } from "../base/lock.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan } from "../kernel/steps.ts";
+import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
@@ -18,7 +19,7 @@ import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Live, readSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
-import { shmOf } from "./mounts.ts";
+import { shmOf, volumeMounts } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { containerPaths } from "./paths.ts";
 import { checkAwake, Pauses } from "./pauses.ts";
@@ -39,6 +40,14 @@ import { ContainerStore } from "./store.ts";
 import type { UpdateRequest } from "./update.ts";
 import { Updates } from "./updates.ts";
 import { type ContainerUsage, measure } from "./usage.ts";
+import {
+  adoptVolumes,
+  createVolumes,
+  removeAnonymous,
+  volumeUsers,
+  withVolumeNames,
+  withVolumesFrom,
+} from "./volumes.ts";
 import { type WaitCondition, Waiters, type WaitResult } from "./waiters.ts";
 
 export class Containers {
@@ -146,7 +155,11 @@ export class Containers {
     const { record, image, warnings } = this.#draft(asked, this.#chooseName(askedName));
     await this.#launcher.check(record, image);
     this.#reserveName(record);
+    await using volumes = await createVolumes(this.#rooms, record, image, this.volumeUsers);
+    // Somebody may have been faster meanwhile.
+    this.#reserveName(record);
     this.#store.put(record);
+    volumes.keep();
     // What goes with its end need not survive a power cut either.
     if (!record.request.autoRemove) await this.#flush(() => this.#store.remove(record));
     this.events.emit("create", record);
@@ -158,7 +171,10 @@ export class Containers {
     const { record, image } = this.#draft(asked, "explained");
     const endpoint = await this.#connections.connect(record);
     try {
-      return (await this.#launcher.prepare({ record, image, endpoint, ...this.#joined(record) })).plan;
+      const volumes = new Map(
+        volumeMounts(record.request).map(({ name }) => [name, this.#rooms.volumes.mountpoint(name)]),
+      );
+      return (await this.#launcher.prepare({ record, image, endpoint, volumes, ...this.#joined(record) })).plan;
     } finally {
       if (endpoint !== undefined) this.#rooms.networks.release(record.id);
     }
@@ -167,7 +183,11 @@ export class Containers {
   /** The record of a container that nobody has heard of yet. */
   #draft(asked: CreateRequest, name: string) {
     const image = this.#rooms.images.get(asked.image);
-    const { request, warnings } = fitToHost(mergeImage(asked, image.config), this.#rooms.host, this.#processors);
+    const whole = mergeImage(
+      withVolumesFrom(asked, (other) => this.#store.get(other)),
+      image.config,
+    );
+    const { request, warnings } = fitToHost(withVolumeNames(whole), this.#rooms.host, this.#processors);
     const record: ContainerRecord = {
       id: newContainerId(),
       name,
@@ -234,14 +254,14 @@ export class Containers {
       isGone = await this.#locks.run(id, async () => {
         if (this.#runs.find(id) !== undefined || (this.#store.has(id) && isWaiting(this.#store.get(id)))) return false;
         // One that was to be removed at its end is gone by now.
-        if (this.#store.has(id)) await this.#destroy(this.#store.get(id), { exitCode: 0 });
+        if (this.#store.has(id)) await this.#destroy(this.#store.get(id), { exitCode: 0 }, options.volumes);
         return true;
       });
     }
   }
 
   /** Holds afterwards: neither a record nor a file of the container is left. Who is interrupted is begun again. */
-  async #destroy(record: ContainerRecord, last: WaitResult): Promise<void> {
+  async #destroy(record: ContainerRecord, last: WaitResult, withVolumes = record.request.autoRemove): Promise<void> {
     // Who removes itself has done so already, unless it never ran.
     if (!record.request.autoRemove || record.state.status !== "exited") {
       this.#store.put({ ...record, removing: true });
@@ -251,6 +271,7 @@ export class Containers {
       });
     }
     this.#store.remove(record);
+    if (withVolumes) await removeAnonymous(this.#rooms, record, this.volumeUsers);
     this.#execs.forget(record.id);
     this.events.emit("destroy", record);
     this.#waiters.removed(record.id, last);
@@ -339,6 +360,8 @@ export class Containers {
     const { pid } = live.process;
     return measure(groups, request.network.mode === "host" ? undefined : pid, this.#rooms.clock.now());
   }
+  /** The containers that have a volume of this name. */
+  readonly volumeUsers: VolumeUsers = (name) => volumeUsers(() => this.#store.list())(name);
 
   /** How large these containers are, in their order. */
   sizes(records: readonly ContainerRecord[]): Promise<readonly ContainerSize[]> {
@@ -398,6 +421,7 @@ export class Containers {
     await recover(this.#rooms, this.#store, {
       running: async (record, live) => {
         await this.#launcher.parents.adopt(record);
+        adoptVolumes(this.#rooms, record);
         const endpoint = this.#rooms.networks.endpoint(record.id);
         const state = await this.#pauses.stateOf(runningState(record, live, this.#rooms.clock.now()), live);
         const restarts = record.restarts + (isWaiting(record) ? 1 : 0);

@@ -38,6 +38,11 @@ export const requestErrors = {
   // Mounts.
   invalidVolume: { status: 400, sentence: "invalid volume specification: '{spec}'" },
   invalidVolumeReason: { status: 400, sentence: "invalid volume specification: '{spec}': {reason}" },
+  invalidVolumesFrom: { status: 400, sentence: "volumes-from must specify the container id: '{text}'" },
+  volumeOverFile: {
+    status: 400,
+    sentence: "cannot mount volume over existing file, file exists {path}",
+  },
   invalidMountMode: { status: 400, sentence: "invalid mode: {mode}" },
   invalidMount: { status: 400, sentence: 'invalid mount config for type "{type}": {reason}' },
   rootMount: { status: 400, sentence: "invalid specification: destination can't be '/'" },

@@ -20,6 +20,7 @@ const collect = (hostConfig: object) =>
     id: "0".repeat(64) as ContainerId,
     directory,
     cgroupParent: "/pier",
+    volumes: new Map(),
     tree: { read: (path) => new TextEncoder().encode(path) },
   });
 

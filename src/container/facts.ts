@@ -20,6 +20,8 @@ export interface FactsInput {
   readonly directory: string;
   readonly cgroupParent: string;
   readonly tree: RootTree;
+  /** Where volumes lie, by name. */
+  readonly volumes: ReadonlyMap<string, string>;
   readonly joined?: ContainerFacts["joined"];
 }
 

@@ -14,7 +14,7 @@ import type { Networks } from "../network/networks.ts";
 import { planLoopback } from "../network/plan.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
-import { anonymousMounts } from "./mounts.ts";
+import { volumeMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
 import { Parents } from "./parents.ts";
@@ -40,6 +40,8 @@ export interface LaunchInput {
   readonly record: ContainerRecord;
   readonly image: ImageRecord;
   readonly endpoint: Endpoint | undefined;
+  /** Where the container's volumes lie, by name. */
+  readonly volumes: ReadonlyMap<string, string>;
   /** The namespaces of other containers that are joined. */
   readonly joined?: ContainerFacts["joined"];
 }
@@ -80,6 +82,7 @@ export class Launcher {
       directory: paths.directory,
       cgroupParent: this.parents.usual,
       tree,
+      volumes: input.volumes,
       ...(input.joined === undefined ? {} : { joined: input.joined }),
     });
     const spec = await this.#withImageEnv(planSpec(record.request, image.config, facts, host), image);
@@ -101,7 +104,7 @@ export class Launcher {
       cgroup,
       cgroupSlot: cgroup.slot,
       cgroupMounts: cgroupMounts(host.cgroup, isOwnCgroup(spec) ? cgroup.paths : undefined),
-      volumes: new Set(anonymousMounts(record.request).map(({ target }) => target)),
+      subpaths: subpathsOf(record),
       network: this.#planNetwork(record, endpoint),
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
       // Only the first process of its own pid namespace can be an init.
@@ -116,7 +119,8 @@ export class Launcher {
     // Who the user is, and whose namespaces are joined, is only known at the start.
     const request = { ...record.request, user: "", groups: [], namespaces: ownNamespaces };
     const tree: RootTree = { read: () => undefined };
-    const facts = await collectFacts(request, { id: record.id, directory, cgroupParent: this.parents.usual, tree });
+    const place = { id: record.id, directory, cgroupParent: this.parents.usual, volumes: new Map() };
+    const facts = await collectFacts(request, { ...place, tree });
     planSpec(request, { ...image.config, User: "" }, facts, this.#rooms.host);
   }
 
@@ -195,6 +199,13 @@ const logPlace = ({ request }: ContainerRecord, paths: ContainerPaths) =>
   request.log.driver === "none"
     ? undefined
     : { path: paths.log, maxSize: Math.max(request.log.maxSize, 0), maxFiles: request.log.maxFiles };
+
+const subpathsOf = ({ request }: ContainerRecord): ReadonlyMap<string, string> =>
+  new Map(
+    volumeMounts(request)
+      .filter(({ subpath }) => subpath !== "")
+      .map(({ target, subpath }) => [target, subpath]),
+  );
 
 const stdinOf = ({ request }: ContainerRecord): "none" | "open" | "once" => {
   if (!request.openStdin) return "none";

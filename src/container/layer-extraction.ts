@@ -1,18 +1,17 @@
 /** A layer as a directory: its tree written by a keeper, from its index as a list and the contents of its tar. */
-import { mkdir, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { listLayer } from "../image/layer-list.ts";
 import { noSlot, type Plan, type Step } from "../kernel/steps.ts";
-import { encodeTreeEntry, encodeTreeHeader } from "../kernel/tree-list.ts";
+import { encodeTreeEntry, encodeTreeHeader, type TreeEntry } from "../kernel/tree-list.ts";
 import type { LayerFiles } from "./layer-format.ts";
 
 const partSize = 1024 * 1024;
 
-/** Holds afterwards: the file is the list of the layer's tree. */
-const writeList = async (index: string, path: string): Promise<void> => {
-  await using file = await open(path, "wx", 0o600);
+/** Holds afterwards: the file, which was empty, is the list of the tree. */
+export const writeTreeList = async (file: FileHandle, entries: Iterable<TreeEntry>): Promise<void> => {
   let size = 0;
-  for (const part of partsOf(index)) {
+  for (const part of partsOf(entries)) {
     await file.appendFile(part);
     size += part.length;
   }
@@ -22,10 +21,10 @@ const writeList = async (index: string, path: string): Promise<void> => {
 };
 
 /** The list in pieces that are worth a write, its header still without the size. */
-function* partsOf(index: string): Generator<Uint8Array> {
+function* partsOf(entries: Iterable<TreeEntry>): Generator<Uint8Array> {
   let parts = [encodeTreeHeader(0)];
   let held = 0;
-  for (const entry of listLayer(index)) {
+  for (const entry of entries) {
     const bytes = encodeTreeEntry(entry);
     parts.push(bytes);
     held += bytes.length;
@@ -51,13 +50,14 @@ export const prepareExtraction = async (
   const [list, links, files] = [join(directory, "list"), join(directory, "links"), extractedFiles(directory)];
   await mkdir(links, { mode: 0o700 });
   await mkdir(files, { mode: 0o700 });
-  await writeList(index, list);
+  await using file = await open(list, "wx", 0o600);
+  await writeTreeList(file, listLayer(index));
   return {
     // A keeper kills its child when the daemon is gone: nobody waits for this tree any more.
     outside: [{ step: "clone", namespaces: 0, cgroup: noSlot }],
     inside: [
       { step: "dieWithParent" },
-      { step: "writeTree", path: files, links, list, source: tar },
+      { step: "writeTree", path: files, links, list, sources: [tar] },
       { step: "removeDirectory", path: links },
       { step: "removeFile", path: list },
       ...after,

@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 import { containerError } from "./errors.ts";
 import type { OciMount } from "./oci/spec.ts";
-import type { AnonymousRequest, BindRequest, CreateRequest, MountRequest, TmpfsRequest } from "./request.ts";
+import type { BindRequest, CreateRequest, MountRequest, TmpfsRequest, VolumeMountRequest } from "./request.ts";
 
 /** What stands at the source of a bind mount, on the host. */
 export interface SourceFact {
@@ -14,6 +14,8 @@ export interface SourceFact {
 export interface MountInput {
   readonly request: CreateRequest;
   readonly sources: Readonly<Record<string, SourceFact>>;
+  /** Where volumes lie, by name. */
+  readonly volumes: ReadonlyMap<string, string>;
   /** The container's own directory on the host. */
   readonly directory: string;
   /** The /dev/shm of the container whose ipc namespace is joined. */
@@ -28,7 +30,9 @@ export interface MountPlan {
 export const planMounts = (input: MountInput): MountPlan => {
   const { request } = input;
   checkTargets(request.mounts);
-  const asked = [...request.mounts.map((mount) => askedMount(mount, input)), ...sharedShm(input)];
+  // A volume gets its name when the container is created: what an image came to declare since then is not mounted.
+  const named = request.mounts.filter((mount) => mount.kind !== "volume" || mount.name !== "");
+  const asked = [...named.map((mount) => askedMount(mount, input)), ...sharedShm(input)];
   const taken = new Set(asked.map(({ destination }) => destination));
   const files = networkFiles(input).filter(({ destination }) => !taken.has(destination));
   const further = [...asked, ...files].sort(byDepth);
@@ -39,12 +43,9 @@ export const planMounts = (input: MountInput): MountPlan => {
   };
 };
 
-/** Where the container's own directories for `anonymous` mounts are, beneath its directory; in the order of the request. */
-export const anonymousSource = (request: CreateRequest, mount: AnonymousRequest, directory: string): string =>
-  posix.join(directory, "volumes", String(anonymousMounts(request).indexOf(mount)));
-
-export const anonymousMounts = (request: CreateRequest): readonly AnonymousRequest[] =>
-  request.mounts.filter((mount) => mount.kind === "anonymous");
+/** The volumes among what is mounted. */
+export const volumeMounts = ({ mounts }: Pick<CreateRequest, "mounts">): readonly VolumeMountRequest[] =>
+  mounts.filter((mount) => mount.kind === "volume");
 
 /** The /dev/shm of a running process, as whoever joins its ipc namespace gets it. */
 export const shmOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
@@ -115,9 +116,16 @@ const sharedShm = ({ request, joinedShm }: MountInput): readonly OciMount[] => {
 const askedMount = (mount: MountRequest, input: MountInput): OciMount => {
   if (mount.kind === "tmpfs") return tmpfsMount(mount);
   if (mount.kind === "bind") return bindMount(mount, input);
-  const source = anonymousSource(input.request, mount, input.directory);
-  return { destination: mount.target, type: "bind", source, options: ["rbind", "rprivate"] };
+  // One of a container that is not made yet has no place.
+  const source = input.volumes.get(mount.name) ?? mount.name;
+  return { destination: mount.target, type: "bind", source, options: bindOptions(mount) };
 };
+
+const bindOptions = (mount: BindRequest | VolumeMountRequest): readonly string[] => [
+  mount.recursive ? "rbind" : "bind",
+  ...(mount.readonly ? [mount.readonlyRecursive === "no" ? "ro" : "rro"] : []),
+  mount.propagation,
+];
 
 const tmpfsMount = ({ target, options }: TmpfsRequest): OciMount => ({
   destination: target,
@@ -132,12 +140,7 @@ const bindMount = (mount: BindRequest, { sources }: MountInput): OciMount => {
     const reason = `bind source path does not exist: ${mount.source}`;
     throw containerError("invalidMount", { type: "bind", reason });
   }
-  const options = [
-    mount.recursive ? "rbind" : "bind",
-    ...(mount.readonly ? [mount.readonlyRecursive === "no" ? "ro" : "rro"] : []),
-    mount.propagation,
-  ];
-  return { destination: mount.target, type: "bind", source: mount.source, options };
+  return { destination: mount.target, type: "bind", source: mount.source, options: bindOptions(mount) };
 };
 
 /** As Docker: what spreads from a bind mount can only spread if the root lets it. */

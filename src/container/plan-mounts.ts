@@ -98,7 +98,18 @@ const openForeign = (mount: OciMount, pid: number, path: string): readonly Step[
   },
 ];
 
-const openSource = (mount: OciMount): readonly Step[] => {
+/** A volume is its containers': what lies in it is found by the keeper, and never leads out of it. */
+const openSubpath = (mount: OciMount, path: string): Step => ({
+  step: "openBeneath",
+  slot: slotOf(mount),
+  directory: mount.source,
+  path,
+  recursive: mount.options.includes("rbind") ? 1 : 0,
+  why: `what ${mount.destination} will be`,
+});
+
+const openSource = (mount: OciMount, subpath: string | undefined): readonly Step[] => {
+  if (subpath !== undefined) return [openSubpath(mount, subpath)];
   const [, pid, path] = foreign.exec(mount.source) ?? [];
   if (pid !== undefined && path !== undefined) return openForeign(mount, Number(pid), path);
   return [
@@ -181,21 +192,23 @@ const cgroupSteps = (mount: OciMount, hierarchies: readonly CgroupMount[]): read
   ];
 };
 
-/** `volumes` are the targets of the image's volumes: directories of the container's own layer, and mounts of their own. */
+/** `subpaths` are by target: what is mounted there lies beneath the mount's source. */
 export const planMountSteps = (
   mounts: readonly OciMount[],
   hierarchies: readonly CgroupMount[],
-  volumes: ReadonlySet<string>,
+  subpaths: ReadonlyMap<string, string>,
 ): { readonly outside: readonly Step[]; readonly inside: readonly Step[] } => {
   // Those of other processes last: opening them leaves the host's namespace.
   const binds = mounts
-    .filter(({ type, destination }) => type === "bind" && !volumes.has(destination))
+    .filter(({ type }) => type === "bind")
     .toSorted((a, b) => Number(foreign.test(a.source)) - Number(foreign.test(b.source)));
   const seesCgroups = mounts.some(({ type }) => type === "cgroup");
   return {
-    outside: [...(seesCgroups ? hierarchies.map(openCgroup) : []), ...binds.flatMap(openSource)],
+    outside: [
+      ...(seesCgroups ? hierarchies.map(openCgroup) : []),
+      ...binds.flatMap((mount) => openSource(mount, subpaths.get(mount.destination))),
+    ],
     inside: mounts.flatMap((mount): readonly Step[] => {
-      if (volumes.has(mount.destination)) return [{ step: "rootBind", path: mount.destination, why: "VOLUME" }];
       if (mount.type === "bind") return [attachSource(mount)];
       if (mount.type === "cgroup") return cgroupSteps(mount, hierarchies);
       return [fileSystemStep(mount)];

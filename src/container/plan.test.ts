@@ -43,7 +43,7 @@ const place: ContainerPlace = {
   },
   cgroupSlot: "cgroup",
   cgroupMounts: [{ target: "/sys/fs/cgroup/memory", source: "/sys/fs/cgroup/memory/pier/c" }],
-  volumes: new Set(),
+  subpaths: new Map(),
   network: { ...nothing, inside: [{ step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [] }] },
   seccomp: { filter: new Uint8Array(8), flags: 0 },
   init: false,
@@ -57,6 +57,7 @@ const planOf = (hostConfig: object = {}, config: object = {}, where: ContainerPl
     cgroupParent: "/pier",
     users: {},
     sources: { "/data": { kind: "directory" } as const },
+    volumes: new Map(),
     devices: {},
     hostDevices: [],
     maxOpenFiles: 1_048_576,
@@ -227,7 +228,7 @@ test("a controller that shares its hierarchy with another is found by its own na
   const { inside } = planMountSteps(
     [{ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"] }],
     [shared],
-    new Set(),
+    new Map(),
   );
   assert.deepEqual(
     inside.map((step) => [step.step, "path" in step ? step.path : "", step.step === "rootMakeLink" ? step.target : ""]),

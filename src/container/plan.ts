@@ -45,8 +45,8 @@ export interface ContainerPlace {
   /** The slot of the cgroup in which the child is born, or none. */
   readonly cgroupSlot: string;
   readonly cgroupMounts: readonly CgroupMount[];
-  /** Where the image's volumes are mounted. */
-  readonly volumes: ReadonlySet<string>;
+  /** By their target: mounts of a directory somewhere beneath their source. */
+  readonly subpaths: ReadonlyMap<string, string>;
   /** `early` runs inside, before the outside lane makes any interface. */
   readonly network: Fragment & { readonly early: readonly Step[] };
   /** The compiled filter. */
@@ -79,7 +79,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
     ),
     { step: "openProcess", slot: holder, ...place.holder },
     ...place.cgroup.outside,
-    ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).outside,
+    ...planMountSteps(spec.mounts, place.cgroupMounts, place.subpaths).outside,
     { step: "joinProcess", slot: holder, kinds: namespaces.mount.flag, why: "the layers are mounted there" },
     ...planJoinedPid(spec),
     {
@@ -101,7 +101,7 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
     ...planRoot(place.root),
     // Before anything is mounted: they are for the container's own layer, not for a directory of the host's.
     ...planMarks(),
-    ...planMountSteps(spec.mounts, place.cgroupMounts, place.volumes).inside,
+    ...planMountSteps(spec.mounts, place.cgroupMounts, place.subpaths).inside,
     ...planDeviceNodes(spec),
     { step: "pivotRoot", why: "the host's files are out of reach from here on" },
     ...(spec.linux.rootfsPropagation === "shared"

@@ -69,7 +69,14 @@ const mount = object({
       ReadOnlyForceRecursive: boolean,
     }),
   ),
-  VolumeOptions: nullable(object({})),
+  VolumeOptions: nullable(
+    object({
+      NoCopy: boolean,
+      Labels: nullable(textMap),
+      Subpath: text,
+      DriverConfig: nullable(object({ Name: text, Options: nullable(textMap) })),
+    }),
+  ),
   ImageOptions: nullable(object({})),
   TmpfsOptions: nullable(object({ SizeBytes: number, Mode: number, Options: list(texts) })),
 });

@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 import { mergeImageEnv } from "./environment.ts";
 import type { CreateRequest, HealthcheckRequest } from "./request.ts";
+import { plainVolume } from "./request-mounts.ts";
 
 type Named = Readonly<Record<string, unknown>>;
 
@@ -60,13 +61,13 @@ const exposedPorts = (image: ImageDefaults): readonly string[] =>
     .filter((port) => /^\d{1,5}(\/(tcp|udp|sctp))?$/.test(port))
     .map((port) => (port.includes("/") ? port : `${port}/tcp`));
 
-/** The image's volumes are directories of the container's own, unless something else is mounted there (CVE-2022-23648: only beneath the root). */
+/** The image's volumes are volumes without a name, unless something else is mounted there (CVE-2022-23648: only beneath the root). */
 const imageVolumes = (request: CreateRequest, image: ImageDefaults): CreateRequest["mounts"] => {
   const taken = new Set(request.mounts.map(({ target }) => target));
   const targets = new Set(Object.keys(image.Volumes ?? {}).map(normalizePath));
   return [...targets]
     .filter((target) => target !== "" && target !== "/" && !taken.has(target))
-    .map((target) => ({ kind: "anonymous", form: "volumes", target }));
+    .map((target) => ({ ...plainVolume, isAnonymous: true, target }));
 };
 
 const normalizePath = (path: string): string =>

@@ -1,14 +1,22 @@
 /** `Binds`, `Mounts`, `Tmpfs` and `Volumes` of a request, in Docker's grammar and words (moby, volume/mounts/linux_parser.go). */
 import { posix } from "node:path";
 import type { ContainerConfig, HostConfig, Mount } from "../api/types.ts";
+import { checkVolumeName, localDriver } from "../volume/record.ts";
 import { containerError } from "./errors.ts";
 import { checkTargets } from "./mounts.ts";
-import type { BindRequest, MountRequest, Propagation, TmpfsRequest } from "./request.ts";
+import type {
+  BindRequest,
+  MountRequest,
+  Propagation,
+  TmpfsRequest,
+  VolumeMountRequest,
+  VolumesFromRequest,
+} from "./request.ts";
 import { mergeTmpfsOptions, parseTmpfsMount } from "./request-tmpfs.ts";
 
 export const parseMounts = (config: ContainerConfig, host: HostConfig): readonly MountRequest[] => {
   const asked = [
-    ...(host.Binds ?? []).map(parseBind),
+    ...(host.Binds ?? []).map((spec) => parseBind(spec, host.VolumeDriver || localDriver)),
     ...(host.Mounts ?? []).map(parseMount),
     ...Object.entries(host.Tmpfs ?? {}).map(([target, options]) => parseTmpfs(target, options)),
   ];
@@ -40,11 +48,11 @@ const isMode = (mode: string): boolean => {
 };
 
 /** `/host:/container[:options]`, or `/container` alone. */
-const parseBind = (spec: string): MountRequest => {
+const parseBind = (spec: string, driver: string): MountRequest => {
   const parts = spec.split(":");
   const [source = "", target = "", mode = ""] = parts;
   if (source === "" || parts.length > 3) throw containerError("invalidVolume", { spec });
-  if (parts.length === 1) return parseVolume(spec, "binds");
+  if (parts.length === 1) return parseVolume(spec, "binds", driver);
   // `/foo:rw` names nothing to mount there.
   if (parts.length === 2 && isMode(target)) throw containerError("invalidVolume", { spec });
   if (!isMode(mode)) throw containerError("invalidMountMode", { mode });
@@ -55,9 +63,24 @@ const parseBind = (spec: string): MountRequest => {
     });
   const problem = targetProblem(target);
   if (problem !== undefined) throw fail(problem);
-  if (!source.startsWith("/")) throw containerError("notSupported", { what: `a named volume (${source})` });
   const words = mode.split(",");
   const propagation = words.find(isPropagation);
+  if (!source.startsWith("/")) {
+    checkVolumeName(source);
+    return {
+      ...plainVolume,
+      form: "binds",
+      name: source,
+      target: clean(target),
+      readonly: words.includes("ro"),
+      propagation: propagation ?? "rprivate",
+      propagationAsked: propagation !== undefined,
+      copy: !words.includes("nocopy"),
+      driver,
+      mode,
+    };
+  }
+  if (words.includes("nocopy")) throw containerError("invalidMountMode", { mode });
   return {
     kind: "bind",
     form: "binds",
@@ -73,13 +96,47 @@ const parseBind = (spec: string): MountRequest => {
   };
 };
 
-/** A path of the container that gets a directory of its own. */
-const parseVolume = (spec: string, form: "binds" | "volumes" = "volumes"): MountRequest => {
+/** A volume about which nothing was said; its target is still to come. */
+export const plainVolume = {
+  kind: "volume",
+  form: "volumes",
+  name: "",
+  isAnonymous: false,
+  readonly: false,
+  readonlyRecursive: "try",
+  recursive: true,
+  propagation: "rprivate",
+  propagationAsked: false,
+  copy: true,
+  subpath: "",
+  driver: localDriver,
+  labels: null,
+  options: null,
+  mode: "",
+} as const satisfies Omit<VolumeMountRequest, "target">;
+
+/** A path of the container that gets a volume without a name. */
+const parseVolume = (spec: string, form: "binds" | "volumes" = "volumes", driver = localDriver): MountRequest => {
   const problem = targetProblem(spec);
   if (problem !== undefined) throw containerError("invalidVolumeReason", { spec, reason: problem });
   if (spec.includes(":")) throw containerError("invalidVolume", { spec });
-  return { kind: "anonymous", form, target: clean(spec) };
+  return { ...plainVolume, form, driver, isAnonymous: true, target: clean(spec) };
 };
+
+/** `NAME`, `NAME:ro`; modes are those of `-v`. */
+export const parseVolumesFrom = (host: HostConfig): readonly VolumesFromRequest[] =>
+  (host.VolumesFrom ?? []).map((text) => {
+    const [container, mode] = split(text, text.indexOf(":"));
+    if (container === "") throw containerError("invalidVolumesFrom", { text });
+    const words = mode.split(",");
+    if (!isMode(mode) || words.some((word) => isPropagation(word) || word === "nocopy")) {
+      throw containerError("invalidMountMode", { mode });
+    }
+    return { container, readonly: words.includes("ro"), text };
+  });
+
+const split = (text: string, at: number): readonly [string, string] =>
+  at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 
 const parseTmpfs = (path: string, options: string): TmpfsRequest => {
   const problem = targetProblem(path);
@@ -100,7 +157,8 @@ const parseMount = (mount: Mount): MountRequest => {
     if (mount.Source) throw fail("field Source must not be specified");
     return parseTmpfsMount(mount, clean(target), fail);
   }
-  if (type === "volume" || type === "image" || type === "cluster" || type === "npipe") {
+  if (type === "volume") return volumeOf(mount, clean(target), fail);
+  if (type === "image" || type === "cluster" || type === "npipe") {
     throw containerError("notSupported", { what: `a mount of type "${type}"` });
   }
   throw fail("mount type unknown");
@@ -130,6 +188,32 @@ const bindOf = (mount: Mount, fail: (reason: string) => Error): BindRequest => {
     propagationAsked: propagation !== "",
     createSource: options.CreateMountpoint ?? false,
     mode: "",
+  };
+};
+
+const volumeOf = (mount: Mount, target: string, fail: (reason: string) => Error): VolumeMountRequest => {
+  const { Source: name = "", ReadOnly: readonly = false, VolumeOptions: options } = mount;
+  const { NoCopy: noCopy = false, Subpath: subpath = "", Labels: labels, DriverConfig: driver } = options ?? {};
+  if (mount.BindOptions) throw fail("field BindOptions must not be specified");
+  if (mount.TmpfsOptions) throw fail("field TmpfsOptions must not be specified");
+  if (name === "" && readonly) throw fail("must not set ReadOnly mode when using anonymous volumes");
+  if (name === "" && subpath !== "") throw fail("must not set Subpath when using anonymous volumes");
+  if (subpath.startsWith("/") || subpath.split("/").includes("..")) {
+    throw fail("subpath must be a relative path within the volume");
+  }
+  if (name !== "") checkVolumeName(name);
+  return {
+    ...plainVolume,
+    form: "mounts",
+    name,
+    isAnonymous: name === "",
+    target,
+    readonly,
+    copy: !noCopy && subpath === "",
+    subpath,
+    driver: driver?.Name || localDriver,
+    labels: labels ?? null,
+    options: driver?.Options ?? null,
   };
 };
 

@@ -231,8 +231,7 @@ describe("mounts", () => {
   }
 
   test("what has its own issue is refused", () => {
-    refuses("a named volume (data) is not supported by this version of pier", () => parse({ Binds: ["data:/d"] }), 501);
-    for (const type of ["volume", "image", "cluster", "npipe"]) {
+    for (const type of ["image", "cluster", "npipe"]) {
       const sentence = `a mount of type "${type}" is not supported by this version of pier`;
       refuses(sentence, () => parse({ Mounts: [{ Type: type, Source: "x", Target: "/d" }] }), 501);
     }
@@ -306,10 +305,62 @@ describe("mounts", () => {
       mounts.map(({ kind, target }) => [kind, target]),
       [
         ["bind", "/d"],
-        ["anonymous", "/v"],
+        ["volume", "/v"],
       ],
     );
-    assert.equal(parse({ Binds: ["/v"] }).mounts[0]?.kind, "anonymous");
+  });
+
+  test("volumes by -v: a name and options, or no name", () => {
+    const volume = (spec: string) => {
+      const [mount] = parse({ Binds: [spec] }).mounts;
+      assert.ok(mount?.kind === "volume");
+      return mount;
+    };
+    const { name, target, readonly, copy, isAnonymous, propagation } = volume("data:/d/:ro,nocopy,rslave");
+    assert.deepEqual(
+      [name, target, readonly, copy, isAnonymous, propagation],
+      ["data", "/d", true, false, false, "rslave"],
+    );
+    assert.deepEqual([volume("/v").name, volume("/v").isAnonymous], ["", true]);
+    refuses("create a: volume name is too short, names should be at least two alphanumeric characters", () =>
+      parse({ Binds: ["a:/d"] }),
+    );
+    for (const bad of ["../etc", "a/b", ".hidden", "-dash", "a b", "äö"]) {
+      const words = `create ${bad}: "${bad}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
+      refuses(words, () => parse({ Binds: [`${bad}:/d`] }));
+      refuses(words, () => parse({ Mounts: [{ Type: "volume", Source: bad, Target: "/d" }] }));
+    }
+    refuses("invalid mode: nocopy", () => parse({ Binds: ["/host:/d:nocopy"] }));
+  });
+
+  test("volumes by --mount", () => {
+    const mount = { Type: "volume", Source: "data", Target: "/d" };
+    const options = {
+      NoCopy: true,
+      Labels: { a: "b" },
+      DriverConfig: { Name: "local", Options: { type: "tmpfs", device: "tmpfs" } },
+    };
+    const [volume] = parse({ Mounts: [{ ...mount, VolumeOptions: options }] }).mounts;
+    assert.ok(volume?.kind === "volume");
+    const { copy, labels, options: driver } = volume;
+    assert.deepEqual([copy, { ...labels }, { ...driver }], [false, { a: "b" }, { type: "tmpfs", device: "tmpfs" }]);
+    const fail = (more: object, reason: string) =>
+      refuses(`invalid mount config for type "volume": ${reason}`, () => parse({ Mounts: [{ ...mount, ...more }] }));
+    fail({ BindOptions: { Propagation: "shared" } }, "field BindOptions must not be specified");
+    fail({ Source: "", ReadOnly: true }, "must not set ReadOnly mode when using anonymous volumes");
+    fail({ Source: "", VolumeOptions: { Subpath: "x" } }, "must not set Subpath when using anonymous volumes");
+    for (const Subpath of ["/abs", "../x", "a/../../x"])
+      fail({ VolumeOptions: { Subpath } }, "subpath must be a relative path within the volume");
+  });
+
+  test("volumes of other containers", () => {
+    assert.deepEqual(parse({ VolumesFrom: ["db", "web:ro"] }).volumesFrom, [
+      { container: "db", readonly: false, text: "db" },
+      { container: "web", readonly: true, text: "web:ro" },
+    ]);
+    refuses("volumes-from must specify the container id: ''", () => parse({ VolumesFrom: [""] }));
+    refuses("invalid mode: bogus", () => parse({ VolumesFrom: ["db:bogus"] }));
+    refuses("invalid mode: rslave", () => parse({ VolumesFrom: ["db:rslave"] }));
   });
 
   test("nothing is mounted inside /proc but what lxcfs presents there", () => {
@@ -591,7 +642,6 @@ describe("logs and the rest", () => {
         { RestartPolicy: { Name: "always" }, AutoRemove: true },
         "can't create 'AutoRemove' container with restart policy",
       ],
-      [{ VolumesFrom: ["x"] }, "volumes from another container is not supported by this version of pier", 501],
       [{ Links: ["x:y"] }, "a link to another container is not supported by this version of pier", 501],
       [{ StorageOpt: { size: "1G" } }, "a storage option is not supported by this version of pier", 501],
       [{ KernelMemory: 1 << 30 }, "a limit of kernel memory is not supported by this version of pier", 501],

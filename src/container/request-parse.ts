@@ -7,7 +7,7 @@ import { containerError } from "./errors.ts";
 import type { CreateRequest, ExecRequest, HealthcheckRequest } from "./request.ts";
 import { anyBody, createBody, execBody } from "./request-body.ts";
 import { parseLog } from "./request-log.ts";
-import { parseMounts } from "./request-mounts.ts";
+import { parseMounts, parseVolumesFrom } from "./request-mounts.ts";
 import { parseNetwork } from "./request-network.ts";
 import { parseResources } from "./request-resources.ts";
 import { parseNamespaces, parseSecurity, parseSysctls } from "./request-security.ts";
@@ -34,6 +34,8 @@ export const parseCreateRequest = (json: unknown): CreateRequest => {
     ...parseEnd(host),
     init: host.Init ?? false,
     mounts: parseMounts(body, host),
+    volumesFrom: parseVolumesFrom(host),
+    volumeDriver: host.VolumeDriver ?? "",
     readonlyRootfs: host.ReadonlyRootfs ?? false,
     shmSize: parseShmSize(host.ShmSize ?? 0),
     namespaces,
@@ -172,8 +174,6 @@ const parseShmSize = (size: number): number => {
 /** What later versions bring is refused rather than forgotten. */
 const refuseUnsupported = (host: HostConfig & { readonly KernelMemory?: number }): void => {
   const refuse = (what: string) => containerError("notSupported", { what });
-  if ((host.VolumesFrom ?? []).length > 0) throw refuse("volumes from another container");
-  if (host.VolumeDriver && host.VolumeDriver !== "local") throw refuse(`the volume driver ${host.VolumeDriver}`);
   if (Object.keys(host.StorageOpt ?? {}).length > 0) throw refuse("a storage option");
   if (host.Cgroup) throw containerError("invalidMode", { namespace: "cgroup", mode: host.Cgroup });
   // The kernel has no such limit any more (deprecated in Linux 5.4).

@@ -37,6 +37,8 @@ export interface CreateRequest {
   /** Our own init as the first process. */
   readonly init: boolean;
   readonly mounts: readonly MountRequest[];
+  readonly volumesFrom: readonly VolumesFromRequest[];
+  readonly volumeDriver: string;
   readonly readonlyRootfs: boolean;
   /** Bytes of /dev/shm. */
   readonly shmSize: number;
@@ -70,7 +72,7 @@ export interface HealthcheckRequest {
 export type Propagation = "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
 
 /** How a client wrote a mount: so that `inspect` shows it the same way. */
-export type MountForm = "binds" | "mounts" | "tmpfs" | "volumes";
+export type MountForm = "binds" | "mounts" | "tmpfs" | "volumes" | "from";
 
 export interface BindRequest {
   readonly kind: "bind";
@@ -102,14 +104,41 @@ export interface TmpfsRequest {
   readonly mode: string;
 }
 
-/** A directory of the container's own that holds what the image has there. */
-export interface AnonymousRequest {
-  readonly kind: "anonymous";
+/** A directory that outlives the container: it begins with what the image has at the target. */
+export interface VolumeMountRequest {
+  readonly kind: "volume";
   readonly form: MountForm;
+  /** "": a new volume, which gets a name when the container is created. */
+  readonly name: string;
+  /** Nobody gave it a name: it may go with the container. */
+  readonly isAnonymous: boolean;
   readonly target: string;
+  readonly readonly: boolean;
+  readonly readonlyRecursive: "no" | "try" | "force";
+  readonly recursive: boolean;
+  readonly propagation: Propagation;
+  readonly propagationAsked: boolean;
+  /** What the image has at the target is copied into it, if it is empty. */
+  readonly copy: boolean;
+  /** What is mounted is this directory of it. */
+  readonly subpath: string;
+  readonly driver: string;
+  /** For a volume that is made for this container; null: none were given. */
+  readonly labels: Readonly<Record<string, string>> | null;
+  readonly options: Readonly<Record<string, string>> | null;
+  /** The options as written (`ro,z`). */
+  readonly mode: string;
 }
 
-export type MountRequest = BindRequest | TmpfsRequest | AnonymousRequest;
+export type MountRequest = BindRequest | TmpfsRequest | VolumeMountRequest;
+
+/** `--volumes-from`: what another container has mounted. */
+export interface VolumesFromRequest {
+  readonly container: string;
+  readonly readonly: boolean;
+  /** As written. */
+  readonly text: string;
+}
 
 /** `container`: the namespace of another container, named by `ref`. */
 export type NamespaceMode<Own extends string> =

@@ -5,11 +5,13 @@ import type { Images } from "../image/images.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Holding } from "../kernel/holder.ts";
 import type { Networks } from "../network/networks.ts";
+import type { Volumes } from "../volume/volumes.ts";
 
 export interface ContainerRooms {
   readonly database: Database;
   readonly images: Images;
   readonly networks: Networks;
+  readonly volumes: Volumes;
   readonly host: HostFacts;
   readonly holder: Holding;
   readonly clock: Clock;

@@ -20,6 +20,7 @@ import type { ContainerRooms } from "./rooms.ts";
 import type { ContainerFacts } from "./spec.ts";
 import { exitCodeOf, isUp, wordOf } from "./state.ts";
 import type { ContainerStore } from "./store.ts";
+import { prepareVolumes, releaseVolumes } from "./volumes.ts";
 import type { Waiters, WaitResult } from "./waiters.ts";
 
 /** The exit code of containers whose end nobody saw: the machine went down with them. */
@@ -141,8 +142,9 @@ export class Runs {
       const { endpoint, live } = await this.#context.connections.start(record, {
         plan: () => plan,
         run: async (endpoint) => {
+          const volumes = await prepareVolumes(rooms, record);
           const [prepared] = await Promise.all([
-            launcher.prepare({ record, image, endpoint, ...this.#context.joined(record) }),
+            launcher.prepare({ record, image, endpoint, volumes, ...this.#context.joined(record) }),
             launcher.mountLayers(image),
           ]);
           plan = prepared.plan;
@@ -207,6 +209,7 @@ export class Runs {
     await cleanAfter(this.#context.rooms.holder, paths);
     await this.#context.connections.disconnect(record.id);
     await this.#context.launcher.parents.leave(record.id);
+    await releaseVolumes(this.#context.rooms, record);
     clearRun(paths);
     this.#context.attachments.failed(record.id);
     if (!this.#context.store.has(record.id)) return error;
@@ -248,6 +251,7 @@ export class Runs {
     if (report.left > 0) await cleanAfter(this.#context.rooms.holder, paths);
     await this.#context.connections.disconnect(id);
     await this.#context.launcher.parents.leave(id);
+    await releaseVolumes(this.#context.rooms, record);
     // It may have been renamed, or been asked to stay ended, meanwhile.
     const { endpoint: _released, ...now } = this.#context.store.get(id);
     const rest = now.health === undefined ? now : { ...now, health: endedHealth(now.health) };

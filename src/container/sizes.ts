@@ -1,5 +1,6 @@
 /** How much containers have written: measured by an errand, because what is in their directories is theirs. */
 import { runErrand } from "../kernel/errand.ts";
+import { decodeMeasure } from "../kernel/measure.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import type { Step } from "../kernel/steps.ts";
 import { containerPaths } from "./paths.ts";
@@ -40,13 +41,4 @@ export const findSizes = async (
     const written = decodeMeasure(keeper.bytes(index));
     return { written, whole: written + (rooms.images.find(image.id)?.size ?? 0) };
   });
-};
-
-/** The sum that a `measureTree` step reported: pairs of inode and size, each inode once, and what has no other name as 0. */
-export const decodeMeasure = (bytes: Buffer): number => {
-  const sizes = new Map<bigint, bigint>();
-  for (let at = 0; at + 16 <= bytes.length; at += 16) {
-    sizes.set(bytes.readBigUInt64LE(at), bytes.readBigUInt64LE(at + 8));
-  }
-  return Number([...sizes.values()].reduce((sum, size) => sum + size, 0n));
 };

@@ -32,6 +32,7 @@ const facts: ContainerFacts = {
     group: bytes("root:x:0:\ntty:x:5:alice\naudio:x:29:\nwww-data:x:33:\n"),
   },
   sources: {},
+  volumes: new Map(),
   devices: {},
   hostDevices: [
     { path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },

@@ -30,6 +30,8 @@ export interface ContainerFacts {
   readonly mountedPasswd?: Uint8Array | undefined;
   /** By the source of each bind mount. */
   readonly sources: Readonly<Record<string, SourceFact>>;
+  /** Where volumes lie, by name. */
+  readonly volumes: ReadonlyMap<string, string>;
   /** By the path of each asked device. */
   readonly devices: Readonly<Record<string, DeviceFacts>>;
   /** Everything beneath the host's /dev; read for privileged containers only. */
@@ -68,6 +70,7 @@ export const planSpec = (
   const { mounts, rootfsPropagation } = planMounts({
     request,
     sources: facts.sources,
+    volumes: facts.volumes,
     directory: facts.directory,
     joinedShm: facts.joined?.shm,
   });

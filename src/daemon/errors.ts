@@ -47,7 +47,6 @@ export const daemonErrors = {
   noPlatform: { status: 400, sentence: "the image is for {has}, not for {asked}" },
   noSuchNetwork: { status: 404, sentence: "network {name} not found" },
   ambiguousNetwork: { status: 400, sentence: "network {name} is ambiguous ({count} matches found on ID prefix)" },
-  noSuchVolume: { status: 404, sentence: "get {name}: no such volume" },
 
   // The start of the daemon.
   unknownOption: { status: 400, sentence: "unknown option {option}", hint: "pier daemon --help" },

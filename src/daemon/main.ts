@@ -13,6 +13,8 @@ import { encodeDefaultProfile } from "../kernel/apparmor/profile.ts";
 import { findHostFacts } from "../kernel/facts.ts";
 import { Holding, holderFile } from "../kernel/holder.ts";
 import { Networks } from "../network/networks.ts";
+import { localDriver } from "../volume/record.ts";
+import { Volumes } from "../volume/volumes.ts";
 import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
 import { Log } from "./log.ts";
@@ -21,6 +23,7 @@ import { findPrograms } from "./programs.ts";
 import { tellReady } from "./ready.ts";
 import { Server } from "./server.ts";
 import { imageUsers, type Services } from "./services.ts";
+import { volumeEvents } from "./volume-events.ts";
 
 /** Runs the daemon until it is asked to go; answers the exit code. */
 export const main = async (args: readonly string[]): Promise<number> => {
@@ -75,10 +78,12 @@ const openRooms = async (
   const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
   const networks = Networks.open(database, networkPrefix(run));
   const hello = await openHello(images, programs);
+  const volumes = await Volumes.open({ root, run, database, holder, clock: systemClock });
   const containers = await Containers.open({
     database,
     images,
     networks,
+    volumes,
     host,
     holder,
     clock: systemClock,
@@ -88,14 +93,20 @@ const openRooms = async (
   });
   const events = new EventLog();
   containers.onEvent((event) => {
+    const mounts = volumeEvents(event, containers);
+    if (event.action === "start") for (const mounted of mounts) events.add(mounted);
     events.add({ ...event, type: "container" });
+    if (event.action === "die") for (const unmounted of mounts) events.add(unmounted);
     // An image that was removed under its containers goes with the last of them.
     if (event.action === "destroy") images.collect(imageUsers(containers));
   });
   images.collect(imageUsers(containers));
   images.onEvent(({ action, id, name }) => events.tell({ type: "image", action, id, attributes: { name } }));
+  volumes.onEvent(({ action, name }) =>
+    events.tell({ type: "volume", action, id: name, attributes: { driver: localDriver } }),
+  );
   const close = () => containers.close();
-  return { containers, images, networks, host, events, log, root, run, id: identityOf(database), close };
+  return { containers, images, networks, volumes, host, events, log, root, run, id: identityOf(database), close };
 };
 
 /** Where the profile cannot be loaded, containers that ask for none still run. */

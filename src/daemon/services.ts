@@ -17,6 +17,7 @@ import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { NetworkRecord } from "../network/networks.ts";
+import type { VolumeRecord, VolumeRequest } from "../volume/record.ts";
 import type { EventLog } from "./events.ts";
 import type { Log } from "./log.ts";
 
@@ -75,6 +76,8 @@ export interface ContainerService {
   resizeExec(id: string, rows: number, columns: number): Promise<void>;
   getExec(id: string): ExecView;
   execsOf(id: ContainerId): readonly ExecId[];
+  /** The containers that have a volume of this name. */
+  volumeUsers(name: string): readonly string[];
   onEvent(listener: (event: ContainerEvent) => void): () => void;
 }
 
@@ -116,10 +119,21 @@ export interface NetworkService {
   list(): readonly NetworkRecord[];
 }
 
+export interface VolumeService {
+  find(name: string): VolumeRecord | undefined;
+  get(name: string): VolumeRecord;
+  list(): readonly VolumeRecord[];
+  mountpoint(name: string): string;
+  create(request: VolumeRequest): Promise<{ readonly record: VolumeRecord }>;
+  remove(name: string, usedBy: (name: string) => readonly string[]): Promise<void>;
+  sizes(names: readonly string[]): Promise<readonly number[]>;
+}
+
 export interface Services {
   readonly containers: ContainerService;
   readonly images: ImageService;
   readonly networks: NetworkService;
+  readonly volumes: VolumeService;
   readonly host: HostFacts;
   readonly events: EventLog;
   readonly log: Log;

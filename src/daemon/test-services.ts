@@ -13,6 +13,7 @@ import { parseCreateRequest } from "../container/request-parse.ts";
 import { imageError } from "../image/errors.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
+import { volumeError } from "../volume/errors.ts";
 import { EventLog } from "./events.ts";
 import { Log } from "./log.ts";
 import { Server } from "./server.ts";
@@ -191,6 +192,7 @@ export class World implements AsyncDisposable {
           return found;
         },
         execsOf: () => [],
+        volumeUsers: () => [],
         onEvent: () => () => {},
         ...containers,
       },
@@ -213,6 +215,17 @@ export class World implements AsyncDisposable {
         ...images,
       },
       networks: { find: () => undefined, list: () => [] },
+      volumes: {
+        find: () => undefined,
+        get: (name) => {
+          throw volumeError("noSuchVolume", { name });
+        },
+        list: () => [],
+        mountpoint: (name) => `/var/lib/pier/volumes/${name}/data`,
+        create: refuse,
+        remove: note("removeVolume", Promise.resolve()),
+        sizes: refuse,
+      },
       host,
       events: this.events,
       log: new Log("debug", (line) => this.logged.push(line)),

@@ -47,7 +47,8 @@ const attributesOf = ({ mode, uid, gid, mtime, xattrs, opaque }: IndexInode): Tr
   xattrs: opaque ? new Map([...xattrs, [OPAQUE_NAME, OPAQUE_VALUE]]) : xattrs,
 });
 
-const contentOf = ({ type, size, extents, target, major, minor }: IndexInode): TreeContent => {
+/** What an inode of an index is, as a list has it. */
+export const contentOf = ({ type, size, extents, target, major, minor }: IndexInode): TreeContent => {
   switch (type) {
     case "file":
       return { kind: "file", size, extents };

@@ -1,7 +1,9 @@
 /** The merged tree of a stack of layers as data: what a container of the image would see, without a mount. */
 import { closeSync, openSync } from "node:fs";
 import { type IndexInode, IndexReader } from "../format/erofs/reader.ts";
+import type { TreeEntry as ListEntry, TreeAttributes } from "../kernel/tree-list.ts";
 import { indexBytes, readExactly } from "./index-file.ts";
+import { contentOf as contentOfInode } from "./layer-list.ts";
 import type { StackLayer } from "./layers.ts";
 
 export interface TreeEntry extends Omit<IndexInode, "nid" | "opaque"> {
@@ -68,6 +70,28 @@ export class Tree {
     if (this.#root !== undefined) yield* walkBelow(this.#root, "");
   }
 
+  /** What is at the path, links followed, and how many names are in it; undefined when there is nothing. */
+  directory(path: string): { readonly entry: TreeEntry; readonly isEmpty: boolean } | undefined {
+    const node = this.#resolve(path);
+    if (node === undefined) return undefined;
+    const isEmpty = node[0].inode.type !== "directory" || walkBelow(node, "").next().done === true;
+    return { entry: entryOf(node), isEmpty };
+  }
+
+  /**
+   * The directory at the path as the list of a tree that the keeper writes; a file's source is the place of its layer's tar
+   * in `sources`. Nothing where there is no directory.
+   */
+  *list(path: string): Generator<ListEntry> {
+    const node = this.#resolve(path);
+    if (node?.[0].inode.type === "directory") yield* new Lister(this.sources).list(node);
+  }
+
+  /** The tars of the layers, the topmost first. */
+  get sources(): readonly string[] {
+    return this.#root?.map(({ layer }) => layer.tar) ?? [];
+  }
+
   /** The stored bytes of a file that `walk` gave: for those who compare all of them. */
   contentOf(entry: TreeEntry): Uint8Array | undefined {
     const tar = this.#root?.find(({ layer }) => entry.identity.startsWith(`${layer.number}:`))?.layer.tar;
@@ -124,13 +148,60 @@ const lookUp = (directory: Node, name: string): Node | undefined => {
   return top === undefined ? undefined : [top, ...below];
 };
 
-function* walkBelow(directory: Node, prefix: string): Generator<TreePath> {
+const childrenOf = (directory: Node): readonly (readonly [string, Node])[] => {
   const names = new Set(
     directory.flatMap(({ layer, inode }) => layer.reader.readdir(inode.nid).map(({ name }) => name)),
   );
-  for (const name of [...names].sort()) {
+  return [...names].sort().flatMap((name) => {
     const node = lookUp(directory, name);
-    if (node === undefined) continue;
+    return node === undefined ? [] : [[name, node] as const];
+  });
+};
+
+class Lister {
+  readonly #sources: readonly string[];
+  readonly #numbers = new Map<string, number>();
+
+  constructor(sources: readonly string[]) {
+    this.#sources = sources;
+  }
+
+  /** What is in the directory, then the directory itself. */
+  *list(directory: Node): Generator<ListEntry> {
+    for (const [name, node] of childrenOf(directory)) {
+      if (node[0].inode.type !== "directory") {
+        yield this.#entryOf(name, node);
+        continue;
+      }
+      yield { kind: "enter", name };
+      yield* this.list(node);
+    }
+    yield { kind: "leave", ...attributesOf(directory[0].inode) };
+  }
+
+  #entryOf(name: string, [{ layer, inode }]: Node): ListEntry {
+    const content = contentOfInode(inode);
+    const entry = {
+      name,
+      ...content,
+      ...(content.kind === "file" ? { source: this.#sources.indexOf(layer.tar) } : {}),
+      ...attributesOf(inode),
+    };
+    if (inode.nlink === 1) return entry;
+    const identity = `${layer.number}:${inode.nid}`;
+    const known = this.#numbers.get(identity);
+    if (known !== undefined) return { kind: "link", name, link: known };
+    this.#numbers.set(identity, this.#numbers.size + 1);
+    return { ...entry, link: this.#numbers.size };
+  }
+}
+
+const attributesOf = ({ mode, uid, gid, mtime, xattrs }: IndexInode): TreeAttributes => ({
+  ...{ mode, uid, gid, mtime, xattrs },
+});
+
+function* walkBelow(directory: Node, prefix: string): Generator<TreePath> {
+  for (const [name, node] of childrenOf(directory)) {
     const path = `${prefix}/${name}`;
     yield { ...entryOf(node), path };
     if (node[0].inode.type === "directory") yield* walkBelow(node, path);

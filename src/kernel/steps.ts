@@ -181,14 +181,26 @@ export const stepTable = {
   writeTree: {
     code: 38,
     lanes: inside,
-    does: "the empty directory holds the tree of the list, contents from the source; the other one served for links, and is empty again",
-    args: { path: "text", links: "text", list: "text", source: "text" },
+    does: "the empty directory holds the tree of the list, contents from the sources; the other one served for links, and is empty again",
+    args: { path: "text", links: "text", list: "text", sources: "texts" },
   },
   syncFileSystem: {
     code: 39,
     lanes: inside,
     does: "what was written to the file system of the directory is on disk",
     args: { path: "text" },
+  },
+  moveTree: {
+    code: 110,
+    lanes: outside,
+    does: "all that was in the one directory is in the other, which has its owner, mode and attributes too; the first is gone",
+    args: { from: "text", to: "text" },
+  },
+  openBeneath: {
+    code: 111,
+    lanes: outside,
+    does: "the slot holds a detached copy of the mount at the path, resolved beneath the directory; links do not lead out of it",
+    args: { slot: "slot", directory: "text", path: "text", recursive: "number" },
   },
   measureTree: {
     code: 30,

@@ -27,6 +27,8 @@ export type TreeContent =
   | {
       readonly kind: "file";
       readonly size: number;
+      /** Which of the sources; absent: the first. */
+      readonly source?: number;
       /** Where the content lies in the source, in order; what none covers is a hole. */
       readonly extents: readonly { readonly logical: number; readonly offset: number; readonly length: number }[];
     }
@@ -76,6 +78,7 @@ export const encodeTreeEntry = (entry: TreeEntry): Uint8Array => {
   head.writeUInt32LE(target.length, 56);
   head.writeUInt32LE(attributes.xattrs.size, 60);
   head.writeUInt32LE(extents.length, 64);
+  if ("source" in entry) head.writeUInt32LE(entry.source ?? 0, 68);
   return Buffer.concat([head, ...parts]);
 };
 

@@ -17,10 +17,8 @@ describe("what is refused", { skip: cannotRun() }, () => {
 
   const flags: readonly (readonly [sentence: RegExp, ...flags: string[]])[] = [
     [/invalid restart policy: unknown policy 'sometimes'/, "--restart=sometimes"],
-    [/volumes from another container/, "--volumes-from=other"],
-    [/a named volume \(data\) is not supported/, "-v", "data:/data"],
-    [/a mount of type "volume" is not supported/, "--mount", "source=data,target=/data"],
-    [/the volume driver other is not supported/, "--volume-driver=other"],
+    [/plugin "other" not found/, "--volume-driver=other", "-v", "data:/data"],
+    [/a mount of type "image" is not supported/, "--mount", "type=image,source=data,target=/data"],
     [/the logging driver syslog is not supported/, "--log-driver=syslog"],
     [/a link to another container is not supported/, "--link=other"],
     [/unknown or invalid runtime name: other/, "--runtime=other"],

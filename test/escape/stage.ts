@@ -80,7 +80,7 @@ export class Stage implements AsyncDisposable {
     const { Id } = JSON.parse(created.body) as { Id: string };
     const { status } = await post(`/containers/${Id}/start`);
     const ended = status === 204 ? await post(`/containers/${Id}/wait`) : undefined;
-    await this.engine.request("DELETE", `/containers/${Id}?force=1`);
+    await this.engine.request("DELETE", `/containers/${Id}?force=1&v=1`);
     return ended === undefined ? undefined : (JSON.parse(ended.body) as { StatusCode: number }).StatusCode;
   }
 

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -26,6 +28,11 @@ const attributes: TreeAttributes = {
 };
 const leave: TreeEntry = { kind: "leave", ...attributes, mode: 0o755 };
 const empty = (name: string): TreeEntry => ({ kind: "file", name, size: 0, extents: [], ...attributes });
+/** Its byte lies in the source. */
+const filled = (name: string): TreeEntry => ({
+  ...{ kind: "file", name, size: 1, ...attributes },
+  extents: [{ logical: 0, offset: 0, length: 1 }],
+});
 const linkTo = (name: string, target: string): TreeEntry => ({
   ...{ kind: "symlink", name, ...attributes },
   target: new TextEncoder().encode(target),
@@ -60,7 +67,11 @@ class Place {
     const { path, links, source } = this;
     return {
       outside: [{ step: "clone", namespaces: 0, cgroup: noSlot }],
-      inside: [{ step: "dieWithParent" }, ...before, { step: "writeTree", path, links, list: this.list, source }],
+      inside: [
+        { step: "dieWithParent" },
+        ...before,
+        { step: "writeTree", path, links, list: this.list, sources: [source] },
+      ],
       after: [],
     };
   }
@@ -73,12 +84,53 @@ class Place {
   }
 }
 
+const moving = (from: string, to: string): Plan => ({
+  outside: [{ step: "moveTree", from, to }],
+  inside: [],
+  after: [],
+});
+
 const failsWith = (name: ErrnoName, running: Promise<unknown>): Promise<void> =>
   assert.rejects(running, (error) => {
     assert.ok(error instanceof StepFailure, String(error));
     assert.equal(error.errno, errnos[name].number);
     return true;
   });
+
+describe("a tree that is moved in", { skip: cannotKeep }, () => {
+  test("is where it belongs afterwards, with its own owner, mode and attributes", async () => {
+    await using keepers = await Keepers.open();
+    const [from, to] = [keepers.path("from"), keepers.path("to")];
+    mkdirSync(join(from, "d/e"), { recursive: true });
+    mkdirSync(to);
+    for (let number = 0; number < 300; number++) writeFileSync(join(from, `f${number}`), String(number));
+    symlinkSync("/etc/passwd", join(from, "link"));
+    chmodSync(from, 0o2751);
+    chownSync(from, 5, 6);
+    chmodSync(from, 0o2751);
+    await keepers.errand(moving(from, to));
+    assert.equal(readdirSync(to).length, 302);
+    assert.equal(readFileSync(join(to, "f299"), "utf8"), "299");
+    const { mode, uid, gid } = statSync(to);
+    assert.deepEqual([mode & 0o7777, uid, gid], [0o2751, 5, 6]);
+    assert.throws(() => statSync(from), /ENOENT/);
+  });
+
+  test("replaces nothing, and follows no link", async () => {
+    await using keepers = await Keepers.open();
+    const [from, to, canary] = [keepers.path("from"), keepers.path("to"), keepers.path("canary")];
+    for (const path of [from, to, canary]) mkdirSync(path);
+    writeFileSync(join(from, "name"), "new");
+    symlinkSync(join(canary, "name"), join(to, "name"));
+    await failsWith("EEXIST", keepers.errand(moving(from, to)));
+    assert.deepEqual([readdirSync(canary), readdirSync(from)], [[], ["name"]]);
+    const link = keepers.path("link");
+    symlinkSync(canary, link);
+    await failsWith("ENOTDIR", keepers.errand(moving(from, link)));
+    await failsWith("ENOTDIR", keepers.errand(moving(link, to)));
+    await failsWith("ENOENT", keepers.errand(moving(keepers.path("absent"), to)));
+  });
+});
 
 describe("a tree that is written from a list", { skip: cannotKeep }, () => {
   test("has contents from the source, holes between them, and no name of the links' directory", async () => {
@@ -97,6 +149,18 @@ describe("a tree that is written from a list", { skip: cannotKeep }, () => {
       ...attributes,
       mode: 0o4711,
     };
+    // A file of another layer has its content in another tar.
+    const second = keepers.path("second");
+    writeFileSync(second, "second");
+    const other: TreeEntry = { ...filled("other"), kind: "file", source: 1 } as TreeEntry;
+    const two = place.plan([filled("one"), other, filled("three"), leave]);
+    const inside = two.inside.map((step) =>
+      step.step === "writeTree" ? { ...step, sources: [place.source, second] } : step,
+    );
+    await keepers.errand({ ...two, inside });
+    const contents = ["one", "other", "three"].map((name) => readFileSync(join(place.path, name), "utf8"));
+    assert.deepEqual(contents, ["0", "s", "0"]);
+    await failsWith("EBADMSG", keepers.errand(place.plan([{ ...filled("none"), source: 1 } as TreeEntry, leave])));
     await keepers.errand(
       place.plan([{ kind: "enter", name: "d" }, file, leave, { kind: "link", name: "too", link: 1 }, leave]),
     );
@@ -185,10 +249,13 @@ describe("a tree that is written from a list", { skip: cannotKeep }, () => {
     const link = keepers.path("link");
     symlinkSync(place.canary, link);
     const plan = place.plan([empty("new"), leave]);
-    for (const key of ["path", "links", "list", "source"]) {
+    for (const key of ["path", "links", "list"]) {
       const inside = plan.inside.map((step) => (step.step === "writeTree" ? { ...step, [key]: link } : step));
       await assert.rejects(keepers.errand({ ...plan, inside }), StepFailure);
     }
+    const content = place.plan([filled("f"), leave]);
+    const inside = content.inside.map((step) => (step.step === "writeTree" ? { ...step, sources: [link] } : step));
+    await assert.rejects(keepers.errand({ ...content, inside }), StepFailure);
     place.isUntouched();
   });
 
@@ -197,8 +264,8 @@ describe("a tree that is written from a list", { skip: cannotKeep }, () => {
     const place = new Place(keepers);
     // Opening it lasts until somebody writes to it: for ever.
     const source = makePipe(keepers.path("pipe"));
-    const plan = place.plan([empty("new"), leave]);
-    const inside = plan.inside.map((step) => (step.step === "writeTree" ? { ...step, source } : step));
+    const plan = place.plan([filled("new"), leave]);
+    const inside = plan.inside.map((step) => (step.step === "writeTree" ? { ...step, sources: [source] } : step));
     keepers.launch({ ...plan, inside }).leave();
     // That no process is left, `Keepers` sees to.
   });

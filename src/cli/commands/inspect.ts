@@ -69,6 +69,14 @@ export const inspectContainers = command({
   run: (call) => show(call, [kinds.get("container")!], call.values.format, { size: call.values.size }),
 });
 
+export const inspectVolumes = command({
+  usage: "[OPTIONS] VOLUME [VOLUME...]",
+  flags: { format: formatFlag },
+  least: 1,
+  most,
+  run: (call) => show(call, [kinds.get("volume")!], call.values.format, {}),
+});
+
 export const inspectImages = command({
   usage: "[OPTIONS] IMAGE [IMAGE...]",
   flags: {

@@ -16,7 +16,7 @@ import { formatTime } from "./time.ts";
 /** What keeps images and containers: layers as EROFS, containers as overlays over them. */
 export const storageDriver = "erofs";
 
-type Desk = Pick<Services, "containers" | "images" | "networks" | "host" | "root" | "run">;
+type Desk = Pick<Services, "containers" | "images" | "networks" | "volumes" | "host" | "root" | "run">;
 
 export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerInspect => {
   const { id, request, command } = record;
@@ -43,7 +43,7 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
     ExecIDs: runningExecs(record, desk),
     HostConfig: hostConfigAnswer(request, desk.host.throttledCpus),
     GraphDriver: graphDriver(record, paths),
-    Mounts: mountPoints(request, paths.directory),
+    Mounts: mountPoints(request, desk),
     Config: configAnswer(record),
     NetworkSettings: networkSettingsAnswer(record, desk.networks),
   };
@@ -83,7 +83,7 @@ export const summaryAnswer = (record: ContainerRecord, desk: Desk, now: number):
       ...(Object.keys(annotations).length === 0 ? {} : { Annotations: annotations }),
     },
     NetworkSettings: { Networks: endpointAnswers(record, desk.networks) },
-    Mounts: mountPoints(request, containerPaths(desk, id).directory),
+    Mounts: mountPoints(request, desk),
   };
 };
 

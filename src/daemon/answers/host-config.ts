@@ -7,6 +7,7 @@ import type {
   NamespaceMode,
   PortRequest,
   TmpfsRequest,
+  VolumeMountRequest,
 } from "../../container/request.ts";
 import { planHiddenPaths } from "../../container/spec.ts";
 
@@ -21,8 +22,8 @@ export const hostConfigAnswer = (request: CreateRequest, throttledCpus: readonly
   LogConfig: { Type: request.log.driver, Config: request.log.options },
   RestartPolicy: { Name: request.restart?.name ?? "no", MaximumRetryCount: request.restart?.most ?? 0 },
   AutoRemove: request.autoRemove,
-  VolumeDriver: "",
-  VolumesFrom: null,
+  VolumeDriver: request.volumeDriver,
+  VolumesFrom: orNull(request.volumesFrom.map(({ text }) => text)),
   ConsoleSize: [request.consoleSize?.rows ?? 0, request.consoleSize?.columns ?? 0],
   ...(Object.keys(request.annotations).length === 0 ? {} : { Annotations: request.annotations }),
   ReadonlyRootfs: request.readonlyRootfs,
@@ -44,13 +45,14 @@ const mountsAnswer = (mounts: readonly MountRequest[]) => {
 };
 
 const bindText = (mount: MountRequest): string => {
-  if (mount.kind !== "bind") return mount.target;
-  return `${mount.source}:${mount.target}${mount.mode === "" ? "" : `:${mount.mode}`}`;
+  if (mount.kind === "tmpfs" || (mount.kind === "volume" && mount.isAnonymous)) return mount.target;
+  const source = mount.kind === "bind" ? mount.source : mount.name;
+  return `${source}:${mount.target}${mount.mode === "" ? "" : `:${mount.mode}`}`;
 };
 
 const mountAnswer = (mount: MountRequest): Mount => {
   if (mount.kind === "bind") return bindAnswer(mount);
-  if (mount.kind === "anonymous") return { Type: "volume", Target: mount.target };
+  if (mount.kind === "volume") return volumeAnswer(mount);
   return { Type: "tmpfs", Target: mount.target, ...tmpfsOptions(mount) };
 };
 
@@ -68,6 +70,23 @@ const bindAnswer = (mount: BindRequest): Mount => {
     Target: mount.target,
     ...(mount.readonly ? { ReadOnly: true } : {}),
     ...(Object.keys(options).length === 0 ? {} : { BindOptions: options }),
+  };
+};
+
+const volumeAnswer = (mount: VolumeMountRequest): Mount => {
+  const { copy, subpath, labels, options } = mount;
+  const asked = {
+    ...(copy || subpath !== "" ? {} : { NoCopy: true }),
+    ...(labels === null ? {} : { Labels: labels }),
+    ...(subpath === "" ? {} : { Subpath: subpath }),
+    ...(options === null ? {} : { DriverConfig: { Name: mount.driver, Options: options } }),
+  };
+  return {
+    Type: "volume",
+    ...(mount.isAnonymous ? {} : { Source: mount.name }),
+    Target: mount.target,
+    ...(mount.readonly ? { ReadOnly: true } : {}),
+    ...(Object.keys(asked).length === 0 ? {} : { VolumeOptions: asked }),
   };
 };
 

@@ -1,14 +1,18 @@
 /** What is mounted in a container because somebody asked for it. */
 import type { MountPoint } from "../../api/answers.ts";
-import { anonymousSource } from "../../container/mounts.ts";
-import type { CreateRequest, MountRequest } from "../../container/request.ts";
+import type { CreateRequest, MountRequest, VolumeMountRequest } from "../../container/request.ts";
+import { localDriver } from "../../volume/record.ts";
+import type { Services } from "../services.ts";
 
-/** `directory` is the container's own, on the host. */
-export const mountPoints = (request: CreateRequest, directory: string): readonly MountPoint[] =>
-  // What `--tmpfs` asks for is in HostConfig.Tmpfs alone, as in Docker.
-  request.mounts.filter(({ form }) => form !== "tmpfs").map((mount) => mountPoint(mount, request, directory));
+type Desk = Pick<Services, "volumes">;
 
-const mountPoint = (mount: MountRequest, request: CreateRequest, directory: string): MountPoint => {
+export const mountPoints = ({ mounts }: CreateRequest, desk: Desk): readonly MountPoint[] =>
+  // What `--tmpfs` asks for is in HostConfig.Tmpfs alone, as in Docker; what has no name yet is not mounted.
+  mounts
+    .filter((mount) => mount.form !== "tmpfs" && (mount.kind !== "volume" || mount.name !== ""))
+    .map((mount) => mountPoint(mount, desk));
+
+const mountPoint = (mount: MountRequest, desk: Desk): MountPoint => {
   switch (mount.kind) {
     case "bind":
       return {
@@ -28,15 +32,20 @@ const mountPoint = (mount: MountRequest, request: CreateRequest, directory: stri
         RW: !mount.options.includes("ro"),
         Propagation: "",
       };
-    case "anonymous":
+    case "volume":
       return {
         Type: "volume",
-        Source: anonymousSource(request, mount, directory),
+        Name: mount.name,
+        Source: desk.volumes.mountpoint(mount.name),
         Destination: mount.target,
-        Driver: "local",
-        Mode: "",
-        RW: true,
-        Propagation: "",
+        Driver: localDriver,
+        Mode: modeOf(mount),
+        RW: !mount.readonly,
+        Propagation: mount.propagationAsked ? mount.propagation : "",
       };
   }
 };
+
+/** As Docker has it: what was asked for by name has its default mode; what an image declared, or came from another container, none. */
+const modeOf = ({ form, mode }: VolumeMountRequest): string =>
+  form === "binds" || form === "mounts" ? mode || "z" : mode;

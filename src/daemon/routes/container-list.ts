@@ -57,7 +57,9 @@ const testsOf = (filters: Filters, services: Services): readonly Test[] => {
       ),
     ({ request }) =>
       filters.some("volume", (value) =>
-        mountPoints(request, "").some(({ Name, Destination, Source }) => [Name, Destination, Source].includes(value)),
+        mountPoints(request, services).some(({ Name, Destination, Source }) =>
+          [Name, Destination, Source].includes(value),
+        ),
       ),
     portTest(filters, "expose", ({ request }) => exposedPorts(request)),
     portTest(filters, "publish", (record) =>

@@ -1,4 +1,4 @@
-/** Networks and volumes, as far as there are any. */
+/** Networks, as far as there are any. */
 import type { NetworkAnswer } from "../../api/answers.ts";
 import { networkAnswers } from "../answers/network.ts";
 import type { Handler } from "../call.ts";
@@ -37,10 +37,4 @@ export const networkInspect: Handler = ({ services, values }) => {
   if (found.length > 1) throw daemonError("ambiguousNetwork", { name, count: found.length });
   if (found[0] === undefined) throw daemonError("noSuchNetwork", { name });
   return json(found[0]);
-};
-
-export const volumeList: Handler = () => json({ Volumes: [], Warnings: [] });
-
-export const noVolume: Handler = ({ values }) => {
-  throw daemonError("noSuchVolume", { name: values.id ?? "" });
 };

@@ -10,6 +10,7 @@ import * as networks from "./networks.ts";
 import * as stats from "./stats.ts";
 import * as streams from "./streams.ts";
 import * as system from "./system.ts";
+import * as volumes from "./volumes.ts";
 
 type Table = typeof routes;
 type Hijacked = { [R in RouteName]: Table[R] extends { hijack: true } ? R : never }[RouteName];
@@ -56,9 +57,11 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
 
   networkList: networks.networkList,
   networkInspect: networks.networkInspect,
-  volumeList: networks.volumeList,
-  volumeInspect: networks.noVolume,
-  volumeDelete: networks.noVolume,
+  volumeList: volumes.list,
+  volumeCreate: volumes.create,
+  volumePrune: volumes.prune,
+  volumeInspect: volumes.inspect,
+  volumeDelete: volumes.remove,
 };
 
 export const hijackers: Readonly<Record<Hijacked, Hijacker>> & Readonly<Partial<Record<RouteName, Hijacker>>> = {
