@@ -83,6 +83,9 @@ const within = async <T>(milliseconds: number, what: string, promise: Promise<T>
   }
 };
 
+/** The elements of the packet filter that are a container's. */
+const isOfPorts = /^element .* (published|publishedAt|loopback)$/;
+
 export class Engine {
   /** Short, because the path of a unix socket has at most 107 bytes. */
   readonly directory = mkdtempSync("/tmp/p-");
@@ -225,6 +228,12 @@ export class Engine {
       daemon.kill("SIGKILL");
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
     }
+  }
+
+  /** A daemon of another build has rules of its own, which are no leak; those of its containers still are. */
+  acceptRules(): void {
+    const rules = [...(leakSet(this.#scope()).rules ?? [])].filter(([name]) => !isOfPorts.test(name));
+    this.#before = { ...this.#before, rules: new Map([...(this.#before.rules ?? []), ...rules]) };
   }
 
   /** Nothing is left of the containers that are gone; fails by naming what was left. */

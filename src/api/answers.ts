@@ -246,7 +246,14 @@ export interface NetworkAnswer {
   readonly IPAM: {
     readonly Driver: string;
     readonly Options: Texts | null;
-    readonly Config: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null;
+    readonly Config:
+      | readonly {
+          readonly Subnet?: string;
+          readonly IPRange?: string;
+          readonly Gateway?: string;
+          readonly AuxiliaryAddresses?: Texts;
+        }[]
+      | null;
   };
   readonly Internal: boolean;
   readonly Attachable: boolean;

@@ -11,9 +11,9 @@ import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerRooms } from "./rooms.ts";
 
-/** A start with the endpoint that it is given; says by `plan` what it tried. */
+/** A start with the endpoints that it is given; says by `plan` what it tried. */
 export interface Attempt<T> {
-  run(endpoint: Endpoint | undefined): Promise<T>;
+  run(endpoints: readonly Endpoint[]): Promise<T>;
   plan(): Plan;
 }
 
@@ -44,9 +44,9 @@ export class Connections {
     await runErrand(holder, run, networks.prepare());
   }
 
-  /** Holds afterwards: the container has an address and its ports; undefined where its network is not ours. */
-  async connect({ id, request }: ContainerRecord): Promise<Endpoint | undefined> {
-    if (request.network.mode !== "bridge") return undefined;
+  /** Holds afterwards: the container has its addresses and its ports; none where its network is not ours. */
+  async connect({ id, request }: ContainerRecord): Promise<readonly Endpoint[]> {
+    if (request.network.attachments.length === 0) return [];
     // What is connected while a repair runs would not be in it.
     while (this.#repair !== undefined) await this.#repair.catch(() => {});
     return this.#rooms.networks.connect(id, connectRequest(request.network));
@@ -58,12 +58,12 @@ export class Connections {
    */
   async start<T>(record: ContainerRecord, attempt: Attempt<T>): Promise<T> {
     const avoid: PublishedPort[] = [];
-    let endpoint = await this.connect(record);
+    let endpoints = await this.connect(record);
     for (let repaired = false; ; ) {
       try {
-        return await attempt.run(endpoint);
+        return await attempt.run(endpoints);
       } catch (error) {
-        const failure = endpoint && explain(record, endpoint, error, attempt.plan());
+        const failure = explain(record, endpoints, error, attempt.plan());
         if (failure === undefined || (failure.kind === "unprepared" && repaired)) throw error;
         if (failure.kind === "final") throw failure.error;
         const paths = containerPaths(this.#rooms, record.id);
@@ -74,10 +74,10 @@ export class Connections {
           // The kernel takes its time to remove the interface of the old address: it gets another one.
           await this.disconnect(record.id);
           await this.repair();
-          endpoint = await this.connect(record);
+          endpoints = await this.connect(record);
         } else {
           avoid.push(failure.port);
-          endpoint = this.#connectAround(record.id, avoid, failure.error);
+          endpoints = this.#connectAround(record.id, avoid, failure.error);
         }
       }
     }
@@ -89,15 +89,14 @@ export class Connections {
     // A repair that was planned while it was connected may have brought its ports back.
     while (this.#repaired.delete(id)) {
       await this.#repair?.catch(() => {});
-      const endpoint = networks.endpoint(id);
-      const outside = endpoint === undefined ? [] : networks.plan(endpoint).after;
+      const outside = networks.plan(networks.endpoints(id)).after;
       if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
     }
     networks.release(id);
   }
 
   /** That the port is taken is what a person is told; that no other is left is only why. */
-  #connectAround(id: ContainerId, avoid: readonly PublishedPort[], taken: Error): Endpoint {
+  #connectAround(id: ContainerId, avoid: readonly PublishedPort[], taken: Error): readonly Endpoint[] {
     try {
       return this.#rooms.networks.connectAround(id, avoid);
     } catch {
@@ -108,11 +107,11 @@ export class Connections {
 
 const explain = (
   record: ContainerRecord,
-  endpoint: Endpoint,
+  endpoints: readonly Endpoint[],
   error: unknown,
   plan: Plan,
 ): NetworkFailure | undefined => {
   if (!isStepFailure(error) || error.lane !== "outside") return undefined;
   const step = plan.outside[error.index];
-  return step && explainNetworkFailure(endpoint, record.name, step, error.errno, error);
+  return step && explainNetworkFailure(endpoints, record.name, step, error.errno, error);
 };

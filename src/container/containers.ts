@@ -15,11 +15,12 @@ import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs
 import { findProcessors } from "./facts.ts";
 import { isStepFailure } from "./failure.ts";
 import { findGroups } from "./groups.ts";
+import { joinedOf, withNetworkOwner } from "./joined.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { type Live, readSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
-import { shmOf, volumeMounts } from "./mounts.ts";
+import { volumeMounts } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { containerPaths } from "./paths.ts";
 import { checkAwake, Pauses } from "./pauses.ts";
@@ -169,14 +170,14 @@ export class Containers {
   /** The plan of a container that is never made. */
   async explain(asked: CreateRequest): Promise<Plan> {
     const { record, image } = this.#draft(asked, "explained");
-    const endpoint = await this.#connections.connect(record);
+    const endpoints = await this.#connections.connect(record);
     try {
       const volumes = new Map(
         volumeMounts(record.request).map(({ name }) => [name, this.#rooms.volumes.mountpoint(name)]),
       );
-      return (await this.#launcher.prepare({ record, image, endpoint, volumes, ...this.#joined(record) })).plan;
+      return (await this.#launcher.prepare({ record, image, endpoints, volumes, ...this.#joined(record) })).plan;
     } finally {
-      if (endpoint !== undefined) this.#rooms.networks.release(record.id);
+      this.#rooms.networks.release(record.id);
     }
   }
 
@@ -187,7 +188,8 @@ export class Containers {
       withVolumesFrom(asked, (other) => this.#store.get(other)),
       image.config,
     );
-    const { request, warnings } = fitToHost(withVolumeNames(whole), this.#rooms.host, this.#processors);
+    const own = withNetworkOwner(withVolumeNames(whole), (one) => this.#store.get(one), this.#rooms.host);
+    const { request, warnings } = fitToHost(own, this.#rooms.host, this.#processors);
     const record: ContainerRecord = {
       id: newContainerId(),
       name,
@@ -195,6 +197,7 @@ export class Containers {
       request,
       image: { id: image.id, reference: asked.image },
       command: commandOf(request),
+      endpoints: [],
       state: { status: "created" },
       restarts: 0,
     };
@@ -398,23 +401,12 @@ export class Containers {
     if (owner !== undefined && owner !== id) throw containerError("nameTaken", { name, id: owner });
   }
 
-  /** The processes whose namespaces the container asks to share. */
-  #joined({ request }: ContainerRecord) {
-    const { pid, ipc } = request.namespaces;
-    const of = (reference: string, kind: "pid" | "ipc"): number => {
-      const other = this.#store.get(reference);
-      if (other.state.status !== "running") throw containerError("joinStopped", { id: other.id });
-      if (kind === "ipc" && keepsToItself(other)) throw containerError("ipcNotShared", { id: other.id });
-      return other.state.pid;
-    };
-    if (pid.kind !== "container" && ipc.kind !== "container") return {};
-    const ipcPid = ipc.kind === "container" ? of(ipc.ref, "ipc") : undefined;
-    return {
-      joined: {
-        ...(pid.kind === "container" ? { pid: of(pid.ref, "pid") } : {}),
-        ...(ipcPid === undefined ? {} : { ipc: ipcPid, shm: shmOf(ipcPid) }),
-      },
-    };
+  #joined(record: ContainerRecord) {
+    return joinedOf(
+      record,
+      (reference) => this.#store.get(reference),
+      (id) => containerPaths(this.#rooms, id).directory,
+    );
   }
 
   async #recover(): Promise<void> {
@@ -422,10 +414,10 @@ export class Containers {
       running: async (record, live) => {
         await this.#launcher.parents.adopt(record);
         adoptVolumes(this.#rooms, record);
-        const endpoint = this.#rooms.networks.endpoint(record.id);
+        const endpoints = this.#rooms.networks.endpoints(record.id);
         const state = await this.#pauses.stateOf(runningState(record, live, this.#rooms.clock.now()), live);
         const restarts = record.restarts + (isWaiting(record) ? 1 : 0);
-        this.#store.put({ ...record, ...(endpoint === undefined ? {} : { endpoint }), restarts, state });
+        this.#store.put({ ...record, endpoints, restarts, state });
         this.#runs.watch(record.id, live);
         if (!state.paused) this.#probes.begin(this.#store.get(record.id));
       },
@@ -450,9 +442,6 @@ export class Containers {
 const isWaiting = ({ state }: ContainerRecord): boolean => state.status === "restarting";
 
 const isRunning = ({ state }: ContainerRecord): boolean => state.status === "running";
-
-const keepsToItself = ({ request }: ContainerRecord): boolean =>
-  request.namespaces.ipc.kind === "private" || request.namespaces.ipc.kind === "none";
 
 /** A container that the last daemon had started but not yet written down counts from now. */
 const runningState = (record: ContainerRecord, live: Live, now: number) =>

@@ -131,6 +131,18 @@ export const requestErrors = {
     status: 400,
     sentence: "user specified IP address is supported on user defined networks only",
   },
+  invalidAddress: { status: 400, sentence: "invalid {family} address: {address}" },
+  invalidInterface: { status: 400, sentence: "{name} is no name for an interface" },
+  sharedNetwork: {
+    status: 400,
+    sentence:
+      "container sharing network namespace with another container or host cannot be connected to any other network",
+  },
+  privateNetwork: {
+    status: 400,
+    sentence: "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+  },
+  joinNetworkStopped: { status: 409, sentence: "cannot join network of a non running container: {id}" },
   aliasNotSupported: {
     status: 400,
     sentence: "network-scoped aliases are only supported for user-defined networks",

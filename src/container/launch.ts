@@ -11,7 +11,6 @@ import { compileSeccomp } from "../kernel/seccomp/compile.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import type { Endpoint } from "../network/endpoint.ts";
 import type { Networks } from "../network/networks.ts";
-import { planLoopback } from "../network/plan.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
 import { volumeMounts } from "./mounts.ts";
@@ -39,7 +38,7 @@ export interface Prepared {
 export interface LaunchInput {
   readonly record: ContainerRecord;
   readonly image: ImageRecord;
-  readonly endpoint: Endpoint | undefined;
+  readonly endpoints: readonly Endpoint[];
   /** Where the container's volumes lie, by name. */
   readonly volumes: ReadonlyMap<string, string>;
   /** The namespaces of other containers that are joined. */
@@ -71,7 +70,7 @@ export class Launcher {
 
   /** The plan of a container, made from values and read-only looks alone. */
   async prepare(input: LaunchInput): Promise<Prepared> {
-    const { record, image, endpoint } = input;
+    const { record, image, endpoints } = input;
     const { host, holder } = this.#rooms;
     const paths = containerPaths(this.#rooms, record.id);
     const stack = this.#rooms.images.layers.stack(image.layers);
@@ -96,7 +95,7 @@ export class Launcher {
       log: logPlace(record, paths),
       stdin: stdinOf(record),
       directories: directoriesOf(record, paths, facts),
-      files: networkFiles(record, spec, paths, endpoint, {
+      files: networkFiles(record, spec, paths, endpoints, {
         hostname: host.hostname,
         hostGateway: this.#rooms.networks.hostGateway(),
         ipv6: this.#rooms.networks.host.ipv6,
@@ -105,7 +104,7 @@ export class Launcher {
       cgroupSlot: cgroup.slot,
       cgroupMounts: cgroupMounts(host.cgroup, isOwnCgroup(spec) ? cgroup.paths : undefined),
       subpaths: subpathsOf(record),
-      network: this.#planNetwork(record, endpoint),
+      network: this.#planNetwork(record, endpoints),
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
       // Only the first process of its own pid namespace can be an init.
       init: record.request.init && record.request.namespaces.pid.kind === "private",
@@ -176,9 +175,10 @@ export class Launcher {
     return more.length === 0 ? spec : { ...spec, process: { ...spec.process, env: [...spec.process.env, ...more] } };
   }
 
-  #planNetwork({ request }: ContainerRecord, endpoint: Endpoint | undefined): ContainerPlace["network"] {
-    if (endpoint !== undefined) return this.#rooms.networks.plan(endpoint);
-    return request.network.mode === "none" ? planLoopback() : { early: [], outside: [], inside: [], after: [] };
+  /** Whose network namespace is somebody else's has nothing to say about it. */
+  #planNetwork({ request }: ContainerRecord, endpoints: readonly Endpoint[]): ContainerPlace["network"] {
+    const isOwn = request.network.mode === "none" || request.network.mode === "bridge";
+    return isOwn ? this.#rooms.networks.plan(endpoints) : { early: [], outside: [], inside: [], after: [] };
   }
 }
 

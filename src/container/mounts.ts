@@ -20,6 +20,8 @@ export interface MountInput {
   readonly directory: string;
   /** The /dev/shm of the container whose ipc namespace is joined. */
   readonly joinedShm?: string | undefined;
+  /** Where the files about names are of the container whose network namespace is joined. */
+  readonly networkDirectory?: string | undefined;
 }
 
 export interface MountPlan {
@@ -53,11 +55,11 @@ export const shmOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;
 /** The files that tell a container who it is and whom to ask: made anew at every start. */
 export const networkFileNames = ["resolv.conf", "hostname", "hosts"] as const;
 
-const networkFiles = ({ directory, request }: MountInput): readonly OciMount[] =>
+const networkFiles = ({ directory, networkDirectory, request }: MountInput): readonly OciMount[] =>
   networkFileNames.map((name) => ({
     destination: `/etc/${name}`,
     type: "bind",
-    source: posix.join(directory, name),
+    source: posix.join(networkDirectory ?? directory, name),
     options: ["rbind", ...(request.readonlyRootfs ? ["ro"] : []), "rprivate"],
   }));
 

@@ -22,7 +22,7 @@ export const networkFiles = (
   record: ContainerRecord,
   spec: OciSpec,
   paths: ContainerPaths,
-  endpoint: Endpoint | undefined,
+  endpoints: readonly Endpoint[],
   host: { readonly hostname: string; readonly hostGateway: string; readonly ipv6: boolean },
 ): readonly { readonly path: string; readonly content: string }[] => {
   const { network, domainname } = record.request;
@@ -35,7 +35,7 @@ export const networkFiles = (
       mode,
       hostname,
       domainname,
-      address: endpoint?.address ?? "",
+      addresses: endpoints.flatMap(({ address, address6 }) => [address, address6]).filter((address) => address !== ""),
       extraHosts: network.extraHosts,
       hostGateway: host.hostGateway,
       hostFile: mode === "host" ? readOrEmpty("/etc/hosts") : "",
@@ -48,9 +48,8 @@ export const networkFiles = (
 };
 
 /** What the container asks of its network, as that room takes it: with -P, every exposed port that has no other. */
-export const connectRequest = ({ macAddress, ports, exposedPorts, publishAll }: NetworkRequest): ConnectRequest => ({
-  network: "bridge",
-  macAddress,
+export const connectRequest = ({ attachments, ports, exposedPorts, publishAll }: NetworkRequest): ConnectRequest => ({
+  attachments,
   ports: [...ports, ...(publishAll ? exposedPorts.flatMap((port) => anyPort(port, ports)) : [])],
 });
 

@@ -14,8 +14,8 @@ export interface ContainerRecord {
   readonly image: { readonly id: ImageId /** as the user wrote it */; readonly reference: string };
   /** The command line that runs: entrypoint and arguments. */
   readonly command: readonly string[];
-  /** Absent while nothing connects the container: before its start, after its end, and with no or the host's network. */
-  readonly endpoint?: Endpoint;
+  /** Empty while nothing connects the container: before its start, after its end, and with no or the host's network. */
+  readonly endpoints: readonly Endpoint[];
   readonly state: ContainerState;
   /** Absent when nobody asks it, or it has never run. */
   readonly health?: Health;

@@ -158,12 +158,14 @@ const hostConfig = object({
   ReadonlyPaths: nullable(texts),
 });
 
-const endpoint = object({
+/** What a container asks of a network; `network connect` sends it too. */
+export const endpoint = object({
   IPAMConfig: nullable(object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts })),
   Links: texts,
   Aliases: texts,
   MacAddress: text,
   DriverOpts: textMap,
+  GwPriority: number,
 });
 
 /** Every field of the body that means something to us. */

@@ -1,24 +1,21 @@
 /** What a request says about the network, in Docker's words. */
 import { isIP, isIPv4 } from "node:net";
-import type { ContainerCreateBody, EndpointSettings, HostConfig } from "../api/types.ts";
+import type { ContainerCreateBody, HostConfig } from "../api/types.ts";
 import { containerError } from "./errors.ts";
 import type { NetworkRequest, PortProtocol, PortRequest } from "./request.ts";
+import { parseAttachments, parseMode } from "./request-attachments.ts";
 
 export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): NetworkRequest => {
-  const name = host.NetworkMode ?? "";
-  const mode = body.NetworkDisabled ? "none" : parseMode(name);
-  const endpoints = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
-  const macs = endpoints.map(([network, endpoint]) => parseEndpoint(network, mode, endpoint));
+  const mode = parseMode(body, host);
+  if (mode.mode === "container") checkShared(body, host);
   if ((host.Links ?? []).length > 0) throw containerError("notSupported", { what: "a link to another container" });
-  const macAddress = [body.MacAddress ?? "", ...macs].find((address) => address !== "") ?? "";
-  if (macAddress !== "" && mode === "host") throw conflict("mac-address and the network mode");
+  if ((body.MacAddress ?? "") !== "" && mode.mode === "host") throw conflict("mac-address and the network mode");
   return {
-    mode,
-    name,
+    ...mode,
+    attachments: parseAttachments(body, mode),
     exposedPorts: Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposed),
     ports: parsePorts(host),
     publishAll: host.PublishAllPorts ?? false,
-    macAddress: checkMac(macAddress),
     extraHosts: (host.ExtraHosts ?? []).map(checkExtraHost),
     dns: (host.Dns ?? []).map(checkAddress),
     dnsOptions: (host.DnsOptions ?? []).map(checkResolverWord),
@@ -28,34 +25,20 @@ export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): Netwo
 
 const conflict = (options: string) => containerError("conflict", { options });
 
-const parseMode = (name: string): NetworkRequest["mode"] => {
-  if (name === "" || name === "default" || name === "bridge") return "bridge";
-  if (name === "none" || name === "host") return name;
-  const what = name.startsWith("container:") ? "another container's network" : `a network of one's own (${name})`;
-  throw containerError("notSupported", { what });
-};
-
-/** Clients name the endpoint after the network mode even when they ask for nothing. The answer is its address, "" for none. */
-const parseEndpoint = (network: string, mode: NetworkRequest["mode"], endpoint: EndpointSettings | null): string => {
-  if (parseMode(network) !== mode && mode !== "none") {
-    throw containerError("notSupported", { what: "more than one network" });
-  }
-  const { IPv4Address = "", IPv6Address = "", LinkLocalIPs } = endpoint?.IPAMConfig ?? {};
-  if (IPv4Address !== "" || IPv6Address !== "" || (LinkLocalIPs ?? []).length > 0) {
-    throw containerError("addressNotSupported", {});
-  }
-  if ((endpoint?.Aliases ?? []).length > 0) throw containerError("aliasNotSupported", {});
-  if ((endpoint?.Links ?? []).length > 0) throw containerError("notSupported", { what: "a link to another container" });
-  const [option] = Object.keys(endpoint?.DriverOpts ?? {});
-  if (option !== undefined) throw containerError("notSupported", { what: `the network driver option ${option}` });
-  return endpoint?.MacAddress ?? "";
-};
-
-const checkMac = (address: string): string => {
-  if (address !== "" && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(address)) {
-    throw containerError("invalidMac", { address });
-  }
-  return address.toLowerCase().replaceAll("-", ":");
+/** What another container's network namespace has been given already. */
+const checkShared = (body: ContainerCreateBody, host: HostConfig): void => {
+  const refused: readonly (readonly [boolean, string])[] = [
+    [(body.Hostname ?? "") !== "", "hostname and the network mode"],
+    [(host.Dns ?? []).length > 0, "dns and the network mode"],
+    [(host.ExtraHosts ?? []).length > 0, "custom host-to-IP mapping and the network mode"],
+    [(body.MacAddress ?? "") !== "", "mac-address and the network mode"],
+    [
+      Object.keys(host.PortBindings ?? {}).length > 0 || (host.PublishAllPorts ?? false),
+      "port publishing and the container type network mode",
+    ],
+    [Object.keys(body.ExposedPorts ?? {}).length > 0, "port exposing and the container type network mode"],
+  ];
+  for (const [isAsked, options] of refused) if (isAsked) throw conflict(options);
 };
 
 const protocols = ["tcp", "udp", "sctp"] as const;

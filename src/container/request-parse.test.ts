@@ -601,21 +601,75 @@ describe("the network", () => {
     );
   });
 
-  test("what has its own issue is refused", () => {
-    refuses(
-      "a network of one's own (backend) is not supported by this version of pier",
-      () => parse({ NetworkMode: "backend" }),
-      501,
+  test("networks are attached in order, that of the mode first", () => {
+    const EndpointsConfig = {
+      back: { Aliases: ["db"], IPAMConfig: { IPv4Address: "10.5.0.9" }, GwPriority: 7 },
+      front: null,
+    };
+    const { mode, attachments } = parse({ NetworkMode: "front" }, { NetworkingConfig: { EndpointsConfig } }).network;
+    assert.equal(mode, "bridge");
+    assert.deepEqual(
+      attachments.map(({ network, aliases, address, priority }) => ({ network, aliases, address, priority })),
+      [
+        { network: "front", aliases: [], address: "", priority: 0 },
+        { network: "back", aliases: ["db"], address: "10.5.0.9", priority: 7 },
+      ],
     );
-    refuses(
-      "another container's network is not supported by this version of pier",
-      () => parse({ NetworkMode: "container:x" }),
-      501,
+    const one = parse({}, { MacAddress: "02-42-AC-00-00-01" }).network.attachments;
+    assert.deepEqual(
+      one.map(({ network, macAddress }) => `${network} ${macAddress}`),
+      ["bridge 02:42:ac:00:00:01"],
     );
+    assert.deepEqual(parse({ NetworkMode: "none" }).network.attachments, []);
+    assert.deepEqual(parse({}, { NetworkDisabled: true }).network.attachments, []);
+  });
+
+  test("what no network can give is refused in Docker's words", () => {
+    const endpoint = (name: string, settings: object, host: object = { NetworkMode: name }) =>
+      parse(host, { NetworkingConfig: { EndpointsConfig: { [name]: settings } } });
     refuses("user specified IP address is supported on user defined networks only", () =>
-      parse({}, { NetworkingConfig: { EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: "172.17.0.9" } } } } }),
+      endpoint("bridge", { IPAMConfig: { IPv4Address: "172.17.0.9" } }, {}),
+    );
+    refuses("network-scoped aliases are only supported for user-defined networks", () =>
+      endpoint("default", { Aliases: ["db"] }),
     );
     refuses("invalid MAC address: 02:42", () => parse({}, { MacAddress: "02:42" }));
+    refuses("invalid IPv4 address: fd00::1", () => endpoint("back", { IPAMConfig: { IPv4Address: "fd00::1" } }));
+    refuses("invalid IPv6 address: 10.0.0.1", () => endpoint("back", { IPAMConfig: { IPv6Address: "10.0.0.1" } }));
+    refuses("invalid link-local IP address: 10.0.0.1", () =>
+      endpoint("back", { IPAMConfig: { LinkLocalIPs: ["10.0.0.1"] } }),
+    );
+    for (const name of ["lo", "a/b", "../x", "a b", "sixteencharacter"]) {
+      refuses(`${name} is no name for an interface`, () =>
+        endpoint("back", { DriverOpts: { "com.docker.network.endpoint.ifname": name } }),
+      );
+    }
+    const shared =
+      "container sharing network namespace with another container or host cannot be connected to any other network";
+    refuses(shared, () => endpoint("back", {}, { NetworkMode: "host" }));
+    refuses(shared, () => endpoint("host", {}, { NetworkMode: "back" }));
+    const alone = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
+    refuses(alone, () => endpoint("back", {}, { NetworkMode: "none" }));
+    refuses(alone, () => endpoint("none", {}, { NetworkMode: "back" }));
+  });
+
+  test("another container's network brings its own names and ports", () => {
+    const { mode, container, attachments } = parse({ NetworkMode: "container:web" }).network;
+    assert.deepEqual({ mode, container, attachments }, { mode: "container", container: "web", attachments: [] });
+    const host = { NetworkMode: "container:web" };
+    const refused: readonly [string, object, object?][] = [
+      ["hostname and the network mode", host, { Hostname: "x" }],
+      ["dns and the network mode", { ...host, Dns: ["1.1.1.1"] }],
+      ["custom host-to-IP mapping and the network mode", { ...host, ExtraHosts: ["a:1.1.1.1"] }],
+      ["mac-address and the network mode", host, { MacAddress: "02:42:ac:00:00:01" }],
+      ["port publishing and the container type network mode", { ...host, PortBindings: { "80/tcp": null } }],
+      ["port publishing and the container type network mode", { ...host, PublishAllPorts: true }],
+      ["port exposing and the container type network mode", host, { ExposedPorts: { "80/tcp": {} } }],
+    ];
+    for (const [options, asked, config] of refused) {
+      refuses(`conflicting options: ${options}`, () => parse(asked, config));
+    }
+    refuses("invalid network mode: container:", () => parse({ NetworkMode: "container:" }));
   });
 });
 

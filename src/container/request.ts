@@ -3,6 +3,7 @@
  * bodies of Docker's API. Plain data, so that the database keeps it as JSON. Texts that are "" and lists that are empty
  * mean "not asked"; a number that may be asked to be 0 is optional.
  */
+import type { Attachment } from "../network/endpoint.ts";
 
 /** The body of `POST /containers/create`. */
 export interface CreateRequest {
@@ -257,14 +258,18 @@ export interface PortRequest {
 }
 
 export interface NetworkRequest {
-  readonly mode: "none" | "host" | "bridge";
+  /** `bridge`: a network namespace of its own, connected to the networks of its attachments. */
+  readonly mode: "none" | "host" | "bridge" | "container";
   /** As written: "default" is the bridge. */
   readonly name: string;
+  /** In the order of its interfaces; none but for `bridge`. */
+  readonly attachments: readonly Attachment[];
+  /** Whose network namespace is shared, as written; "" but for `container`. */
+  readonly container: string;
   /** `80/tcp`. */
   readonly exposedPorts: readonly string[];
   readonly ports: readonly PortRequest[];
   readonly publishAll: boolean;
-  readonly macAddress: string;
   /** `name:address`; the address may be `host-gateway`. */
   readonly extraHosts: readonly string[];
   readonly dns: readonly string[];

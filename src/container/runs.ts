@@ -139,21 +139,21 @@ export class Runs {
       const image = rooms.images.withId(record.image.id);
       await rooms.holder.wake();
       await launcher.parents.join(record);
-      const { endpoint, live } = await this.#context.connections.start(record, {
+      const { endpoints, live } = await this.#context.connections.start(record, {
         plan: () => plan,
-        run: async (endpoint) => {
+        run: async (endpoints) => {
           const volumes = await prepareVolumes(rooms, record);
           const [prepared] = await Promise.all([
-            launcher.prepare({ record, image, endpoint, volumes, ...this.#context.joined(record) }),
+            launcher.prepare({ record, image, endpoints, volumes, ...this.#context.joined(record) }),
             launcher.mountLayers(image),
           ]);
           plan = prepared.plan;
           writeSpec(paths, prepared.spec);
-          return { endpoint, live: await prepareLive(rooms.holder, paths, plan, attachments.of(record.id)) };
+          return { endpoints, live: await prepareLive(rooms.holder, paths, plan, attachments.of(record.id)) };
         },
       });
       await live.keeper.start();
-      this.#running({ ...this.#context.store.get(record.id), ...(endpoint === undefined ? {} : { endpoint }) }, live);
+      this.#running({ ...this.#context.store.get(record.id), endpoints }, live);
       await attachments.started(record.id, live);
     } catch (error) {
       throw await this.#notStarted(record, error, plan);
@@ -253,7 +253,7 @@ export class Runs {
     await this.#context.launcher.parents.leave(id);
     await releaseVolumes(this.#context.rooms, record);
     // It may have been renamed, or been asked to stay ended, meanwhile.
-    const { endpoint: _released, ...now } = this.#context.store.get(id);
+    const now = { ...this.#context.store.get(id), endpoints: [] };
     const rest = now.health === undefined ? now : { ...now, health: endedHealth(now.health) };
     const wait = nextRestart(rest, exitCode, this.#ranFor(id) ?? finishedAt - startedAt);
     const end = { exitCode, oomKilled, startedAt, finishedAt };

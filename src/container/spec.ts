@@ -39,7 +39,14 @@ export interface ContainerFacts {
   /** Our own hard limit of open files. */
   readonly maxOpenFiles: number;
   /** The containers whose namespaces are joined: the pids of their first processes, and the /dev/shm that goes with ipc. */
-  readonly joined?: { readonly pid?: number; readonly ipc?: number; readonly shm?: string };
+  readonly joined?: {
+    readonly pid?: number;
+    readonly ipc?: number;
+    readonly shm?: string;
+    readonly net?: number;
+    /** Where the files about names of whoever has the network namespace are. */
+    readonly networkDirectory?: string;
+  };
 }
 
 /** What a spec depends on of the host. */
@@ -73,6 +80,7 @@ export const planSpec = (
     volumes: facts.volumes,
     directory: facts.directory,
     joinedShm: facts.joined?.shm,
+    networkDirectory: facts.joined?.networkDirectory,
   });
   const seccomp = planSeccomp(request.security);
   return {
@@ -168,13 +176,20 @@ const planNamespaces = (request: CreateRequest, { joined }: ContainerFacts): rea
   const { pid, ipc, uts, cgroup } = request.namespaces;
   return [
     { type: "mount" },
-    ...(request.network.mode === "host" ? [] : [{ type: "network" } as const]),
+    ...networkNamespace(request, joined?.net),
     ...(uts.kind === "host" ? [] : [{ type: "uts" } as const]),
     ...namespace("pid", pid, joined?.pid),
     ...namespace("ipc", ipc, joined?.ipc),
     // Private on cgroup v1 too, where Docker's default shows the host's tree.
     ...(cgroup.kind === "host" ? [] : [{ type: "cgroup" } as const]),
   ];
+};
+
+const networkNamespace = ({ network }: CreateRequest, joined: number | undefined): readonly OciNamespace[] => {
+  if (network.mode === "host") return [];
+  if (network.mode !== "container") return [{ type: "network" }];
+  if (joined === undefined) throw containerError("invalidMode", { namespace: "network", mode: network.name });
+  return [{ type: "network", path: `/proc/${joined}/ns/net` }];
 };
 
 const namespace = (

@@ -16,6 +16,7 @@ const record = (id: string, name: string, created = 1): ContainerRecord => ({
   request: parseCreateRequest({ Image: "x", Cmd: ["true"] }),
   image: { id: `sha256:${"1".repeat(64)}` as ImageId, reference: "x" },
   command: ["true"],
+  endpoints: [],
   state: { status: "created" },
   restarts: 0,
 });

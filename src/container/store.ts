@@ -3,19 +3,7 @@ import type { Database } from "../base/database.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerRecord } from "./record.ts";
-
-/**
- * A record of a build that knew no volumes. What it had for them were directories of the container's own layer: they stay
- * there, with all that is in them.
- */
-const fromEarlier = (record: ContainerRecord): ContainerRecord => {
-  const { request } = record;
-  const mounts = request.mounts.filter(({ kind }) => (kind as string) !== "anonymous");
-  return {
-    ...record,
-    request: { ...request, volumesFrom: request.volumesFrom ?? [], volumeDriver: request.volumeDriver ?? "", mounts },
-  };
-};
+import { decodeRecord } from "./stored.ts";
 
 export class ContainerStore {
   readonly #database: Database;
@@ -26,7 +14,7 @@ export class ContainerStore {
     this.#database = database;
     database.exec("CREATE TABLE IF NOT EXISTS containers (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID");
     for (const { record } of database.all<{ record: string }>("SELECT record FROM containers")) {
-      this.#remember(fromEarlier(JSON.parse(record) as ContainerRecord));
+      this.#remember(decodeRecord(record));
     }
   }
 

@@ -16,7 +16,7 @@ import type { WaitCondition, WaitResult } from "../container/waiters.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
-import type { NetworkRecord } from "../network/networks.ts";
+import type { NetworkRecord } from "../network/record.ts";
 import type { VolumeRecord, VolumeRequest } from "../volume/record.ts";
 import type { EventLog } from "./events.ts";
 import type { Log } from "./log.ts";

@@ -13,6 +13,7 @@ import { parseCreateRequest } from "../container/request-parse.ts";
 import { imageError } from "../image/errors.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
+import { testNetwork } from "../network/test-endpoint.ts";
 import { volumeError } from "../volume/errors.ts";
 import { EventLog } from "./events.ts";
 import { Log } from "./log.ts";
@@ -63,6 +64,7 @@ export const makeRecord = (id: string, body: object = {}, more: Partial<Containe
   request: parseCreateRequest({ Image: "busybox:1.35", Cmd: ["sleep", "1000"], ...body }),
   image: { id: imageId, reference: "busybox:1.35" },
   command: ["sleep", "1000"],
+  endpoints: [],
   state: { status: "created" },
   restarts: 0,
   ...more,
@@ -214,7 +216,7 @@ export class World implements AsyncDisposable {
         onEvent: () => () => {},
         ...images,
       },
-      networks: { find: () => undefined, list: () => [] },
+      networks: { find: (name) => (name === "bridge" ? testNetwork : undefined), list: () => [] },
       volumes: {
         find: () => undefined,
         get: (name) => {

@@ -1,64 +1,95 @@
-/** IPv4 addresses as numbers of 32 bits, and subnets of them. */
-import { isIPv4 } from "node:net";
+/** Addresses of both families as numbers, and subnets of them. */
+import { isIPv4, isIPv6 } from "node:net";
+
+export type Family = 4 | 6;
+
+export interface Address {
+  readonly family: Family;
+  readonly value: bigint;
+}
 
 export interface Subnet {
-  readonly network: number;
+  readonly family: Family;
+  /** Its first address. */
+  readonly network: bigint;
   /** In bits. */
   readonly prefix: number;
 }
 
-/** Undefined for anything but dotted IPv4. */
-export const parseAddress = (text: string): number | undefined =>
-  isIPv4(text) ? text.split(".").reduce((address, byte) => address * 256 + Number(byte), 0) : undefined;
+const bitsOf = { 4: 32, 6: 128 } as const;
 
-export const formatAddress = (address: number): string =>
-  [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join(".");
+const fromGroups = (groups: readonly number[], bits: bigint): bigint =>
+  groups.reduce((value, group) => (value << bits) | BigInt(group), 0n);
 
-const sizeOf = (subnet: Subnet): number => 2 ** (32 - subnet.prefix);
+/** An address of eight groups; the last four bytes may be written like IPv4. */
+const parseGroups = (text: string): bigint => {
+  const groups = (part: string | undefined): number[] =>
+    (part ?? "").split(":").flatMap((word) => {
+      if (word === "") return [];
+      if (!word.includes(".")) return [Number.parseInt(word, 16)];
+      const [a = 0, b = 0, c = 0, d = 0] = word.split(".").map(Number);
+      return [a * 256 + b, c * 256 + d];
+    });
+  const [before, after] = text.split("::");
+  const [first, last] = [groups(before), groups(after)];
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => 0);
+  return fromGroups([...first, ...zeros, ...last], 16n);
+};
 
-const hasAddress = (subnet: Subnet, address: number): boolean =>
-  address >= subnet.network && address < subnet.network + sizeOf(subnet);
-
-export const overlaps = (a: Subnet, b: Subnet): boolean => hasAddress(a, b.network) || hasAddress(b, a.network);
-
-export const gatewayOf = (subnet: Subnet): number => subnet.network + 1;
-
-/** The first subnet of each pool, the number of them, and their prefix: Docker's `default-address-pools`. */
-const pools = [
-  { first: "172.17.0.0", count: 15, prefix: 16 },
-  { first: "192.168.0.0", count: 16, prefix: 20 },
-] as const;
-
-/** The subnets that a network may be given, in the order in which they are tried. */
-export const defaultSubnets: readonly Subnet[] = pools.flatMap(({ first, count, prefix }) =>
-  Array.from({ length: count }, (_, index) => ({
-    network: parseAddress(first)! + index * 2 ** (32 - prefix),
-    prefix,
-  })),
-);
-
-/**
- * The first address after the last one given out that is free, round and round, so that an address comes back as late
- * as possible; undefined when all are taken. Never the network's own, the gateway's or the broadcast address.
- */
-export const findAddress = (
-  subnet: Subnet,
-  last: number,
-  isTaken: (address: number) => boolean,
-): number | undefined => {
-  const first = gatewayOf(subnet) + 1;
-  const count = sizeOf(subnet) - 3;
-  const start = last >= first && last < first + count ? last + 1 - first : 0;
-  for (let step = 0; step < count; step++) {
-    const address = first + ((start + step) % count);
-    if (!isTaken(address)) return address;
-  }
+/** Undefined for anything but an address: no prefix, no zone. */
+export const parseAddress = (text: string): Address | undefined => {
+  if (isIPv4(text)) return { family: 4, value: fromGroups(text.split(".").map(Number), 8n) };
+  if (isIPv6(text) && !text.includes("%")) return { family: 6, value: parseGroups(text) };
   return undefined;
 };
 
+/** The shortest form, as RFC 5952 has it. */
+export const formatAddress = ({ family, value }: Address): string => {
+  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join(".");
+  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(112 - index * 16)) & 0xffffn).toString(16));
+  const text = groups.join(":");
+  const [longest] = [...text.matchAll(/(?:^|(?<=:))0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length);
+  if (longest === undefined) return text;
+  return `${text.slice(0, longest.index).replace(/:$/, "")}::${text.slice(longest.index + longest[0].length).replace(/^:/, "")}`;
+};
+
+/** In the network's order: 4 or 16. */
+export const bytesOf = ({ family, value }: Address): Uint8Array => {
+  const bytes = new Uint8Array(bitsOf[family] / 8);
+  for (let index = bytes.length - 1, rest = value; index >= 0; index--, rest >>= 8n) bytes[index] = Number(rest & 255n);
+  return bytes;
+};
+
+/** The bytes of an address that was parsed before. */
+export const addressBytes = (text: string): Uint8Array => {
+  const address = parseAddress(text);
+  if (address === undefined) throw new TypeError(`not an address: ${text}`);
+  return bytesOf(address);
+};
+
+export const sizeOf = ({ family, prefix }: Subnet): bigint => 1n << BigInt(bitsOf[family] - prefix);
+
+export const hasAddress = (subnet: Subnet, { family, value }: Address): boolean =>
+  family === subnet.family && value >= subnet.network && value < subnet.network + sizeOf(subnet);
+
+const firstOf = ({ family, network }: Subnet): Address => ({ family, value: network });
+
+export const overlaps = (a: Subnet, b: Subnet): boolean => hasAddress(a, firstOf(b)) || hasAddress(b, firstOf(a));
+
+/** `172.18.0.0/16`; bits behind the prefix are cut off. */
+export const parseSubnet = (text: string): Subnet | undefined => {
+  const [, written = "", bits = ""] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const address = parseAddress(written);
+  const prefix = Number(bits);
+  if (address === undefined || bits === "" || prefix > bitsOf[address.family]) return undefined;
+  const shift = BigInt(bitsOf[address.family] - prefix);
+  return { family: address.family, network: (address.value >> shift) << shift, prefix };
+};
+
+export const formatSubnet = (subnet: Subnet): string => `${formatAddress(firstOf(subnet))}/${subnet.prefix}`;
+
 /** A locally administered MAC that follows from the address: whoever knew the address's last owner need not ask again. */
-export const macOf = (address: number): Uint8Array =>
-  Uint8Array.of(0x02, 0x42, address >>> 24, address >>> 16, address >>> 8, address);
+export const macOf = (address: Address): Uint8Array => Uint8Array.of(0x02, 0x42, ...bytesOf(address).slice(-4));
 
 export const formatMac = (mac: Uint8Array): string =>
   Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":");

@@ -1,101 +1,130 @@
-/** What must be there before any container is connected: the bridge, the firewall's table, forwarding. */
-import { addElements, deleteTable } from "../kernel/netlink/nftables.ts";
-import { addAddress, addBridge, deleteLink, setHairpin, setMaster, setUp } from "../kernel/netlink/rtnetlink.ts";
+/** What must be there before any container is connected: the bridges, the firewall's tables, forwarding. */
+import { addElements, deleteTable, type Table } from "../kernel/netlink/nftables.ts";
+import {
+  addAddress,
+  addBridge,
+  deleteLink,
+  isolate,
+  setAlias,
+  setHairpin,
+  setMaster,
+  setUp,
+} from "../kernel/netlink/rtnetlink.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
-import { macOf, parseAddress, type Subnet } from "./addresses.ts";
+import { addressBytes, macOf, parseAddress, parseSubnet } from "./addresses.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { apartElements, networkElements, portElements, tableChanges } from "./firewall.ts";
+import { addNetwork, apartElements, portElements, tableChanges } from "./firewall.ts";
 import type { NetworkHost } from "./host.ts";
-import { firewallStep, interfaceIndex, routeStep, tolerated } from "./steps.ts";
+import type { Pool } from "./pools.ts";
+import type { NetworkRecord } from "./record.ts";
+import { firewallStep, routeStep, settingStep } from "./steps.ts";
 
-export interface Bridge {
-  readonly name: string;
-  readonly subnet: Subnet;
-  readonly gateway: number;
-  readonly mtu: number;
+const plan = (outside: readonly Step[]): Plan => ({ outside, inside: [], after: [] });
+const families = ["ip", "ip6"] as const;
+
+/** Holds afterwards: neither bridges nor tables are there. Forwarding stays on: others may have come to need it. */
+export const planRemoval = (bridges: readonly string[], host: NetworkHost): Plan =>
+  plan([...bridges.map(removeStep), ...families.map((family) => deleteTableStep({ family, name: host.name }))]);
+
+const removeStep = (bridge: string): Step => routeStep(`the bridge ${bridge} is gone`, [deleteLink(bridge)], "ENODEV");
+
+const deleteTableStep = (table: Table): Step =>
+  firewallStep(`there is no table ${table.family} ${table.name} in the firewall`, [deleteTable(table)], "ENOENT");
+
+/** What is on the host already. */
+export interface FoundLinks {
+  /** The number of the interface of this name. */
+  index(name: string): number | undefined;
+  /** Bridges of ours, whose networks are no more. */
+  readonly orphans: readonly string[];
 }
 
-/** Holds afterwards: neither the bridge nor the table is there. Forwarding stays on: others may have come to need it. */
-export const planRemoval = (bridge: string, host: NetworkHost): Plan => ({
-  outside: [
-    routeStep(`the bridge ${bridge} is gone`, [deleteLink(bridge)], "ENODEV"),
-    { ...firewallStep("the firewall's table is gone", [deleteTable(host.name)]), tolerate: tolerated(["ENOENT"]) },
-  ],
-  inside: [],
-  after: [],
-});
-
 /**
- * Holds afterwards: the bridge is up with its address, the table is as it shall be, with the ports of `endpoints` in
- * it, and the host passes packets on. `found` is the number of an interface of the bridge's name that is there already.
+ * Holds afterwards: the bridges of these networks, and no others, are up with their addresses; the tables are as they
+ * shall be, with the ports of `endpoints` in them; and the host passes packets on.
  */
-export const planBridge = (
-  bridge: Bridge,
+export const planNetworks = (
+  networks: readonly NetworkRecord[],
   endpoints: readonly Endpoint[],
   host: NetworkHost,
-  found: number | undefined,
+  found: FoundLinks,
 ): Plan => {
-  const index = interfaceIndex(bridge.gateway);
-  const isOurs = found === index;
-  return {
-    outside: [
-      ...(found === undefined || isOurs
-        ? []
-        : [routeStep(`${bridge.name} is not the bridge that pier made`, [deleteLink(bridge.name)])]),
-      routeStep(
-        `the bridge ${bridge.name} exists`,
-        [addBridge({ name: bridge.name, index, mac: macOf(bridge.gateway), mtu: bridge.mtu })],
-        "EEXIST",
-      ),
-      ...bridgeSettings(bridge.name),
-      routeStep(
-        "the bridge is up and has the gateway's address",
-        [setUp(index), addAddress(index, bridge.gateway, bridge.subnet.prefix)],
-        "EEXIST",
-      ),
-      ...(isOurs ? [] : endpoints.map((endpoint) => attachStep(endpoint, index))),
-      firewallStep("the firewall's table is as it shall be", [
-        ...tableChanges(host.name),
-        ...networkElements(host.name, bridge.name, bridge.subnet),
-        ...apartElements(host.name, host.apart),
-        ...endpoints.flatMap((endpoint) => portElements(host.name, endpoint.address, endpoint.ports, addElements)),
-      ]),
-      settingStep("ipv4/ip_forward", "1", "the host passes packets on between its networks and the containers"),
-    ],
-    inside: [],
-    after: [],
+  const bridged = networks.filter(({ driver }) => driver === "bridge");
+  const hasIpv6 = host.ipv6 && bridged.some(({ ipv6 }) => ipv6 !== undefined);
+  const tableStep = (family: Table["family"]): Step => {
+    const table = { family, name: host.name };
+    return firewallStep(`the firewall's table ${family} ${host.name} is as it shall be`, [
+      ...tableChanges(table),
+      ...bridged.flatMap((network) => addNetwork(table, network)),
+      ...apartElements(table, host.apart),
+      ...(family === "ip"
+        ? endpoints.flatMap(({ address, ports }) => portElements(table, address, ports, addElements))
+        : []),
+    ]);
   };
+  return plan([
+    ...found.orphans.map(removeStep),
+    ...bridged.flatMap((network) => [
+      ...bridgeSteps(network, host, found.index(network.interface)),
+      ...(found.index(network.interface) === network.index
+        ? []
+        : endpoints.filter(({ networkId }) => networkId === network.id).map(attachStep)),
+    ]),
+    tableStep("ip"),
+    ...(hasIpv6 ? [tableStep("ip6")] : host.ipv6 ? [deleteTableStep({ family: "ip6", name: host.name })] : []),
+    settingStep("ipv4/ip_forward", "1", "the host passes packets on between its networks and the containers"),
+    ...(hasIpv6 ? [settingStep("ipv6/conf/all/forwarding", "1", "the same of IPv6")] : []),
+  ]);
 };
 
-const settingStep = (name: string, value: string, why: string): Step => ({
-  step: "write",
-  path: `/proc/sys/net/${name}`,
-  content: new TextEncoder().encode(value),
-  why,
-});
+/** By this the bridges of a daemon are found again, whatever they are called. */
+export const bridgeMark = (host: Pick<NetworkHost, "name">, networkId: string): string =>
+  `${host.name} network ${networkId}`;
+
+const bridgeSteps = (network: NetworkRecord, host: NetworkHost, found: number | undefined): Step[] => {
+  const { interface: name, index, mtu, ipv4, ipv6 } = network;
+  const own = parseAddress(ipv4?.gateway || ipv6?.gateway || "") ?? { family: 4, value: BigInt(index) };
+  const addresses = [ipv4, ipv6].filter((pool) => pool !== undefined && pool.gateway !== "");
+  return [
+    ...(found === undefined || found === index
+      ? []
+      : [routeStep(`${name} is not the bridge that pier made`, [deleteLink(name)])]),
+    routeStep(`the bridge ${name} exists`, [addBridge({ name, index, mac: macOf(own), mtu })], "EEXIST"),
+    ...bridgeSettings(name, ipv6 !== undefined),
+    routeStep(`the bridge ${name} is up, and marked as ours`, [
+      setUp(index),
+      setAlias(index, bridgeMark(host, network.id)),
+    ]),
+    ...addresses.map((pool) => gatewayStep(index, pool!)),
+  ];
+};
+
+const gatewayStep = (index: number, { gateway, subnet }: Pool): Step =>
+  routeStep(
+    `the bridge has the gateway's address ${gateway}`,
+    [addAddress(index, addressBytes(gateway), parseSubnet(subnet)!.prefix)],
+    "EEXIST",
+  );
 
 /**
- * Set before the bridge has an address. With IPv6 off on it, no container's router advertisement reaches the host
- * (CVE-2020-13401); route_localnet would let containers reach what listens on the host's loopback (CVE-2020-8558).
+ * Set before the bridge has an address. No container's router advertisement changes the host's routes (CVE-2020-13401);
+ * route_localnet would let containers reach what listens on the host's loopback (CVE-2020-8558).
  */
-const bridgeSettings = (bridge: string): Step[] => [
+const bridgeSettings = (bridge: string, ipv6: boolean): Step[] => [
   // Without IPv6 in the kernel there is no such setting.
-  {
-    ...settingStep(`ipv6/conf/${bridge}/accept_ra`, "0", "the host believes no container about routes"),
-    tolerate: tolerated(["ENOENT"]),
-  },
-  {
-    ...settingStep(`ipv6/conf/${bridge}/disable_ipv6`, "1", "the bridge has no IPv6"),
-    tolerate: tolerated(["ENOENT"]),
-  },
+  settingStep(`ipv6/conf/${bridge}/accept_ra`, "0", "the host believes no container about routes", "ENOENT"),
+  settingStep(
+    `ipv6/conf/${bridge}/disable_ipv6`,
+    ipv6 ? "0" : "1",
+    ipv6 ? "the bridge has IPv6" : "the bridge has no IPv6",
+    "ENOENT",
+  ),
   settingStep(`ipv4/conf/${bridge}/route_localnet`, "0", "containers do not reach the host's loopback"),
 ];
 
-const attachStep = (endpoint: Endpoint, bridge: number): Step => {
-  const index = interfaceIndex(parseAddress(endpoint.address)!);
-  return routeStep(
-    `the running container at ${endpoint.address} is at the bridge again`,
-    [setMaster(index, bridge), setHairpin(index)],
+const attachStep = ({ address, address6, hostIndex, bridgeIndex, isolated }: Endpoint): Step =>
+  routeStep(
+    `the running container at ${address || address6} is at the bridge again`,
+    [setMaster(hostIndex, bridgeIndex), setHairpin(hostIndex), ...(isolated ? [isolate(hostIndex)] : [])],
     "ENODEV",
   );
-};

@@ -1,4 +1,4 @@
-/** What it means when a step of an endpoint's plan fails. */
+/** What it means when a step of the endpoints' plan fails. */
 import type { PierError } from "../base/errors.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Step } from "../kernel/steps.ts";
@@ -13,9 +13,9 @@ export type NetworkFailure =
   | { readonly kind: "taken"; readonly port: PublishedPort; readonly error: PierError }
   | { readonly kind: "final"; readonly error: PierError };
 
-/** The failure of a step that belongs to the endpoint's outside steps; undefined for one that does not. */
+/** The failure of a step that belongs to the outside steps of the endpoints; undefined for one that does not. */
 export const explainNetworkFailure = (
-  endpoint: Endpoint,
+  endpoints: readonly Endpoint[],
   container: string,
   step: Step,
   errno: number,
@@ -23,8 +23,9 @@ export const explainNetworkFailure = (
 ): NetworkFailure | undefined => {
   if (step.step === "netlink") return explainNetlink(errno);
   if (step.step !== "bindPort") return undefined;
-  const port = endpoint.ports.find((one) => slotOf(one) === step.slot);
-  if (port === undefined) return undefined;
+  const endpoint = endpoints.find(({ ports }) => ports.some((one) => slotOf(one) === step.slot));
+  const port = endpoint?.ports.find((one) => slotOf(one) === step.slot);
+  if (endpoint === undefined || port === undefined) return undefined;
   // Docker's words: scripts look for "address already in use".
   const reason = `failed to bind host port for ${port.hostAddress}:${port.hostPort}:${endpoint.address}:${port.containerPort}/${port.protocol}: ${errnoMessage(errno)}`;
   const error = networkError("connectFailed", { name: container, id: endpoint.id, reason }, cause);

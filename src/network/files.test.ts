@@ -7,7 +7,7 @@ const hosts = (change: Partial<HostsRequest>): string =>
     mode: "bridge",
     hostname: "0123456789ab",
     domainname: "",
-    address: "172.17.0.2",
+    addresses: ["172.17.0.2"],
     extraHosts: [],
     hostGateway: "172.17.0.1",
     hostFile: "127.0.0.1 localhost\n10.0.0.1 machine",
@@ -50,12 +50,12 @@ test("a full name comes with its first part", () => {
 });
 
 test("without a network there is no own name, without IPv6 no name of it", () => {
-  assert.equal(hosts({ mode: "none", address: "", ipv6: false }), "127.0.0.1\tlocalhost\n");
+  assert.equal(hosts({ mode: "none", addresses: [], ipv6: false }), "127.0.0.1\tlocalhost\n");
 });
 
 test("in the host's network the host's names hold, and those asked for", () => {
   assert.equal(
-    hosts({ mode: "host", address: "", extraHosts: ["db:10.1.2.3"] }),
+    hosts({ mode: "host", addresses: [], extraHosts: ["db:10.1.2.3"] }),
     "127.0.0.1 localhost\n10.0.0.1 machine\n10.1.2.3\tdb\n",
   );
   assert.equal(hostnameFile("web"), "web\n");

@@ -1,14 +1,14 @@
 /** The files about names that a container gets from outside: `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf`. */
 import { isIPv4 } from "node:net";
 
-export type NetworkMode = "none" | "host" | "bridge";
+export type NetworkMode = "none" | "host" | "bridge" | "container";
 
 export interface HostsRequest {
   readonly mode: NetworkMode;
   readonly hostname: string;
   readonly domainname: string;
-  /** The container's own address; "" where it has none of its own. */
-  readonly address: string;
+  /** The container's own addresses; none where it has none of its own. */
+  readonly addresses: readonly string[];
   /** `name:address` or `name:host-gateway`. */
   readonly extraHosts: readonly string[];
   /** What `host-gateway` stands for. */
@@ -37,8 +37,8 @@ export const hostsFile = (request: HostsRequest): string => {
       ? hostFile + (hostFile === "" || hostFile.endsWith("\n") ? "" : "\n")
       : loopbackHosts + (request.ipv6 ? loopbackHosts6 : "");
   const extra = request.extraHosts.map((entry) => extraHostLine(entry, request.hostGateway));
-  const own = request.address === "" ? "" : `${request.address}\t${ownNames(request)}\n`;
-  return known + extra.join("") + own;
+  const own = request.addresses.map((address) => `${address}\t${ownNames(request)}\n`);
+  return [known, ...extra, ...own].join("");
 };
 
 const extraHostLine = (entry: string, hostGateway: string): string => {

@@ -1,8 +1,10 @@
 /**
  * The nftables table `pier`: base chains made once, and sets and maps for what changes. Publishing a port is one element
- * of a map. Nothing in it names a single network or container but its elements.
+ * of a map, a network one element of a few sets. Nothing in it names a single network or container but its elements.
+ * There is one for IPv4, and one like it for IPv6.
  */
 import {
+  type AddressFamily,
   accept,
   back,
   ctState,
@@ -16,15 +18,13 @@ import {
   interfaceName,
   isEqual,
   isLocalDestination,
-  isNotEqual,
   jump,
   lookup,
   masquerade,
   meta,
-  namePrefix,
   sourceAddress,
 } from "../kernel/netlink/expressions.ts";
-import { be16, be32, type Message } from "../kernel/netlink/message.ts";
+import { be16, type Message } from "../kernel/netlink/message.ts";
 import {
   addChain,
   addElements,
@@ -32,114 +32,163 @@ import {
   addSet,
   addTable,
   concatenation,
+  type DataType,
   flushChain,
   flushSet,
   type Hook,
+  rangeElements,
   type SetElement,
   type SetShape,
-  subnetElements,
+  type Table,
 } from "../kernel/netlink/nftables.ts";
-import { parseAddress, type Subnet } from "./addresses.ts";
+import { addressBytes, bytesOf, parseSubnet, sizeOf } from "./addresses.ts";
 import type { PublishedPort } from "./endpoint.ts";
+import type { NetworkRecord } from "./record.ts";
 
-const sets = {
-  /** The subnets of our networks. */
-  subnets: { key: ["ipv4Address"], interval: true },
-  /** Pairs of bridges between which packets may pass: each network with itself. */
-  bridged: { key: ["interfaceName", "interfaceName"] },
-  /** The host's interfaces that were there when pier turned forwarding on: nothing is passed on between them. */
-  apart: { key: ["interfaceName"] },
-  /** Ports of every address of the host. */
-  published: { key: ["protocol", "port"], value: ["ipv4Address", "port"] },
-  /** Ports of one address of the host. */
-  publishedAt: { key: ["ipv4Address", "protocol", "port"], value: ["ipv4Address", "port"] },
-  /** Ports of the loopback addresses, which no packet from outside may reach. */
-  loopback: { key: ["ipv4Address", "protocol", "port"] },
-} as const satisfies Record<string, SetShape>;
-type SetName = keyof typeof sets;
-const setNames = Object.keys(sets) as SetName[];
+const setsFor = (address: DataType) =>
+  ({
+    /** The subnets of our networks. */
+    subnets: { key: [address], interval: true },
+    /** Those of them that the host's address stands for outside. */
+    masqueraded: { key: [address], interval: true },
+    /** Our bridges. */
+    bridges: { key: ["interfaceName"] },
+    /** The bridges of internal networks. */
+    internal: { key: ["interfaceName"] },
+    /** Pairs of bridges between which packets may pass: each network with itself, unless its containers are kept apart. */
+    bridged: { key: ["interfaceName", "interfaceName"] },
+    /** The host's interfaces that were there when pier turned forwarding on: nothing is passed on between them. */
+    apart: { key: ["interfaceName"] },
+    /** Ports of every address of the host. */
+    published: { key: ["protocol", "port"], value: [address, "port"] },
+    /** Ports of one address of the host. */
+    publishedAt: { key: [address, "protocol", "port"], value: [address, "port"] },
+    /** Ports of the loopback addresses, which no packet from outside may reach. */
+    loopback: { key: [address, "protocol", "port"] },
+  }) as const satisfies Record<string, SetShape>;
+const sets = { ip: setsFor("ipv4Address"), ip6: setsFor("ipv6Address") };
+type SetName = keyof (typeof sets)["ip"];
+const setNames = Object.keys(sets.ip) as SetName[];
 
-const set = (name: SetName, options: { from?: number; to?: number } = {}): Expression => lookup(name, options);
+const set = (name: SetName, options: { from?: number; to?: number; isNot?: boolean } = {}): Expression =>
+  lookup(name, options);
 const isFromLoopback = [meta("iifname"), isEqual(interfaceName("lo"))];
-const destination = [destinationAddress(0), meta("l4proto", 1), destinationPort(2)];
+const isFromOurs = [meta("iifname"), set("bridges")];
+const isToOurs = [meta("oifname"), set("bridges")];
 
 interface Chain {
   readonly hook?: Hook;
   readonly rules: readonly (readonly Expression[])[];
 }
 
-/** A chain stands above those that jump to it. The names of all our bridges begin alike: one rule serves all of them. */
-const chainsFor = (isOurs: Expression, isNotOurs: Expression): Readonly<Record<string, Chain>> => ({
-  // Before anything is rewritten: what is not published, or only on a loopback address, cannot be reached by a
-  // neighbour who sends us packets for it (moby#41872, moby#45610, CVE-2020-8558), also where another program has set
-  // route_localnet. From here on, only ports that were published lead to containers.
-  guard: {
-    hook: { type: "filter", hook: "prerouting", priority: -300 },
-    rules: [
-      [...isFromLoopback, accept],
-      [...destination, set("loopback"), drop],
-      [meta("iifname"), isOurs, accept],
-      [destinationAddress(), set("subnets"), drop],
-    ],
-  },
-  // Loopback addresses are served by the keeper's relay: rewritten here, they would need route_localnet.
-  publish: {
-    rules: [
-      [destinationAddress(), isEqual(Uint8Array.of(127)), back],
-      [...destination, set("publishedAt", { to: 0 }), destinationNat()],
-      [...isLocalDestination(), meta("l4proto"), destinationPort(1), set("published", { to: 0 }), destinationNat()],
-    ],
-  },
-  prerouting: { hook: { type: "nat", hook: "prerouting", priority: -100 }, rules: [[jump("publish")]] },
-  output: { hook: { type: "nat", hook: "output", priority: -100 }, rules: [[jump("publish")]] },
-  // Inside a subnet only what came through a published port: the other container would answer past us.
-  postrouting: {
-    hook: { type: "nat", hook: "postrouting", priority: 100 },
-    rules: [
-      [sourceAddress(), set("subnets"), meta("oifname"), isNotOurs, masquerade],
-      [
-        sourceAddress(),
-        set("subnets"),
-        destinationAddress(),
-        set("subnets"),
-        ...hasCt("status", ctStatus.dnat),
-        masquerade,
+/** How many registers an address takes, and what loopback addresses begin with. */
+const shapes = {
+  ip: { registers: 1, loopback: Uint8Array.of(127) },
+  ip6: { registers: 4, loopback: addressBytes("::1") },
+} as const;
+
+/** A chain stands above those that jump to it. One rule serves all networks: what they are is in the sets. */
+const chainsFor = (family: AddressFamily): Readonly<Record<string, Chain>> => {
+  const { registers, loopback } = shapes[family];
+  const target = [destinationAddress(family), meta("l4proto", registers), destinationPort(registers + 1)];
+  return {
+    // Before anything is rewritten: what is not published, or only on a loopback address, cannot be reached by a
+    // neighbour who sends us packets for it (moby#41872, moby#45610, CVE-2020-8558), also where another program has set
+    // route_localnet. From here on, only ports that were published lead to containers.
+    guard: {
+      hook: { type: "filter", hook: "prerouting", priority: -300 },
+      rules: [
+        [...isFromLoopback, accept],
+        [...target, set("loopback"), drop],
+        [...isFromOurs, accept],
+        [destinationAddress(family), set("subnets"), drop],
       ],
-    ],
-  },
-  forward: {
-    hook: { type: "filter", hook: "forward", priority: 0 },
-    rules: [
-      [...hasCt("state", ctState.established | ctState.related), accept],
-      [meta("iifname", 0), meta("oifname", 4), set("bridged"), accept],
-      [meta("oifname"), isOurs, ...hasCt("status", ctStatus.dnat), accept],
-      [meta("oifname"), isOurs, drop],
-      [meta("iifname"), set("apart"), meta("oifname"), set("apart"), drop],
-    ],
-  },
-});
+    },
+    // Loopback addresses are served by the keeper's relay: rewritten here, they would need route_localnet.
+    publish: {
+      rules: [
+        [destinationAddress(family), isEqual(loopback), back],
+        [...target, set("publishedAt", { to: 0 }), destinationNat(family)],
+        [
+          ...isLocalDestination(),
+          meta("l4proto"),
+          destinationPort(1),
+          set("published", { to: 0 }),
+          destinationNat(family),
+        ],
+      ],
+    },
+    prerouting: { hook: { type: "nat", hook: "prerouting", priority: -100 }, rules: [[jump("publish")]] },
+    output: { hook: { type: "nat", hook: "output", priority: -100 }, rules: [[jump("publish")]] },
+    // Inside a subnet only what came through a published port: the other container would answer past us.
+    postrouting: {
+      hook: { type: "nat", hook: "postrouting", priority: 100 },
+      rules: [
+        [sourceAddress(family), set("masqueraded"), meta("oifname"), set("bridges", { isNot: true }), masquerade],
+        [
+          sourceAddress(family),
+          set("subnets"),
+          destinationAddress(family),
+          set("subnets"),
+          ...hasCt("status", ctStatus.dnat),
+          masquerade,
+        ],
+      ],
+    },
+    forward: {
+      hook: { type: "filter", hook: "forward", priority: 0 },
+      rules: [
+        [...hasCt("state", ctState.established | ctState.related), accept],
+        [meta("iifname", 0), meta("oifname", 4), set("bridged"), accept],
+        [meta("iifname"), set("internal"), drop],
+        [...isToOurs, ...hasCt("status", ctStatus.dnat), accept],
+        [...isToOurs, drop],
+        [meta("iifname"), set("apart"), meta("oifname"), set("apart"), drop],
+      ],
+    },
+  };
+};
 
-/** The table of this name with its chains and empty sets; whatever was in it before is gone. */
-export const tableChanges = (table: string): Message[] => [
+/** The table with its chains and empty sets; whatever was in it before is gone. */
+export const tableChanges = (table: Table): Message[] => [
   addTable(table),
-  ...setNames.flatMap((name, index) => [addSet(table, name, index + 1, sets[name]), flushSet(table, name)]),
-  ...Object.entries(chainsFor(isEqual(namePrefix(table)), isNotEqual(namePrefix(table)))).flatMap(
-    ([name, { hook, rules }]) => [
-      addChain(table, name, hook),
-      flushChain(table, name),
-      ...rules.map((expressions) => addRule(table, name, expressions)),
-    ],
-  ),
+  ...setNames.flatMap((name, index) => [
+    addSet(table, name, index + 1, sets[table.family][name]),
+    flushSet(table, name),
+  ]),
+  ...Object.entries(chainsFor(table.family)).flatMap(([name, { hook, rules }]) => [
+    addChain(table, name, hook),
+    flushChain(table, name),
+    ...rules.map((expressions) => addRule(table, name, expressions)),
+  ]),
 ];
 
-/** A network's packets are passed on among its own, and masqueraded elsewhere. */
-export const networkElements = (table: string, bridge: string, subnet: Subnet): Message[] => [
-  addElements(table, "subnets", subnetElements(subnet.network, subnet.prefix)),
-  addElements(table, "bridged", [{ key: concatenation(interfaceName(bridge), interfaceName(bridge)) }]),
-];
+/** A network's packets are passed on among its own, and masqueraded elsewhere, as far as it is to be. */
+export const addNetwork = (table: Table, network: NetworkRecord): Message[] => {
+  const { interface: bridge, ipv4, ipv6, internal, icc, masquerade: isMasqueraded } = network;
+  const pool = table.family === "ip" ? ipv4 : ipv6;
+  const add = (name: SetName, elements: readonly SetElement[]): Message => addElements(table, name, elements);
+  const name = { key: interfaceName(bridge) };
+  const range = pool === undefined ? [] : subnetElements(pool.subnet);
+  return [
+    add("bridges", [name]),
+    ...(internal ? [add("internal", [name])] : []),
+    ...(icc ? [add("bridged", [{ key: concatenation(name.key, name.key) }])] : []),
+    ...(range.length === 0 ? [] : [add("subnets", range)]),
+    ...(range.length === 0 || internal || !isMasqueraded ? [] : [add("masqueraded", range)]),
+  ];
+};
+
+const subnetElements = (text: string): SetElement[] => {
+  const subnet = parseSubnet(text)!;
+  const { family, network } = subnet;
+  const end = network + sizeOf(subnet);
+  const isLast = end >> (family === 4 ? 32n : 128n) > 0n;
+  return rangeElements(bytesOf({ family, value: network }), isLast ? undefined : bytesOf({ family, value: end }));
+};
 
 /** Nothing is passed on between these interfaces. */
-export const apartElements = (table: string, interfaces: readonly string[]): Message[] =>
+export const apartElements = (table: Table, interfaces: readonly string[]): Message[] =>
   interfaces.length === 0
     ? []
     : [
@@ -158,19 +207,22 @@ const anyAddress = "0.0.0.0";
 
 const elementOf = (address: string, port: PublishedPort): { set: SetName; element: SetElement } => {
   const local = [Uint8Array.of(protocolNumber(port)), be16(port.hostPort)] as const;
-  const value = concatenation(be32(parseAddress(address)!), be16(port.containerPort));
+  const value = concatenation(addressBytes(address), be16(port.containerPort));
   if (port.hostAddress === anyAddress) return { set: "published", element: { key: concatenation(...local), value } };
-  const key = concatenation(be32(parseAddress(port.hostAddress)!), ...local);
+  const key = concatenation(addressBytes(port.hostAddress), ...local);
   if (isLoopback(port.hostAddress)) return { set: "loopback", element: { key } };
   return { set: "publishedAt", element: { key, value } };
 };
 
-/** One message for each set that the container's ports touch; made with `addElements` or `deleteElements`. */
+/** How elements are changed: with `addElements` or `deleteElements`. */
+type Change = (table: Table, set: string, elements: readonly SetElement[]) => Message;
+
+/** One message for each set that the container's ports touch. */
 export const portElements = (
-  table: string,
+  table: Table,
   address: string,
   ports: readonly PublishedPort[],
-  change: (table: string, set: string, elements: readonly SetElement[]) => Message,
+  change: Change,
 ): Message[] => {
   const elements = ports.map((port) => elementOf(address, port));
   return [...Map.groupBy(elements, ({ set }) => set)].map(([name, group]) =>

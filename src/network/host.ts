@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Subnet } from "./addresses.ts";
 import { type PortRange, parsePortRange } from "./ports.ts";
-import { parseNameserverRoutes, parseRoutes } from "./routes.ts";
+import { parseNameserverRoutes, parseRoutes, parseRoutes6 } from "./routes.ts";
 
 /** What of the host the plans depend on. */
 export interface NetworkHost {
@@ -23,10 +23,10 @@ const readIfThere = (path: string): string => {
   }
 };
 
-/** The subnets that a network of ours must not overlap with, but for those at `bridge` itself. */
-export const findForeignSubnets = (bridge: string): Subnet[] => [
-  ...parseRoutes(readIfThere("/proc/net/route"))
-    .filter((route) => route.interface !== bridge && route.subnet.prefix > 0)
+/** The subnets that a network of ours must not overlap with, but for those at interfaces of our own. */
+export const findForeignSubnets = (isOurs: (name: string) => boolean): Subnet[] => [
+  ...[...parseRoutes(readIfThere("/proc/net/route")), ...parseRoutes6(readIfThere("/proc/net/ipv6_route"))]
+    .filter((route) => !isOurs(route.interface) && route.subnet.prefix > 0)
     .map(({ subnet }) => subnet),
   ...parseNameserverRoutes(readIfThere("/etc/resolv.conf")),
 ];
@@ -42,6 +42,14 @@ export const findInterfaceIndex = (name: string): number | undefined => {
   const index = Number(readIfThere(`/sys/class/net/${name}/ifindex`));
   return index > 0 ? index : undefined;
 };
+
+/** The interfaces with such a mark, by it. */
+export const findMarkedInterfaces = (prefix: string): ReadonlyMap<string, string> =>
+  new Map(
+    readdirSync("/sys/class/net")
+      .map((name) => [readIfThere(`/sys/class/net/${name}/ifalias`).trim(), name] as const)
+      .filter(([mark]) => mark.startsWith(prefix)),
+  );
 
 export const hasInterface = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
 

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { Database } from "../base/database.ts";
 import { type ContainerId, newContainerId } from "../base/ids.ts";
-import type { ConnectRequest, PortRequest } from "./endpoint.ts";
+import { type ConnectRequest, type PortRequest, portsOf } from "./endpoint.ts";
 import { Networks } from "./networks.ts";
+import { blankAttachment } from "./stored.ts";
 
 const tcp = (hostPort: number): PortRequest => ({
   protocol: "tcp",
@@ -15,7 +16,8 @@ const tcp = (hostPort: number): PortRequest => ({
   hostPortFirst: hostPort,
   hostPortLast: hostPort,
 });
-const request = (...ports: PortRequest[]): ConnectRequest => ({ network: "bridge", macAddress: "", ports });
+const attachment = { ...blankAttachment, network: "bridge" };
+const request = (...ports: PortRequest[]): ConnectRequest => ({ attachments: [attachment], ports });
 /** No interface of this machine begins so. */
 const name = "pnet";
 
@@ -43,11 +45,12 @@ describe("networks", () => {
   });
 
   const addressOf = (container: ContainerId, ...ports: PortRequest[]): string =>
-    networks.connect(container, request(...ports)).address;
+    networks.connect(container, request(...ports))[0]!.address;
   const host = (address: string): number => Number(address.split(".")[3]);
 
   test("an endpoint says all that a plan and the API need", () => {
-    const endpoint = networks.connect(newContainerId(), request(tcp(8080)));
+    const [endpoint] = networks.connect(newContainerId(), request(tcp(8080)));
+    assert.ok(endpoint !== undefined);
     const gateway = networks.hostGateway();
     assert.match(endpoint.id, /^[0-9a-f]{64}$/);
     assert.equal(endpoint.network, "bridge");
@@ -93,36 +96,40 @@ describe("networks", () => {
     addressOf(newContainerId(), tcp(8080));
     const failed = newContainerId();
     assert.throws(() => addressOf(failed, tcp(8081), tcp(8080)), { status: 500 });
-    assert.throws(() => networks.connect(failed, { ...request(), network: "other" }), {
-      status: 404,
-      message: "network other not found",
-    });
+    assert.throws(
+      () => networks.connect(failed, { ...request(), attachments: [attachment, { ...attachment, network: "other" }] }),
+      {
+        status: 404,
+        message: "network other not found",
+      },
+    );
     assert.equal(networks.containers().length, 1);
     addressOf(newContainerId(), tcp(8081));
   });
 
   test("around a port that is somebody else's only where the request left a choice", () => {
     const free = newContainerId();
-    const { ports } = networks.connect(free, request(tcp(0)));
-    const again = networks.connectAround(free, ports);
-    assert.notEqual(again.ports[0]!.hostPort, ports[0]!.hostPort);
+    const ports = portsOf(networks.connect(free, request(tcp(0))));
+    const again = portsOf(networks.connectAround(free, ports));
+    assert.notEqual(again[0]!.hostPort, ports[0]!.hostPort);
     const fixed = newContainerId();
     const taken = networks.connect(fixed, request(tcp(8080)));
-    assert.throws(() => networks.connectAround(fixed, taken.ports), /port is already allocated/);
+    assert.throws(() => networks.connectAround(fixed, portsOf(taken)), /port is already allocated/);
     assert.deepEqual(networks.containers(), [free]);
   });
 
   test("a MAC that was asked for is the container's", () => {
-    const endpoint = networks.connect(newContainerId(), { ...request(), macAddress: "02:00:00:00:00:09" });
-    assert.equal(endpoint.mac, "02:00:00:00:00:09");
+    const attachments = [{ ...attachment, macAddress: "02:00:00:00:00:09" }];
+    const [endpoint] = networks.connect(newContainerId(), { ...request(), attachments });
+    assert.equal(endpoint!.mac, "02:00:00:00:00:09");
   });
 
   test("the default network keeps its identity and goes by both of its names", () => {
-    const { id, subnet } = networks.get("default");
+    const { id, ipv4 } = networks.get("default");
     reopen();
     networks.prepare();
     assert.equal(networks.get("bridge").id, id);
-    assert.deepEqual(networks.get("bridge").subnet, subnet);
+    assert.deepEqual(networks.get("bridge").ipv4, ipv4);
     assert.deepEqual(
       networks.list().map((network) => network.name),
       ["bridge"],

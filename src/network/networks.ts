@@ -3,114 +3,93 @@ import { randomBytes } from "node:crypto";
 import type { Database } from "../base/database.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { Plan } from "../kernel/steps.ts";
+import { formatAddress, formatSubnet, overlaps, parseSubnet, type Subnet } from "./addresses.ts";
+import { bridgeMark, planNetworks, planRemoval } from "./bridge.ts";
 import {
-  defaultSubnets,
-  findAddress,
-  formatAddress,
-  formatMac,
-  gatewayOf,
-  macOf,
-  overlaps,
-  parseAddress,
-  type Subnet,
-} from "./addresses.ts";
-import { type Bridge, planBridge, planRemoval } from "./bridge.ts";
-import type { ConnectRequest, Endpoint, PublishedPort } from "./endpoint.ts";
+  type Attachment,
+  type ConnectRequest,
+  type Endpoint,
+  mainEndpoint,
+  type PublishedPort,
+  portsOf,
+} from "./endpoint.ts";
 import { networkError } from "./errors.ts";
 import { keepApart } from "./forwarding.ts";
+import { withDefaultRoutes } from "./gateways.ts";
 import {
   findForeignSubnets,
   findInterfaceIndex,
+  findMarkedInterfaces,
   findMtu,
   findPortRange,
-  hasInterface,
   hasIpv6,
   type NetworkHost,
 } from "./host.ts";
-import { type NetworkSteps, planEndpoint } from "./plan.ts";
+import { Places } from "./places.ts";
+import { type NetworkSteps, planEndpoints } from "./plan.ts";
+import { defaultPools, findSubnet, firstAddress } from "./pools.ts";
 import { Ports } from "./ports.ts";
-import { hostInterfaceName } from "./steps.ts";
+import { defaultNetwork, type NetworkRecord } from "./record.ts";
+import { interfaceIndex } from "./steps.ts";
+import { NetworkStore } from "./store.ts";
+import { blankNetwork } from "./stored.ts";
 
-const defaultNetwork = "bridge";
-
-export interface NetworkRecord {
-  readonly name: string;
-  /** 64 hexadecimal digits. */
-  readonly id: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  readonly bridge: string;
-  readonly subnet: Subnet;
-  readonly mtu: number;
-  /** The address given out last. */
-  readonly last: number;
-}
-
-interface Held {
-  readonly container: ContainerId;
-  readonly endpoint: Endpoint;
-  readonly request: ConnectRequest;
-}
+/** The addresses that were chosen: those that were asked for say nothing about where to go on. */
+const lastOf = (network: NetworkRecord, asked: Attachment, place: Endpoint): Pick<NetworkRecord, "last" | "last6"> => ({
+  last: asked.address === "" ? place.address : network.last,
+  last6: asked.address6 === "" ? place.address6 : network.last6,
+});
 
 const newId = (): string => randomBytes(32).toString("hex");
 
 export class Networks {
-  readonly #database: Database;
-  readonly #ports: Ports;
+  readonly #store: NetworkStore;
+  readonly #ports = new Ports(findPortRange());
+  readonly #places: Places;
   /** What the plans need to know of the host. */
   readonly host: NetworkHost;
-  readonly #networks = new Map<string, NetworkRecord>();
-  readonly #held = new Map<ContainerId, Held>();
-  readonly #addresses = new Set<number>();
 
   /**
    * Holds afterwards: what was connected before still is. `name` is that of the firewall's table, and the beginning of
    * every interface's name; two daemons on one host need two.
    */
   static open(database: Database, name = "pier"): Networks {
-    database.exec(`
-      CREATE TABLE IF NOT EXISTS networks (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS endpoints (container TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
-    `);
     return new Networks(database, name);
   }
 
   private constructor(database: Database, name: string) {
-    this.#database = database;
-    this.#ports = new Ports(findPortRange());
+    this.#store = new NetworkStore(database);
+    this.#places = new Places(name);
     this.host = { name, ipv6: hasIpv6(), apart: keepApart(database) };
-    for (const { document } of database.all<{ document: string }>("SELECT document FROM networks")) {
-      const network = JSON.parse(document) as NetworkRecord;
-      this.#networks.set(network.name, network);
-    }
-    for (const { document } of database.all<{ document: string }>("SELECT document FROM endpoints")) {
-      this.#hold(JSON.parse(document) as Held);
+    for (const { endpoints } of this.#store.allHeld()) {
+      for (const endpoint of endpoints) this.#places.hold(endpoint);
+      this.#ports.hold(portsOf(endpoints));
     }
   }
 
   /**
-   * What to run when the daemon starts, and again when connecting fails because somebody took the bridge or the table
-   * away: afterwards both are there, with everything that is connected now.
+   * What to run when the daemon starts, and again when connecting fails because somebody took a bridge or the table
+   * away: afterwards all are there, with everything that is connected now.
    */
   prepare(): Plan {
-    const network = this.#settle();
-    const bridge: Bridge = {
-      name: network.bridge,
-      subnet: network.subnet,
-      gateway: gatewayOf(network.subnet),
-      mtu: network.mtu,
-    };
-    const endpoints = Array.from(this.#held.values(), ({ endpoint }) => endpoint);
-    return planBridge(bridge, endpoints, this.host, findInterfaceIndex(bridge.name));
+    this.#settle();
+    const endpoints = Array.from(this.#store.allHeld(), (held) => held.endpoints).flat();
+    const ours = new Set(this.list().map((network) => network.interface));
+    const orphans = [...findMarkedInterfaces(bridgeMark(this.host, "")).values()].filter((name) => !ours.has(name));
+    return planNetworks(this.list(), endpoints, this.host, { index: findInterfaceIndex, orphans });
   }
 
   /** What to run when the daemon leaves for good and nobody is connected: afterwards the host is as it was. */
   removal(): Plan {
-    return planRemoval(this.get(defaultNetwork).bridge, this.host);
+    const bridges = this.list().filter(({ driver }) => driver === "bridge");
+    return planRemoval(
+      bridges.map((network) => network.interface),
+      this.host,
+    );
   }
 
-  /** Holds afterwards: the container has an address and its ports, also for a daemon that comes after a crash. */
-  connect(container: ContainerId, request: ConnectRequest): Endpoint {
+  /** Holds afterwards: the container has addresses and its ports, also for a daemon that comes after a crash. */
+  connect(container: ContainerId, request: ConnectRequest): readonly Endpoint[] {
     this.release(container);
     return this.#connect(container, request, []);
   }
@@ -119,8 +98,8 @@ export class Networks {
    * What to do when a port turns out to be somebody else's: holds afterwards the same with another port, where the
    * request left a choice; else it is an error, and the container holds nothing.
    */
-  connectAround(container: ContainerId, avoid: readonly PublishedPort[]): Endpoint {
-    const held = this.#held.get(container);
+  connectAround(container: ContainerId, avoid: readonly PublishedPort[]): readonly Endpoint[] {
+    const held = this.#store.held(container);
     if (held === undefined) throw networkError("noSuchNetwork", { name: container });
     this.release(container);
     return this.#connect(container, held.request, avoid);
@@ -128,119 +107,103 @@ export class Networks {
 
   /** Holds afterwards: what the container had can be given to others. Comes after its plan's after lane has run. */
   release(container: ContainerId): void {
-    const held = this.#held.get(container);
+    const held = this.#store.held(container);
     if (held === undefined) return;
-    this.#database.run("DELETE FROM endpoints WHERE container = ?", container);
-    this.#held.delete(container);
-    this.#addresses.delete(parseAddress(held.endpoint.address)!);
-    this.#ports.release(held.endpoint.ports);
+    this.#store.release(container);
+    for (const endpoint of held.endpoints) this.#places.release(endpoint);
+    this.#ports.release(portsOf(held.endpoints));
   }
 
   /** The containers that hold an endpoint: after a crash, some may have ended long ago. */
   containers(): ContainerId[] {
-    return [...this.#held.keys()];
+    return Array.from(this.#store.allHeld(), ({ container }) => container);
   }
 
-  /** The container's place in its network, as long as it has one. */
-  endpoint(container: ContainerId): Endpoint | undefined {
-    return this.#held.get(container)?.endpoint;
+  /** The container's places in its networks, as long as it has any. */
+  endpoints(container: ContainerId): readonly Endpoint[] {
+    return this.#store.held(container)?.endpoints ?? [];
   }
 
-  find(name: string): NetworkRecord | undefined {
-    return this.#networks.get(name === "default" ? defaultNetwork : name);
+  find(reference: string): NetworkRecord | undefined {
+    return this.#store.find(reference);
   }
 
-  get(name: string): NetworkRecord {
-    const network = this.find(name);
-    if (network === undefined) throw networkError("noSuchNetwork", { name });
+  get(reference: string): NetworkRecord {
+    const network = this.find(reference);
+    if (network === undefined) throw networkError("noSuchNetwork", { name: reference });
     return network;
   }
 
   list(): readonly NetworkRecord[] {
-    return [...this.#networks.values()];
+    return this.#store.list();
   }
 
   /** What `host-gateway` stands for, in whatever network a container is. */
   hostGateway(): string {
-    return formatAddress(gatewayOf(this.get(defaultNetwork).subnet));
+    return this.get(defaultNetwork).ipv4?.gateway ?? "";
   }
 
-  plan(endpoint: Endpoint): NetworkSteps {
-    return planEndpoint(endpoint, this.host);
+  plan(endpoints: readonly Endpoint[]): NetworkSteps {
+    return planEndpoints(endpoints, this.host);
   }
 
   /** The default network with a subnet of its own: as long as nobody is connected, it gives way to the host's routes. */
-  #settle(): NetworkRecord {
-    const bridge = `${this.host.name}0`;
-    const known = this.#networks.get(defaultNetwork);
-    if (known !== undefined && this.#held.size > 0) return known;
-    const foreign = findForeignSubnets(bridge);
+  #settle(): void {
+    const known = this.find(defaultNetwork);
+    if (known !== undefined && this.#places.count(known.id) > 0) return;
+    const foreign = this.#foreignSubnets(known);
     const isFree = (subnet: Subnet): boolean => !foreign.some((other) => overlaps(subnet, other));
-    if (known !== undefined && isFree(known.subnet)) return known;
-    const subnet = defaultSubnets.find(isFree);
+    if (known?.ipv4 !== undefined && isFree(parseSubnet(known.ipv4.subnet)!)) return;
+    const subnet = findSubnet(defaultPools, 4, foreign);
     if (subnet === undefined) throw networkError("noSubnetLeft", {});
-    const network: NetworkRecord = {
+    const gateway = firstAddress(subnet);
+    this.#store.save({
+      ...blankNetwork,
       name: defaultNetwork,
       id: known?.id ?? newId(),
       created: known?.created ?? Date.now(),
-      bridge,
-      subnet,
+      driver: "bridge",
+      interface: `${this.host.name}0`,
+      index: interfaceIndex(gateway),
+      ipv4: { subnet: formatSubnet(subnet), gateway: formatAddress(gateway), range: "", auxiliary: {}, asked: false },
       mtu: findMtu(),
-      last: gatewayOf(subnet),
-    };
-    this.#save(network);
-    return network;
+      last: formatAddress(gateway),
+    });
   }
 
-  #connect(container: ContainerId, request: ConnectRequest, avoid: readonly PublishedPort[]): Endpoint {
-    const network = this.get(request.network);
-    const address = this.#findAddress(network);
-    const ports = this.#ports.take(request.ports, avoid);
-    const endpoint: Endpoint = {
-      id: newId(),
-      network: network.name,
-      networkId: network.id,
-      bridge: network.bridge,
-      interface: "eth0",
-      hostInterface: hostInterfaceName(this.host.name, address),
-      address: formatAddress(address),
-      prefix: network.subnet.prefix,
-      gateway: formatAddress(gatewayOf(network.subnet)),
-      mac: request.macAddress === "" ? formatMac(macOf(address)) : request.macAddress,
-      mtu: network.mtu,
-      ports,
-    };
-    const held: Held = { container, endpoint, request };
+  /** What a subnet must not overlap with: the host's routes, and the networks but for `own`. */
+  #foreignSubnets(own: NetworkRecord | undefined): Subnet[] {
+    const others = this.list().filter(({ id }) => id !== own?.id);
+    const bridges = new Set([`${this.host.name}0`, ...this.list().map((network) => network.interface)]);
+    const pools = others.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((pool) => pool !== undefined));
+    return [
+      ...findForeignSubnets((name) => bridges.has(name)),
+      ...pools.map(({ subnet }) => parseSubnet(subnet)).filter((subnet) => subnet !== undefined),
+    ];
+  }
+
+  #connect(container: ContainerId, request: ConnectRequest, avoid: readonly PublishedPort[]): readonly Endpoint[] {
+    const networks: NetworkRecord[] = [];
+    const places: Endpoint[] = [];
+    let ports: readonly PublishedPort[] = [];
     try {
-      this.#database.transaction(() => {
-        this.#database.run("INSERT INTO endpoints VALUES (?, ?)", container, JSON.stringify(held));
-        this.#save({ ...network, last: address });
-      });
+      for (const attachment of request.attachments) {
+        const network = this.get(attachment.network);
+        const place = this.#places.find(network, attachment, places);
+        this.#places.hold(place);
+        places.push(place);
+        networks.push({ ...network, ...lastOf(network, attachment, place) });
+      }
+      const routed = withDefaultRoutes(places);
+      ports = this.#ports.take(request.ports, avoid);
+      const main = mainEndpoint(routed);
+      const endpoints = routed.map((endpoint) => (endpoint === main ? { ...endpoint, ports } : endpoint));
+      this.#store.hold({ container, endpoints, request }, networks);
+      return endpoints;
     } catch (error) {
+      for (const place of places) this.#places.release(place);
       this.#ports.release(ports);
       throw error;
     }
-    this.#hold(held, { portsToo: false });
-    return endpoint;
-  }
-
-  /** An address whose last owner's interface is not gone yet (or whose namespace somebody holds on to) is taken too. */
-  #findAddress(network: NetworkRecord): number {
-    const isTaken = (address: number): boolean =>
-      this.#addresses.has(address) || hasInterface(hostInterfaceName(this.host.name, address));
-    const address = findAddress(network.subnet, network.last, isTaken);
-    if (address === undefined) throw networkError("noAddressLeft", { name: network.name });
-    return address;
-  }
-
-  #hold(held: Held, { portsToo } = { portsToo: true }): void {
-    this.#held.set(held.container, held);
-    this.#addresses.add(parseAddress(held.endpoint.address)!);
-    if (portsToo) this.#ports.hold(held.endpoint.ports);
-  }
-
-  #save(network: NetworkRecord): void {
-    this.#database.run("INSERT OR REPLACE INTO networks VALUES (?, ?)", network.name, JSON.stringify(network));
-    this.#networks.set(network.name, network);
   }
 }

@@ -1,14 +1,22 @@
 /** How a container is connected, as steps. */
 import { encodeForget } from "../kernel/netlink/conntrack.ts";
-import { be32 } from "../kernel/netlink/message.ts";
-import { addElements, deleteElements, encodeIsTable } from "../kernel/netlink/nftables.ts";
-import { addAddress, addDefaultRoute, addVeth, raiseLink, setHairpin, setUp } from "../kernel/netlink/rtnetlink.ts";
+import type { Message } from "../kernel/netlink/message.ts";
+import { addElements, deleteElements, encodeIsTable, type Table } from "../kernel/netlink/nftables.ts";
+import {
+  addAddress,
+  addDefaultRoute,
+  addVeth,
+  isolate,
+  raiseLink,
+  setHairpin,
+  setUp,
+} from "../kernel/netlink/rtnetlink.ts";
 import type { Step } from "../kernel/steps.ts";
-import { parseAddress, parseMac } from "./addresses.ts";
-import type { Endpoint, PublishedPort } from "./endpoint.ts";
+import { addressBytes, parseAddress, parseMac } from "./addresses.ts";
+import { type Endpoint, mainEndpoint, type PublishedPort } from "./endpoint.ts";
 import { portElements, protocolNumber } from "./firewall.ts";
 import type { NetworkHost } from "./host.ts";
-import { firewallStep, hostMac, interfaceIndex, netfilterStep, routeStep, tolerated } from "./steps.ts";
+import { firewallStep, hostMac, netfilterStep, routeStep, tolerated } from "./steps.ts";
 
 /** What a container's plan has about its network. */
 export interface NetworkSteps {
@@ -22,27 +30,26 @@ export interface NetworkSteps {
   readonly after: readonly Step[];
 }
 
-/** Holds afterwards: the container has its interface, address and routes, and the host's ports lead to it. */
-export const planEndpoint = (endpoint: Endpoint, host: NetworkHost): NetworkSteps => {
-  const { ports } = endpoint;
+/** Holds afterwards: the container has its interfaces, addresses and routes, and the host's ports lead to it. */
+export const planEndpoints = (endpoints: readonly Endpoint[], host: NetworkHost): NetworkSteps => {
+  const main = mainEndpoint(endpoints);
+  if (main === undefined) return planLoopback();
+  const { ports } = main;
   return {
-    early: host.ipv6 ? [ipv6Step("1", "a network without IPv6 gives its interfaces none")] : [],
+    early: host.ipv6 ? earlySettings(endpoints) : [],
     outside: [
       ...ports.map(bindStep),
-      connectStep(endpoint, host),
-      ports.length === 0 ? checkStep(host) : publishStep(endpoint, host),
-      ...ports.map((port) => relayStep(endpoint, port)),
+      connectStep(endpoints, host),
+      ports.length === 0 ? checkStep(host) : publishStep(main, host),
+      ...ports.map((port) => relayStep(main, port)),
     ],
-    inside: [
-      ...(host.ipv6 ? [ipv6Step("0", "interfaces that the container makes itself are its own affair")] : []),
-      addressStep(endpoint),
-    ],
+    inside: [...(host.ipv6 ? laterSettings(endpoints) : []), addressStep(endpoints)],
     after: [
-      ...(ports.length === 0 ? [] : [withdrawStep(endpoint, host)]),
+      ...(ports.length === 0 ? [] : [withdrawStep(main, host)]),
       ...ports
         .filter(({ protocol }) => protocol === "udp")
         .slice(0, 1)
-        .map((port) => forgetStep(endpoint, port)),
+        .map((port) => forgetStep(main, port)),
     ],
   };
 };
@@ -56,56 +63,65 @@ export const planLoopback = (): NetworkSteps => ({
 });
 
 const loopbackIndex = 1;
-/** The number of `eth0` in the container; the kernel's tunnel modules may have taken the lowest ones. */
-const containerIndex = (name: string): number => 100 + Number(/\d+$/.exec(name)?.[0] ?? 0);
-
-const addressOf = (text: string): number => parseAddress(text)!;
 const nameOf = (port: PublishedPort): string => `${port.hostAddress}:${port.hostPort}/${port.protocol}`;
 const namesOf = ({ ports }: Endpoint): string => ports.map(nameOf).join(", ");
 
 /** Which slot of the plan holds the port's socket. */
 export const slotOf = (port: PublishedPort): string => `port ${nameOf(port)}`;
 
+/** Published ports are IPv4's. */
+const tableOf = ({ name }: NetworkHost): Table => ({ family: "ip", name });
+
 const bindStep = (port: PublishedPort): Step => ({
   step: "bindPort",
   slot: slotOf(port),
   protocol: protocolNumber(port),
-  address: be32(addressOf(port.hostAddress)),
+  address: addressBytes(port.hostAddress),
   port: port.hostPort,
   why: `${nameOf(port)} is ours: a clash is seen here, and nobody gets it while the container runs`,
 });
 
-const connectStep = (endpoint: Endpoint, host: NetworkHost): Step => {
-  const { bridge, hostInterface, interface: own, mtu } = endpoint;
-  const address = addressOf(endpoint.address);
-  const index = interfaceIndex(address);
-  const master = interfaceIndex(addressOf(endpoint.gateway));
-  return routeStep(`a pair of interfaces: ${hostInterface} at ${bridge}, ${own} in the container`, [
+const connectStep = (endpoints: readonly Endpoint[], host: NetworkHost): Step =>
+  routeStep(
+    endpoints
+      .map(
+        ({ hostInterface, bridge, interface: own }) =>
+          `a pair of interfaces: ${hostInterface} at ${bridge}, ${own} in the container`,
+      )
+      .join("; "),
+    endpoints.flatMap((endpoint) => pairMessages(endpoint, host)),
+  );
+
+const pairMessages = (endpoint: Endpoint, host: NetworkHost): Message[] => {
+  const { hostInterface, hostIndex, bridgeIndex, interface: own, index, mtu, isolated } = endpoint;
+  const address = parseAddress(endpoint.address || endpoint.address6)!;
+  return [
     addVeth(
-      { name: hostInterface, index, mac: hostMac(address), mtu, master },
-      { name: own, index: containerIndex(own), mac: parseMac(endpoint.mac)!, mtu },
+      { name: hostInterface, index: hostIndex, mac: hostMac(address), mtu, master: bridgeIndex },
+      { name: own, index, mac: parseMac(endpoint.mac)!, mtu },
     ),
     // A kernel without IPv6 refuses to hear of it.
-    host.ipv6 ? raiseLink(index) : setUp(index),
-    setHairpin(index),
-  ]);
+    host.ipv6 ? raiseLink(hostIndex) : setUp(hostIndex),
+    setHairpin(hostIndex),
+    ...(isolated ? [isolate(hostIndex)] : []),
+  ];
 };
 
 const publishStep = (endpoint: Endpoint, host: NetworkHost): Step =>
   firewallStep(
     `${namesOf(endpoint)} lead to ${endpoint.address}`,
-    portElements(host.name, endpoint.address, endpoint.ports, addElements),
+    portElements(tableOf(host), endpoint.address, endpoint.ports, addElements),
   );
 
 /** Rules are flushed by hand and by other programs' reloads; without them the container would reach nobody. */
 const checkStep = (host: NetworkHost): Step =>
-  netfilterStep(`the firewall's table ${host.name} is there`, encodeIsTable(host.name));
+  netfilterStep(`the firewall's table ${host.name} is there`, encodeIsTable(tableOf(host)));
 
 const relayStep = (endpoint: Endpoint, port: PublishedPort): Step => ({
   step: "relay",
   slot: slotOf(port),
   protocol: protocolNumber(port),
-  address: be32(addressOf(endpoint.address)),
+  address: addressBytes(endpoint.address),
   port: port.containerPort,
   why: `${nameOf(port)} works from the host's loopback addresses too, without route_localnet`,
 });
@@ -113,31 +129,70 @@ const relayStep = (endpoint: Endpoint, port: PublishedPort): Step => ({
 /**
  * What interfaces are born with. An interface's own setting can be written too, but only with the lock of all
  * networking, which that write waits for by trying again and again: eight starts at once spent 10 to 100 ms of processor
- * each on it.
+ * each on it. So that is done only for whoever has networks with IPv6 beside others without.
  */
-const ipv6Step = (disabled: "0" | "1", why: string): Step => ({
+const settingStep = (interfaces: string, name: string, value: string, why: string): Step => ({
   step: "sysctl",
-  name: "net.ipv6.conf.default.disable_ipv6",
-  value: disabled,
+  name: `net.ipv6.conf.${interfaces}.${name}`,
+  value,
   tolerate: tolerated(["ENOENT"]),
   why,
 });
 
-const addressStep = (endpoint: Endpoint): Step => {
-  const { address, prefix, gateway } = endpoint;
-  const index = containerIndex(endpoint.interface);
-  return routeStep(`lo is up; ${endpoint.interface} is ${address}/${prefix}, and the way out is ${gateway}`, [
+const hasIpv6 = ({ address6 }: Endpoint): boolean => address6 !== "";
+
+const earlySettings = (endpoints: readonly Endpoint[]): Step[] => [
+  endpoints.every(hasIpv6)
+    ? settingStep("default", "disable_ipv6", "0", "every network has IPv6")
+    : settingStep("default", "disable_ipv6", "1", "a network without IPv6 gives its interfaces none"),
+  ...(endpoints.some(hasIpv6)
+    ? [settingStep("default", "accept_ra", "0", "no neighbour tells the container about routes")]
+    : []),
+];
+
+const laterSettings = (endpoints: readonly Endpoint[]): Step[] => {
+  if (endpoints.every(hasIpv6)) return [];
+  return [
+    settingStep("default", "disable_ipv6", "0", "interfaces that the container makes itself are its own affair"),
+    ...endpoints
+      .filter(hasIpv6)
+      .map((endpoint) => settingStep(endpoint.interface, "disable_ipv6", "0", `${endpoint.network} has IPv6`)),
+  ];
+};
+
+const addressStep = (endpoints: readonly Endpoint[]): Step =>
+  routeStep(`lo is up; ${endpoints.map(describeAddress).join("; ")}`, [
     setUp(loopbackIndex),
-    setUp(index),
-    addAddress(index, addressOf(address), prefix),
-    addDefaultRoute(index, addressOf(gateway)),
+    ...endpoints.flatMap(addressMessages),
   ]);
+
+const describeAddress = (endpoint: Endpoint): string => {
+  const { address, prefix, gateway, address6, prefix6, gateway6 } = endpoint;
+  const own = [address === "" ? "" : `${address}/${prefix}`, address6 === "" ? "" : `${address6}/${prefix6}`];
+  const ways = [endpoint.defaultRoute ? gateway : "", endpoint.defaultRoute6 ? gateway6 : ""].filter(
+    (way) => way !== "",
+  );
+  const text = `${endpoint.interface} is ${own.filter((one) => one !== "").join(" and ")}`;
+  return ways.length === 0 ? text : `${text}, and the way out is ${ways.join(" and ")}`;
+};
+
+/** The interface is up before its routes: without it, they lead nowhere. */
+const addressMessages = (endpoint: Endpoint): Message[] => {
+  const { index, address, prefix, address6, prefix6, linkLocal } = endpoint;
+  return [
+    setUp(index),
+    ...(address === "" ? [] : [addAddress(index, addressBytes(address), prefix)]),
+    ...(address6 === "" ? [] : [addAddress(index, addressBytes(address6), prefix6)]),
+    ...linkLocal.map((one) => addAddress(index, addressBytes(one), one.includes(":") ? 64 : 16)),
+    ...(endpoint.defaultRoute ? [addDefaultRoute(index, addressBytes(endpoint.gateway))] : []),
+    ...(endpoint.defaultRoute6 ? [addDefaultRoute(index, addressBytes(endpoint.gateway6))] : []),
+  ];
 };
 
 const withdrawStep = (endpoint: Endpoint, host: NetworkHost): Step =>
   firewallStep(
     `${namesOf(endpoint)} lead nowhere`,
-    portElements(host.name, endpoint.address, endpoint.ports, deleteElements),
+    portElements(tableOf(host), endpoint.address, endpoint.ports, deleteElements),
     "ENOENT",
   );
 
@@ -145,7 +200,7 @@ const withdrawStep = (endpoint: Endpoint, host: NetworkHost): Step =>
 const forgetStep = (endpoint: Endpoint, port: PublishedPort): Step =>
   netfilterStep(
     "the kernel forgets whose datagrams it led to the container",
-    encodeForget(addressOf(endpoint.address), protocolNumber(port)),
+    encodeForget(addressBytes(endpoint.address), protocolNumber(port)),
     "ENOENT",
     "EINVAL",
     "EOPNOTSUPP",

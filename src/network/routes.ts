@@ -21,7 +21,18 @@ export const parseRoutes = (text: string): Route[] =>
     .filter((fields) => fields.length >= 8)
     .map((fields) => ({
       interface: fields[0]!,
-      subnet: { network: swapped(fields[1]!), prefix: bitsOf(swapped(fields[7]!)) },
+      subnet: { family: 4, network: BigInt(swapped(fields[1]!)), prefix: bitsOf(swapped(fields[7]!)) },
+    }));
+
+/** `/proc/net/ipv6_route`, without what every host has: its loopback, link-local addresses and multicast. */
+export const parseRoutes6 = (text: string): Route[] =>
+  text
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length >= 10 && fields[9] !== "lo" && !/^(fe8|ff)/.test(fields[0]!))
+    .map((fields) => ({
+      interface: fields[9]!,
+      subnet: { family: 6, network: BigInt(`0x${fields[0]}`), prefix: Number.parseInt(fields[1]!, 16) },
     }));
 
 /** The nameservers of a `resolv.conf` as subnets of one address. */
@@ -29,4 +40,4 @@ export const parseNameserverRoutes = (resolvConf: string): Subnet[] =>
   [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)]
     .map((match) => parseAddress(match[1]!))
     .filter((address) => address !== undefined)
-    .map((network) => ({ network, prefix: 32 }));
+    .map(({ family, value }) => ({ family, network: value, prefix: family === 4 ? 32 : 128 }));

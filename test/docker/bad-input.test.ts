@@ -152,7 +152,7 @@ describe("bad input", { skip: cannotRun() }, () => {
       busybox,
     ],
     [125, /invalid signal: NOPE/, "run", "--stop-signal", "NOPE", busybox],
-    [125, /a network of one's own \(nosuch\) is not supported/, "run", "--network", "nosuch", busybox],
+    [125, /network nosuch not found/, "run", "--rm", "--network", "nosuch", busybox],
     [125, /unable to find user nosuch: no matching entries in passwd file/, "run", "--user", "nosuch", busybox],
     [125, /Minimum memory limit allowed is 6MB/, "run", "-m", "4k", busybox],
     [125, /No such container: nosuch/, "run", "--pid", "container:nosuch", busybox],

@@ -9,40 +9,16 @@ import { Keeper, StepFailure } from "../../src/kernel/keeper.ts";
 import { errnos } from "../../src/kernel/numbers/errno.ts";
 import { namespaces } from "../../src/kernel/numbers/namespaces.ts";
 import { type Plan, points, type Step, stdinKinds, stdioKinds } from "../../src/kernel/steps.ts";
-import { formatAddress, formatMac, macOf, parseAddress } from "../../src/network/addresses.ts";
-import { planBridge } from "../../src/network/bridge.ts";
+import { planNetworks } from "../../src/network/bridge.ts";
 import type { Endpoint, PublishedPort } from "../../src/network/endpoint.ts";
 import { explainNetworkFailure } from "../../src/network/failure.ts";
 import type { NetworkHost } from "../../src/network/host.ts";
-import { planEndpoint } from "../../src/network/plan.ts";
-import { hostInterfaceName } from "../../src/network/steps.ts";
+import { planEndpoints } from "../../src/network/plan.ts";
+import { testEndpoint, testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const host: NetworkHost = { name: "pier", ipv6: true, apart: [] };
-const address = (text: string): number => parseAddress(text)!;
-const bridge = {
-  name: "pier0",
-  subnet: { network: address("172.17.0.0"), prefix: 16 },
-  gateway: address("172.17.0.1"),
-  mtu: 1500,
-};
-
-const endpointAt = (own: number, ports: readonly PublishedPort[]): Endpoint => ({
-  id: "e".repeat(64),
-  network: "bridge",
-  networkId: "0".repeat(64),
-  bridge: bridge.name,
-  interface: "eth0",
-  hostInterface: hostInterfaceName(host.name, own),
-  address: formatAddress(own),
-  prefix: 16,
-  gateway: "172.17.0.1",
-  mac: formatMac(macOf(own)),
-  mtu: 1500,
-  ports,
-});
-
 const tcp: PublishedPort = { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 };
 const udp: PublishedPort = { protocol: "udp", hostAddress: "127.0.0.1", hostPort: 8080, containerPort: 80 };
 
@@ -59,7 +35,7 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
     machine.run(
       "ip link set lo up; ip link add eth0 type veth peer name wire; ip link set wire up; ip addr add 10.9.0.1/24 dev eth0; ip link set eth0 up",
     );
-    machine.apply(planBridge(bridge, [], host, undefined).outside);
+    machine.apply(planNetworks([testNetwork], [], host, { index: () => undefined, orphans: [] }).outside);
   });
 
   after(async () => {
@@ -68,7 +44,7 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
 
   /** A process in a network namespace of its own that answers at port 80, in the machine's network. */
   const planServer = (endpoint: Endpoint, protocol: "tcp" | "udp"): Plan => {
-    const { outside, inside, after } = planEndpoint(endpoint, host);
+    const { outside, inside, after } = planEndpoints([endpoint], host);
     const server = world.program("netlink-peer");
     const kinds = namespaces.network.flag | namespaces.pid.flag | namespaces.mount.flag;
     const before: Step[] = [
@@ -110,7 +86,7 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
     machine.run(`nft -j list map ip pier ${name} | grep -c elem || true`).trim();
 
   test("serves the loopback by its relay, other addresses by the kernel, and takes all of it away", async () => {
-    const keeper = launch(planServer(endpointAt(address("172.17.0.2"), [tcp]), "tcp"));
+    const keeper = launch(planServer(testEndpoint("172.17.0.2", [tcp]), "tcp"));
     await keeper.created;
     await keeper.start();
     assert.equal(await isServing("tcp", "127.0.0.1"), "172.17.0.1");
@@ -124,7 +100,7 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
   });
 
   test("serves datagrams at the loopback", async () => {
-    const keeper = launch(planServer(endpointAt(address("172.17.0.3"), [udp]), "udp"));
+    const keeper = launch(planServer(testEndpoint("172.17.0.3", [udp]), "udp"));
     await keeper.created;
     await keeper.start();
     assert.equal(await isServing("udp", "127.0.0.1"), "172.17.0.1");
@@ -133,7 +109,7 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
   });
 
   test("fails before its start where somebody else has the port, and leaves nothing", async () => {
-    const endpoint = endpointAt(address("172.17.0.4"), [{ ...udp, hostPort: 8081 }, tcp]);
+    const endpoint = testEndpoint("172.17.0.4", [{ ...udp, hostPort: 8081 }, tcp]);
     await machine.serve("tcp", 8080);
     const plan = planServer(endpoint, "tcp");
     const keeper = launch(plan);
@@ -143,7 +119,7 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
     );
     assert.ok(failure instanceof StepFailure);
     assert.equal(failure.errno, errnos.EADDRINUSE.number);
-    const explained = explainNetworkFailure(endpoint, "web", plan[failure.lane][failure.index]!, failure.errno);
+    const explained = explainNetworkFailure([endpoint], "web", plan[failure.lane][failure.index]!, failure.errno);
     assert.ok(explained?.kind === "taken");
     assert.deepEqual(explained.port, tcp);
     await keeper.closed;
@@ -154,13 +130,13 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
     machine.run("nft flush ruleset");
     for (const [index, ports] of [[], [{ ...tcp, hostPort: 8082 }]].entries()) {
       // Another address each time: the interface of the last one goes when the kernel gets to it.
-      const endpoint = endpointAt(address(`172.17.0.${5 + index}`), ports);
+      const endpoint = testEndpoint(`172.17.0.${5 + index}`, ports);
       const plan = planServer(endpoint, "tcp");
       const keeper = launch(plan);
       const failure = await keeper.created.catch((error: unknown) => error);
       assert.ok(failure instanceof StepFailure);
       const step = plan[failure.lane][failure.index]!;
-      assert.deepEqual(explainNetworkFailure(endpoint, "web", step, failure.errno), { kind: "unprepared" });
+      assert.deepEqual(explainNetworkFailure([endpoint], "web", step, failure.errno), { kind: "unprepared" });
       await keeper.closed;
       machine.run("ip link del pier0 2>/dev/null || true");
     }

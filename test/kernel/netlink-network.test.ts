@@ -1,38 +1,14 @@
 /** The default network as its plans make it: who reaches whom, and from which address. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { formatAddress, formatMac, macOf, parseAddress } from "../../src/network/addresses.ts";
-import { type Bridge, planBridge } from "../../src/network/bridge.ts";
+import { planNetworks } from "../../src/network/bridge.ts";
 import type { Endpoint, PublishedPort } from "../../src/network/endpoint.ts";
 import type { NetworkHost } from "../../src/network/host.ts";
-import { planEndpoint } from "../../src/network/plan.ts";
-import { hostInterfaceName, interfaceIndex } from "../../src/network/steps.ts";
+import { planEndpoints } from "../../src/network/plan.ts";
+import { testEndpoint, testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
-const address = (text: string): number => parseAddress(text)!;
 const host: NetworkHost = { name: "pier", ipv6: true, apart: ["eth0", "eth1"] };
-const bridge: Bridge = {
-  name: "pier0",
-  subnet: { network: address("172.17.0.0"), prefix: 16 },
-  gateway: address("172.17.0.1"),
-  mtu: 1500,
-};
-
-const endpointAt = (own: string, ports: readonly PublishedPort[]): Endpoint => ({
-  id: "e".repeat(64),
-  network: "bridge",
-  networkId: "n".repeat(64),
-  bridge: bridge.name,
-  interface: "eth0",
-  hostInterface: hostInterfaceName(host.name, address(own)),
-  address: own,
-  prefix: bridge.subnet.prefix,
-  gateway: formatAddress(bridge.gateway),
-  mac: formatMac(macOf(address(own))),
-  mtu: bridge.mtu,
-  ports,
-});
-
 const port = (text: string, containerPort: number): PublishedPort => {
   const [, hostAddress = "", hostPort, protocol] = /^(.*):(\d+)\/(tcp|udp)$/.exec(text)!;
   return { protocol: protocol as "tcp" | "udp", hostAddress, hostPort: Number(hostPort), containerPort };
@@ -48,22 +24,27 @@ describe("the default network", { skip: noWorld }, () => {
   let elsewhere: Namespace;
   let first: Namespace;
   let second: Namespace;
-  const firstEndpoint = endpointAt("172.17.0.2", [
+  const firstEndpoint = testEndpoint("172.17.0.2", [
     port("0.0.0.0:8080/tcp", 80),
     port("10.9.0.1:8081/tcp", 80),
     port("127.0.0.1:8082/tcp", 80),
     port("0.0.0.0:9000/udp", 53),
   ]);
-  const secondEndpoint = endpointAt("172.17.0.3", []);
+  const secondEndpoint = testEndpoint("172.17.0.3");
 
   const prepare = (endpoints: readonly Endpoint[]): void => {
     const found = machine.run("ip -o link show pier0 2>/dev/null | cut -d: -f1");
-    machine.apply(planBridge(bridge, endpoints, host, found === "" ? undefined : Number(found)).outside);
+    machine.apply(
+      planNetworks([testNetwork], endpoints, host, {
+        index: () => (found === "" ? undefined : Number(found)),
+        orphans: [],
+      }).outside,
+    );
   };
 
   const start = async (endpoint: Endpoint): Promise<Namespace> => {
     const container = await world.namespace();
-    const { early, outside, inside } = planEndpoint(endpoint, host);
+    const { early, outside, inside } = planEndpoints([endpoint], host);
     container.apply(early);
     machine.apply(outside, container.pid);
     container.apply(inside);
@@ -209,7 +190,7 @@ describe("the default network", { skip: noWorld }, () => {
     assert.equal(neighbour.ask("tcp", "10.9.0.1", 8080), "ECONNREFUSED");
     prepare([firstEndpoint, secondEndpoint]);
     const [link] = machine.json<{ ifindex: number }[]>("ip -j link show pier0");
-    assert.equal(link?.ifindex, interfaceIndex(bridge.gateway));
+    assert.equal(link?.ifindex, testNetwork.index);
     assert.equal(neighbour.ask("tcp", "10.9.0.1", 8080), "10.9.0.2");
     assert.equal(second.ask("tcp", "172.17.0.2", 80), "172.17.0.3");
     assert.equal(second.ask("tcp", "10.9.0.2", 80), "10.9.0.1");
@@ -219,12 +200,12 @@ describe("the default network", { skip: noWorld }, () => {
   test("what a container leaves is taken away, twice too, and its ports lead to the next one, also for old senders", async () => {
     const sourcePort = 4000;
     assert.equal(neighbour.ask("udp", "10.9.0.1", 9000, sourcePort), "10.9.0.2");
-    const { after } = planEndpoint(firstEndpoint, host);
+    const { after } = planEndpoints([firstEndpoint], host);
     machine.apply(after);
     machine.apply(after);
     await first.end();
     assert.equal(neighbour.ask("tcp", "10.9.0.1", 8080), "ECONNREFUSED");
-    const next = endpointAt("172.17.0.4", firstEndpoint.ports);
+    const next = testEndpoint("172.17.0.4", firstEndpoint.ports);
     const third = await start(next);
     await third.serve("udp", 53);
     assert.equal(neighbour.ask("udp", "10.9.0.1", 9000, sourcePort), "10.9.0.2");

@@ -11,6 +11,7 @@ import {
   encodeBatch,
   encodeIsTable,
   netfilterProtocol,
+  type Table,
 } from "../../src/kernel/netlink/nftables.ts";
 import {
   addAddress,
@@ -25,11 +26,26 @@ import {
   setUp,
 } from "../../src/kernel/netlink/rtnetlink.ts";
 import { errnos } from "../../src/kernel/numbers/errno.ts";
-import { macOf, parseAddress } from "../../src/network/addresses.ts";
-import { apartElements, networkElements, portElements, tableChanges } from "../../src/network/firewall.ts";
+import { addressBytes, macOf, parseAddress } from "../../src/network/addresses.ts";
+import { addNetwork, apartElements, portElements, tableChanges } from "../../src/network/firewall.ts";
+import type { NetworkRecord } from "../../src/network/record.ts";
+import { testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
-const address = (text: string): number => parseAddress(text)!;
+const address = addressBytes;
+const mac = (text: string): Uint8Array => macOf(parseAddress(text)!);
+const pier: Table = { family: "ip", name: "pier" };
+const other: Table = { family: "ip", name: "other" };
+
+const network = (number: number, subnet: string, change: Partial<NetworkRecord>): NetworkRecord => ({
+  ...testNetwork,
+  interface: `pier-${number}`,
+  ipv4: { ...testNetwork.ipv4!, subnet },
+  ...change,
+});
+/** Behind the default one without a gap, and at the end of all addresses. */
+const internal = network(1, "172.18.0.0/16", { internal: true });
+const apart = network(2, "255.255.0.0/16", { icc: false });
 
 describe("netlink messages", { skip: noWorld }, () => {
   let world: World;
@@ -49,11 +65,11 @@ describe("netlink messages", { skip: noWorld }, () => {
     const bridge = 1_000_000;
     const gateway = address("10.1.0.1");
     const making = encodeRoute([
-      addBridge({ name: "pier9", index: bridge, mac: macOf(gateway), mtu: 1400 }),
+      addBridge({ name: "pier9", index: bridge, mac: mac("10.1.0.1"), mtu: 1400 }),
       addAddress(bridge, gateway, 20),
       addVeth(
         { name: "pier9a", index: 1_000_001, master: bridge, mtu: 1400 },
-        { name: "eth0", index: 77, mac: macOf(address("10.1.0.2")), mtu: 1400 },
+        { name: "eth0", index: 77, mac: mac("10.1.0.2"), mtu: 1400 },
       ),
       raiseLink(1_000_001),
       setHairpin(1_000_001),
@@ -86,11 +102,11 @@ describe("netlink messages", { skip: noWorld }, () => {
 
   test("make the firewall's table as a person would have written it", () => {
     const table = encodeBatch([
-      ...tableChanges("pier"),
-      ...networkElements("pier", "pier0", { network: address("172.17.0.0"), prefix: 16 }),
-      ...apartElements("pier", ["eth0"]),
+      ...tableChanges(pier),
+      ...[testNetwork, internal, apart].flatMap((network) => addNetwork(pier, network)),
+      ...apartElements(pier, ["eth0"]),
       ...portElements(
-        "pier",
+        pier,
         "172.17.0.2",
         [
           { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 },
@@ -105,11 +121,28 @@ describe("netlink messages", { skip: noWorld }, () => {
 	set subnets {
 		type ipv4_addr
 		flags interval
-		elements = { 172.17.0.0/16 }
+		elements = { 172.17.0.0/16, 172.18.0.0/16,
+			     255.255.0.0/16 }
+	}
+	set masqueraded {
+		type ipv4_addr
+		flags interval
+		elements = { 172.17.0.0/16, 255.255.0.0/16 }
+	}
+	set bridges {
+		type ifname
+		elements = { "pier0",
+			     "pier-1",
+			     "pier-2" }
+	}
+	set internal {
+		type ifname
+		elements = { "pier-1" }
 	}
 	set bridged {
 		type ifname . ifname
-		elements = { "pier0" . "pier0" }
+		elements = { "pier0" . "pier0",
+			     "pier-1" . "pier-1" }
 	}
 	set apart {
 		type ifname
@@ -131,7 +164,7 @@ describe("netlink messages", { skip: noWorld }, () => {
 		type filter hook prerouting priority raw; policy accept;
 		iifname "lo" accept
 		ip daddr . meta l4proto . th dport @loopback drop
-		iifname "pier*" accept
+		iifname @bridges accept
 		ip daddr @subnets drop
 	}
 	chain publish {
@@ -149,15 +182,16 @@ describe("netlink messages", { skip: noWorld }, () => {
 	}
 	chain postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
-		ip saddr @subnets oifname != "pier*" masquerade
+		ip saddr @masqueraded oifname != @bridges masquerade
 		ip saddr @subnets ip daddr @subnets ct status dnat masquerade
 	}
 	chain forward {
 		type filter hook forward priority filter; policy accept;
 		ct state established,related accept
 		iifname . oifname @bridged accept
-		oifname "pier*" ct status dnat accept
-		oifname "pier*" drop
+		iifname @internal drop
+		oifname @bridges ct status dnat accept
+		oifname @bridges drop
 		iifname @apart oifname @apart drop
 	}
 }
@@ -169,16 +203,38 @@ describe("netlink messages", { skip: noWorld }, () => {
     assert.equal(listed.replaceAll("\n\n", "\n"), expected);
   });
 
-  test("change a set wholly or not at all, and say what was wrong", () => {
-    const port = (number: number) => ({ key: concatenation(Uint8Array.of(6), be16(number)), value: be32(number) });
-    const set = addSet("other", "ports", 1, { key: ["protocol", "port"], value: ["ipv4Address"] });
+  test("make the same table of IPv6, and take a network out of both again", () => {
+    const pier6: Table = { family: "ip6", name: "pier" };
+    const dual = network(3, "172.19.0.0/16", {
+      ipv6: { subnet: "fd00:7::/64", gateway: "fd00:7::1", range: "", auxiliary: {}, asked: true },
+    });
     const send = (...changes: Parameters<typeof encodeBatch>[0]) =>
       machine.send(netfilterProtocol, encodeBatch(changes).messages);
-    assert.deepEqual(send(addTable("other"), set, addElements("other", "ports", [port(1), port(2)])), [0]);
-    assert.deepEqual(send(addElements("other", "ports", [port(1)])), [0], "the same once more is no error");
-    const errors = send(addElements("other", "ports", [port(3)]), deleteElements("other", "ports", [port(4)]));
+    assert.deepEqual(send(...tableChanges(pier6), ...addNetwork(pier6, dual), ...addNetwork(pier, dual)), [0]);
+    const listed = machine.run("nft list table ip6 pier");
+    assert.match(listed, /elements = \{ fd00:7::\/64 \}/);
+    assert.match(listed, /ip6 daddr @subnets drop/);
+    assert.match(listed, /ip6 daddr ::1 return/);
+    assert.match(listed, /dnat ip6 to ip6 daddr \. meta l4proto \. th dport map @publishedAt/);
+    assert.match(listed, /ip6 saddr @masqueraded oifname != @bridges masquerade/);
+    assert.match(
+      machine.run("nft list set ip pier subnets"),
+      /172\.17\.0\.0\/16, 172\.18\.0\.0\/16,\s+172\.19\.0\.0\/16/,
+    );
+    assert.deepEqual(send(...tableChanges(pier6), ...tableChanges(pier)), [0]);
+    assert.doesNotMatch(machine.run("nft list table ip6 pier; nft list table ip pier"), /elements/);
+  });
+
+  test("change a set wholly or not at all, and say what was wrong", () => {
+    const port = (number: number) => ({ key: concatenation(Uint8Array.of(6), be16(number)), value: be32(number) });
+    const set = addSet(other, "ports", 1, { key: ["protocol", "port"], value: ["ipv4Address"] });
+    const send = (...changes: Parameters<typeof encodeBatch>[0]) =>
+      machine.send(netfilterProtocol, encodeBatch(changes).messages);
+    assert.deepEqual(send(addTable(other), set, addElements(other, "ports", [port(1), port(2)])), [0]);
+    assert.deepEqual(send(addElements(other, "ports", [port(1)])), [0], "the same once more is no error");
+    const errors = send(addElements(other, "ports", [port(3)]), deleteElements(other, "ports", [port(4)]));
     assert.ok(errors.includes(errnos.ENOENT.number));
-    assert.deepEqual(send(deleteElements("other", "ports", [port(2)])), [0]);
+    assert.deepEqual(send(deleteElements(other, "ports", [port(2)])), [0]);
     assert.match(
       machine.run("nft list set ip other ports 2>/dev/null || nft list map ip other ports"),
       /\{ tcp \. 1 : 0\.0\.0\.1 \}/,
@@ -186,8 +242,10 @@ describe("netlink messages", { skip: noWorld }, () => {
   });
 
   test("tell whether a table is there", () => {
-    machine.send(netfilterProtocol, encodeBatch([addTable("here")]).messages);
-    assert.deepEqual(machine.send(netfilterProtocol, encodeIsTable("here").messages), [0]);
-    assert.deepEqual(machine.send(netfilterProtocol, encodeIsTable("gone").messages), [errnos.ENOENT.number]);
+    machine.send(netfilterProtocol, encodeBatch([addTable({ family: "ip", name: "here" })]).messages);
+    assert.deepEqual(machine.send(netfilterProtocol, encodeIsTable({ family: "ip", name: "here" }).messages), [0]);
+    assert.deepEqual(machine.send(netfilterProtocol, encodeIsTable({ family: "ip", name: "gone" }).messages), [
+      errnos.ENOENT.number,
+    ]);
   });
 });

@@ -4,9 +4,11 @@ import type { NetworkAnswer, NetworkSettings, PortSummary } from "../../api/answ
 import type { EndpointSettings, PortBinding } from "../../api/types.ts";
 import { noEndpoint } from "../../api/types.ts";
 import type { ContainerRecord } from "../../container/record.ts";
-import { formatAddress, gatewayOf } from "../../network/addresses.ts";
-import type { Endpoint } from "../../network/endpoint.ts";
-import type { NetworkRecord } from "../../network/networks.ts";
+import { hostnameOf } from "../../container/spec.ts";
+import { type Attachment, type Endpoint, portsOf } from "../../network/endpoint.ts";
+import { namesOf } from "../../network/names.ts";
+import type { Pool } from "../../network/pools.ts";
+import { defaultNetwork, type NetworkRecord } from "../../network/record.ts";
 import type { NetworkService } from "../services.ts";
 import { exposedPorts } from "./config.ts";
 import { formatTime } from "./time.ts";
@@ -19,46 +21,57 @@ const isBuiltIn = (name: string): name is BuiltIn => Object.hasOwn(builtIn, name
 const builtInId = (name: BuiltIn): string => createHash("sha256").update(`pier network ${name}`).digest("hex");
 
 export const networkAnswers = (networks: NetworkService, containers: readonly ContainerRecord[]): NetworkAnswer[] => [
-  ...networks.list().map((network) => bridgeAnswer(network, containers)),
+  ...networks.list().map((network) => networkAnswer(network, containers)),
   builtInAnswer("host"),
   builtInAnswer("none"),
 ];
 
-const bridgeAnswer = (network: NetworkRecord, containers: readonly ContainerRecord[]): NetworkAnswer => ({
+const networkAnswer = (network: NetworkRecord, containers: readonly ContainerRecord[]): NetworkAnswer => ({
   ...blankNetwork,
   Name: network.name,
   Id: network.id,
   Created: formatTime(network.created),
-  Driver: "bridge",
+  Driver: network.driver,
+  EnableIPv4: network.ipv4 !== undefined,
+  EnableIPv6: network.ipv6 !== undefined,
   IPAM: {
     Driver: "default",
-    Options: null,
-    Config: [
-      {
-        Subnet: `${formatAddress(network.subnet.network)}/${network.subnet.prefix}`,
-        Gateway: formatAddress(gatewayOf(network.subnet)),
-      },
-    ],
+    Options: network.name === defaultNetwork ? null : {},
+    Config: [network.ipv4, network.ipv6].filter((pool) => pool !== undefined).map(poolAnswer),
   },
+  Internal: network.internal,
+  Attachable: network.attachable,
   Containers: Object.fromEntries(containers.flatMap((record) => connectedAnswer(record, network))),
-  Options: {
-    "com.docker.network.bridge.default_bridge": "true",
-    "com.docker.network.bridge.enable_icc": "true",
-    "com.docker.network.bridge.enable_ip_masquerade": "true",
-    "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
-    "com.docker.network.bridge.name": network.bridge,
-    "com.docker.network.driver.mtu": String(network.mtu),
-  },
+  Options: network.name === defaultNetwork ? defaultOptions(network) : network.options,
+  Labels: network.labels,
 });
 
-const connectedAnswer = ({ id, name, endpoint }: ContainerRecord, network: NetworkRecord) => {
-  if (endpoint?.networkId !== network.id) return [];
+const poolAnswer = ({ subnet, gateway, range, auxiliary }: Pool) => ({
+  Subnet: subnet,
+  ...(range === "" ? {} : { IPRange: range }),
+  ...(gateway === "" ? {} : { Gateway: gateway }),
+  ...(Object.keys(auxiliary).length === 0 ? {} : { AuxiliaryAddresses: auxiliary }),
+});
+
+const defaultOptions = (network: NetworkRecord) => ({
+  "com.docker.network.bridge.default_bridge": "true",
+  "com.docker.network.bridge.enable_icc": String(network.icc),
+  "com.docker.network.bridge.enable_ip_masquerade": String(network.masquerade),
+  "com.docker.network.bridge.host_binding_ipv4": network.hostBinding,
+  "com.docker.network.bridge.name": network.interface,
+  "com.docker.network.driver.mtu": String(network.mtu),
+});
+
+const connectedAnswer = ({ id, name, endpoints }: ContainerRecord, network: NetworkRecord) => {
+  const endpoint = endpoints.find(({ networkId }) => networkId === network.id);
+  if (endpoint === undefined) return [];
+  const { address, prefix, address6, prefix6 } = endpoint;
   const answer = {
     Name: name,
     EndpointID: endpoint.id,
     MacAddress: endpoint.mac,
-    IPv4Address: `${endpoint.address}/${endpoint.prefix}`,
-    IPv6Address: "",
+    IPv4Address: address === "" ? "" : `${address}/${prefix}`,
+    IPv6Address: address6 === "" ? "" : `${address6}/${prefix6}`,
   };
   return [[id, answer] as const];
 };
@@ -86,16 +99,58 @@ const blankNetwork = {
   Labels: {},
 } as const;
 
-/** The network that a container asks for, and its place there while it has one. */
+/** The networks that a container asks for, and its places there while it has any. */
 export const endpointAnswers = (
-  { request, endpoint, state }: ContainerRecord,
+  record: ContainerRecord,
   networks: NetworkService,
 ): Record<string, EndpointSettings> => {
-  const name = request.network.mode;
-  const known = isBuiltIn(name) ? builtInId(name) : (networks.find(name)?.id ?? "");
-  const networkId = state.status === "created" ? "" : known;
+  const { mode, attachments } = record.request.network;
+  if (isBuiltIn(mode)) {
+    const networkId = record.state.status === "created" ? "" : builtInId(mode);
+    return { [mode]: { ...noEndpoint, NetworkID: networkId } };
+  }
+  return Object.fromEntries(attachments.map((attachment) => attachmentAnswer(record, attachment, networks)));
+};
+
+const attachmentAnswer = (
+  record: ContainerRecord,
+  attachment: Attachment,
+  networks: NetworkService,
+): readonly [string, EndpointSettings] => {
+  const network = networks.find(attachment.network);
+  const endpoint = record.endpoints.find(({ networkId }) => networkId === network?.id);
+  const { aliases, links, driverOptions, priority } = attachment;
+  const isDefault = network === undefined || network.name === defaultNetwork;
+  const answer = {
+    ...noEndpoint,
+    IPAMConfig: addressAnswer(attachment, isDefault),
+    Links: orNull(links),
+    Aliases: orNull(aliases),
+    MacAddress: attachment.macAddress,
+    DriverOpts: Object.keys(driverOptions).length === 0 ? null : driverOptions,
+    GwPriority: priority,
+    NetworkID: record.state.status === "created" ? "" : (network?.id ?? ""),
+    ...(endpoint === undefined ? {} : placeAnswer(endpoint)),
+    DNSNames: endpoint === undefined || isDefault ? null : namesOf(memberOf(record), endpoint),
+  };
+  return [network?.name ?? attachment.network, answer];
+};
+
+/** A container as the others in its networks know it. */
+const memberOf = ({ id, name, request }: ContainerRecord) => ({
+  id,
+  name,
+  hostname: hostnameOf(request, id, { hostname: "" }),
+});
+
+const orNull = <T>(list: readonly T[]): readonly T[] | null => (list.length === 0 ? null : list);
+
+const addressAnswer = ({ address, address6, linkLocal }: Attachment, isDefault: boolean) => {
+  if (address === "" && address6 === "" && linkLocal.length === 0) return isDefault ? null : {};
   return {
-    [name]: { ...noEndpoint, NetworkID: networkId, ...(endpoint === undefined ? {} : placeAnswer(endpoint)) },
+    ...(address === "" ? {} : { IPv4Address: address }),
+    ...(address6 === "" ? {} : { IPv6Address: address6 }),
+    ...(linkLocal.length === 0 ? {} : { LinkLocalIPs: linkLocal }),
   };
 };
 
@@ -105,43 +160,46 @@ const placeAnswer = (endpoint: Endpoint) => ({
   Gateway: endpoint.gateway,
   IPAddress: endpoint.address,
   IPPrefixLen: endpoint.prefix,
+  IPv6Gateway: endpoint.gateway6,
+  GlobalIPv6Address: endpoint.address6,
+  GlobalIPv6PrefixLen: endpoint.prefix6,
   MacAddress: endpoint.mac,
 });
 
 export const networkSettingsAnswer = (record: ContainerRecord, networks: NetworkService): NetworkSettings => {
-  const { endpoint, state } = record;
-  const running = state.status === "running";
-  const isDefault = endpoint?.network === "bridge";
-  const { Gateway, IPAddress, IPPrefixLen, MacAddress, EndpointID } = isDefault ? placeAnswer(endpoint) : noEndpoint;
+  const { endpoints, request, state } = record;
+  const hasSandbox = state.status === "running" && request.network.mode !== "container";
+  const own = endpoints.find(({ network }) => network === defaultNetwork);
+  const place = own === undefined ? noEndpoint : placeAnswer(own);
   return {
     Bridge: "",
-    SandboxID: running ? record.id : "",
+    SandboxID: hasSandbox ? record.id : "",
     // The namespace as long as it lives, by the only name it has.
-    SandboxKey: running ? `/proc/${state.pid}/ns/net` : "",
-    Ports: running ? portsAnswer(record) : {},
+    SandboxKey: hasSandbox ? `/proc/${state.pid}/ns/net` : "",
+    Ports: state.status === "running" ? portsAnswer(record) : {},
     HairpinMode: false,
     LinkLocalIPv6Address: "",
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    EndpointID,
-    Gateway,
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    IPAddress,
-    IPPrefixLen,
-    IPv6Gateway: "",
-    MacAddress,
+    EndpointID: place.EndpointID,
+    Gateway: place.Gateway,
+    GlobalIPv6Address: place.GlobalIPv6Address,
+    GlobalIPv6PrefixLen: place.GlobalIPv6PrefixLen,
+    IPAddress: place.IPAddress,
+    IPPrefixLen: place.IPPrefixLen,
+    IPv6Gateway: place.IPv6Gateway,
+    MacAddress: place.MacAddress,
     Networks: endpointAnswers(record, networks),
   };
 };
 
-const portsAnswer = ({ request, endpoint }: ContainerRecord): Record<string, PortBinding[] | null> => {
+const portsAnswer = ({ request, endpoints }: ContainerRecord): Record<string, PortBinding[] | null> => {
   if (request.network.mode !== "bridge") return {};
   const ports: Record<string, PortBinding[] | null> = Object.fromEntries(
     exposedPorts(request).map((port) => [port, null]),
   );
-  for (const { containerPort, protocol, hostAddress, hostPort } of endpoint?.ports ?? []) {
+  for (const { containerPort, protocol, hostAddress, hostPort } of portsOf(endpoints)) {
     const name = `${containerPort}/${protocol}`;
     ports[name] = [...(ports[name] ?? []), { HostIp: hostAddress, HostPort: String(hostPort) }];
   }

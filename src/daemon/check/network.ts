@@ -56,7 +56,7 @@ export const networkChecks: readonly Check[] = [
       module: "nf_tables",
       option: "CONFIG_NF_TABLES_IPV4, CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_CT, CONFIG_NFT_FIB_IPV4",
     },
-    firewallStep("pier's table", tableChanges(name)),
+    firewallStep("pier's table", tableChanges({ family: "ip", name })),
   ),
   { name: "forwarding", serves, needed: false, look: findForwarding },
   {

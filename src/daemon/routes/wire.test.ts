@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { ContainerInspect, ContainerSummary, ImageSummary, ProgressLine } from "../../api/answers.ts";
 import { PierError } from "../../base/errors.ts";
 import type { ContainerId } from "../../base/ids.ts";
+import { testEndpoint } from "../../network/test-endpoint.ts";
 import { ask, imageId, Line, makeImage, makeRecord, type Reply, World } from "../test-services.ts";
 
 const read = <T>(reply: Reply): T => {
@@ -133,22 +134,10 @@ describe("GET /containers/{id}/json", () => {
 
   it("shows a running container's place in its network", async () => {
     await using world = await World.open();
-    const endpoint = {
-      id: "e".repeat(64),
-      network: "bridge",
-      networkId: "f".repeat(64),
-      bridge: "pier0",
-      interface: "eth0",
-      hostInterface: "pier1",
-      address: "172.17.0.2",
-      prefix: 16,
-      gateway: "172.17.0.1",
-      mtu: 1500,
-      mac: "02:42:ac:11:00:02",
-      ports: [{ protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 }],
-    } as const;
+    const port = { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 } as const;
+    const endpoints = [testEndpoint("172.17.0.2", [port])];
     const body = { ExposedPorts: { "80/tcp": {}, "90/udp": {} } };
-    world.records.push(makeRecord("a", body, { state: running(), endpoint }));
+    world.records.push(makeRecord("a", body, { state: running(), endpoints }));
     const { NetworkSettings: network, GraphDriver } = read<ContainerInspect>(
       await ask(world, "GET", "/containers/a/json"),
     );

@@ -46,8 +46,14 @@ const payload = (base: number, offset: number, length: number, to: number): Expr
   ],
 });
 
-export const sourceAddress = (to = 0): Expression => payload(networkHeader, 12, 4, to);
-export const destinationAddress = (to = 0): Expression => payload(networkHeader, 16, 4, to);
+/** Where the addresses stand in a packet, and how long they are. */
+const addressFields = { ip: { source: 12, destination: 16, size: 4 }, ip6: { source: 8, destination: 24, size: 16 } };
+export type AddressFamily = keyof typeof addressFields;
+
+export const sourceAddress = (family: AddressFamily, to = 0): Expression =>
+  payload(networkHeader, addressFields[family].source, addressFields[family].size, to);
+export const destinationAddress = (family: AddressFamily, to = 0): Expression =>
+  payload(networkHeader, addressFields[family].destination, addressFields[family].size, to);
 /** The same two bytes in TCP and UDP. */
 export const destinationPort = (to = 0): Expression => payload(transportHeader, 2, 2, to);
 
@@ -61,9 +67,6 @@ const compare = (operator: number, value: Uint8Array, from: number): Expression 
     [3, [[dataValue, value]]],
   ],
 });
-
-/** What an interface name that starts so is compared with; with `isEqual`. */
-export const namePrefix = (prefix: string): Uint8Array => new TextEncoder().encode(prefix);
 
 /** A whole interface name, as it stands in a register. */
 export const interfaceName = (name: string): Uint8Array => {
@@ -98,13 +101,14 @@ export const hasCt = (key: keyof typeof ctKeys, bits: number): Expression[] => [
   isNotEqual(u32(0)),
 ];
 
-/** What lies from the register on is in the set; of a map, its value is put into the registers from `to` on. */
-export const lookup = (set: string, options: { from?: number; to?: number } = {}): Expression => ({
+/** What lies from the register on is in the set (or is not); of a map, its value is put into the registers from `to` on. */
+export const lookup = (set: string, options: { from?: number; to?: number; isNot?: boolean } = {}): Expression => ({
   name: "lookup",
   attributes: [
     [1, text(set)],
     [2, register(options.from ?? 0)],
     ...(options.to === undefined ? [] : ([[3, register(options.to)]] satisfies Attribute[])),
+    ...(options.isNot === true ? ([[5, be32(1)]] satisfies Attribute[]) : []),
   ],
 });
 
@@ -134,14 +138,16 @@ export const drop = verdict(verdicts.drop);
 export const back = verdict(verdicts.return);
 export const jump = (chain: string): Expression => verdict(verdicts.jump, chain);
 
-/** The packet goes to the IPv4 address and port in the two registers from `from` on. */
-export const destinationNat = (from = 0): Expression => ({
+const familyNumbers = { ip: 2, ip6: 10 } as const;
+
+/** The packet goes to the address and port in the registers from `from` on. */
+export const destinationNat = (family: AddressFamily, from = 0): Expression => ({
   name: "nat",
   attributes: [
     [1, be32(1)],
-    [2, be32(2)],
+    [2, be32(familyNumbers[family])],
     [3, register(from)],
-    [5, register(from + 1)],
+    [5, register(from + addressFields[family].size / 4)],
   ],
 });
 

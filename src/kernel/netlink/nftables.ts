@@ -32,7 +32,7 @@ const types = {
   newElements: 12,
   deleteElements: 14,
 };
-const families = { none: 0, ip: 2 } as const;
+const families = { none: 0, ip: 2, ip6: 10 } as const;
 const hooks = { prerouting: 0, forward: 2, output: 3, postrouting: 4 } as const;
 const acceptPolicy = 1;
 const setFlags = { interval: 0x4, map: 0x8 } as const;
@@ -41,6 +41,7 @@ const intervalEnd = 1;
 /** What nft(8) calls the types of keys and values, so that it prints our sets as people write them. */
 const dataTypes = {
   ipv4Address: { id: 7, size: 4 },
+  ipv6Address: { id: 8, size: 16 },
   protocol: { id: 12, size: 4 },
   port: { id: 13, size: 4 },
   interfaceName: { id: 41, size: 16 },
@@ -57,11 +58,17 @@ const shapeSize = (shape: DataShape): number => shape.reduce((sum, name) => sum 
 
 const header = (family: number, resource = 0): Uint8Array => Uint8Array.of(family, 0, resource >>> 8, resource);
 
-const change = (type: number, messageFlags: number, attributes: readonly Attribute[]): Message => ({
+/** Tables of different families may have the same name. */
+export interface Table {
+  readonly family: "ip" | "ip6";
+  readonly name: string;
+}
+
+const change = (type: number, messageFlags: number, table: Table, attributes: readonly Attribute[] = []): Message => ({
   type: subsystem | type,
   flags: messageFlags,
-  header: header(families.ip),
-  attributes,
+  header: header(families[table.family]),
+  attributes: [[1, text(table.name)], ...attributes],
 });
 
 const bracket = (type: number): Message => ({
@@ -85,14 +92,14 @@ export const encodeBatch = (changes: readonly Message[]): EncodedMessages =>
   ]);
 
 /** The table exists; what was in it stays. */
-export const addTable = (table: string): Message => change(types.newTable, flags.create, [[1, text(table)]]);
+export const addTable = (table: Table): Message => change(types.newTable, flags.create, table);
 
 /** With everything that is in it. */
-export const deleteTable = (table: string): Message => change(types.deleteTable, 0, [[1, text(table)]]);
+export const deleteTable = (table: Table): Message => change(types.deleteTable, 0, table);
 
 /** Changes nothing; an error (ENOENT) where there is no such table. */
-export const encodeIsTable = (table: string): EncodedMessages =>
-  encodeMessages([change(types.getTable, flags.acknowledge, [[1, text(table)]])]);
+export const encodeIsTable = (table: Table): EncodedMessages =>
+  encodeMessages([change(types.getTable, flags.acknowledge, table)]);
 
 export interface Hook {
   readonly type: "filter" | "nat";
@@ -101,12 +108,8 @@ export interface Hook {
 }
 
 /** The chain exists; with a hook, packets pass it, and go on where no rule decides. */
-export const addChain = (table: string, name: string, hook?: Hook): Message =>
-  change(types.newChain, flags.create, [
-    [1, text(table)],
-    [3, text(name)],
-    ...(hook === undefined ? [] : hookAttributes(hook)),
-  ]);
+export const addChain = (table: Table, name: string, hook?: Hook): Message =>
+  change(types.newChain, flags.create, table, [[3, text(name)], ...(hook === undefined ? [] : hookAttributes(hook))]);
 
 const hookAttributes = (hook: Hook): Attribute[] => [
   [
@@ -121,16 +124,12 @@ const hookAttributes = (hook: Hook): Attribute[] => [
 ];
 
 /** The chain has no rules. */
-export const flushChain = (table: string, chain: string): Message =>
-  change(types.deleteRule, 0, [
-    [1, text(table)],
-    [2, text(chain)],
-  ]);
+export const flushChain = (table: Table, chain: string): Message =>
+  change(types.deleteRule, 0, table, [[2, text(chain)]]);
 
 /** The chain has one rule more, at its end. */
-export const addRule = (table: string, chain: string, expressions: readonly Expression[]): Message =>
-  change(types.newRule, flags.create | flags.append, [
-    [1, text(table)],
+export const addRule = (table: Table, chain: string, expressions: readonly Expression[]): Message =>
+  change(types.newRule, flags.create | flags.append, table, [
     [2, text(chain)],
     [
       4,
@@ -158,9 +157,8 @@ export interface SetShape {
 const hostByteOrder = bytes(Uint8Array.of(0, 4), u32(1));
 
 /** The set exists; its elements stay. `id` is a number of its own within the batch. */
-export const addSet = (table: string, name: string, id: number, shape: SetShape): Message =>
-  change(types.newSet, flags.create, [
-    [1, text(table)],
+export const addSet = (table: Table, name: string, id: number, shape: SetShape): Message =>
+  change(types.newSet, flags.create, table, [
     [2, text(name)],
     [3, be32((shape.interval === true ? setFlags.interval : 0) | (shape.value === undefined ? 0 : setFlags.map))],
     [4, be32(shapeId(shape.key))],
@@ -184,8 +182,7 @@ export interface SetElement {
   readonly ends?: boolean;
 }
 
-const elementList = (table: string, set: string, elements: readonly SetElement[]): Attribute[] => [
-  [1, text(table)],
+const elementList = (set: string, elements: readonly SetElement[]): Attribute[] => [
   [2, text(set)],
   [
     3,
@@ -198,19 +195,16 @@ const elementList = (table: string, set: string, elements: readonly SetElement[]
 ];
 
 /** The set has the elements; those there before stay, and one there with another value is an error (EEXIST or EBUSY). */
-export const addElements = (table: string, set: string, elements: readonly SetElement[]): Message =>
-  change(types.newElements, flags.create, elementList(table, set, elements));
+export const addElements = (table: Table, set: string, elements: readonly SetElement[]): Message =>
+  change(types.newElements, flags.create, table, elementList(set, elements));
 
 /** The set has none of the elements; one not there before is an error (ENOENT). */
-export const deleteElements = (table: string, set: string, elements: readonly SetElement[]): Message =>
-  change(types.deleteElements, 0, elementList(table, set, elements));
+export const deleteElements = (table: Table, set: string, elements: readonly SetElement[]): Message =>
+  change(types.deleteElements, 0, table, elementList(set, elements));
 
 /** The set has no elements. */
-export const flushSet = (table: string, set: string): Message =>
-  change(types.deleteElements, 0, [
-    [1, text(table)],
-    [2, text(set)],
-  ]);
+export const flushSet = (table: Table, set: string): Message =>
+  change(types.deleteElements, 0, table, [[2, text(set)]]);
 
 /** A key or value of several parts. */
 export const concatenation = (...parts: readonly Uint8Array[]): Uint8Array => {
@@ -218,8 +212,8 @@ export const concatenation = (...parts: readonly Uint8Array[]): Uint8Array => {
   return bytes(...parts.flatMap((part) => [part, padding.subarray(0, (4 - (part.length & 3)) & 3)]));
 };
 
-/** The addresses of a subnet, as an element of a set of ranges. */
-export const subnetElements = (network: number, prefix: number): SetElement[] => [
-  { key: be32(network) },
-  { key: be32(network + 2 ** (32 - prefix)), ends: true },
+/** The addresses from the first on, and before the end, as an element of a set of ranges; no end: up to the last there is. */
+export const rangeElements = (first: Uint8Array, end: Uint8Array | undefined): SetElement[] => [
+  { key: first },
+  ...(end === undefined ? [] : [{ key: end, ends: true }]),
 ];

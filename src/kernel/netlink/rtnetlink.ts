@@ -1,7 +1,6 @@
 /** Links, addresses and routes as messages to the kernel (`linux/rtnetlink.h`, `linux/if_link.h`). */
 import {
   type Attribute,
-  be32,
   bytes,
   type EncodedMessages,
   encodeMessages,
@@ -28,11 +27,13 @@ const link = {
   protocolInfo: 12,
   linkInfo: 18,
   netnsPid: 19,
+  alias: 20,
   familySpec: 26,
 } as const;
 const linkInfo = { kind: 1, data: 2 } as const;
 const vethPeer = 1;
 const portMode = 4;
+const portIsolated = 33;
 const addressGenerationMode = 8;
 const noAddress = 1;
 const make = flags.create | flags.exclusive;
@@ -67,6 +68,14 @@ export const addBridge = (bridge: NewLink): Message => ({
   flags: make,
   header: linkHeader(bridge.index, true),
   attributes: [...named(bridge), [link.linkInfo, [[linkInfo.kind, text("bridge")]]]],
+});
+
+/** The bridge's port and others like it do not reach each other. */
+export const isolate = (index: number): Message => ({
+  type: types.setLink,
+  flags: 0,
+  header: linkHeader(index, false, family.bridge),
+  attributes: [[link.protocolInfo, [[portIsolated, u8(1)]]]],
 });
 
 /** A pair: one end here, at a bridge; the other in the network namespace of the container's first process. Both down. */
@@ -136,6 +145,14 @@ export const setUp = (index: number): Message => ({
   attributes: [],
 });
 
+/** A text that stays with the interface, and that anybody can read. */
+export const setAlias = (index: number, alias: string): Message => ({
+  type: types.newLink,
+  flags: 0,
+  header: linkHeader(index, true),
+  attributes: [[link.alias, text(alias)]],
+});
+
 export const deleteLink = (name: string): Message => ({
   type: types.deleteLink,
   flags: 0,
@@ -143,29 +160,42 @@ export const deleteLink = (name: string): Message => ({
   attributes: [[link.name, text(name)]],
 });
 
-/** An IPv4 address with its subnet and the subnet's broadcast address. */
-export const addAddress = (index: number, address: number, prefix: number): Message => ({
-  type: types.newAddress,
-  flags: make,
-  header: bytes(Uint8Array.of(family.inet, prefix, 0, 0), u32(index)),
-  attributes: [
-    [1, be32(address)],
-    [2, be32(address)],
-    [4, be32(address | (0xffff_ffff >>> prefix))],
-  ],
-});
+/** No duplicates are looked for: addresses are given out once, and one that is being checked cannot be used. */
+const noDuplicateCheck = 0x02;
+
+const broadcastOf = (address: Uint8Array, prefix: number): Uint8Array =>
+  address.map((byte, index) => byte | (0xff >>> Math.min(Math.max(prefix - index * 8, 0), 8)));
+
+/** An address (of 4 or 16 bytes) with its subnet and, in IPv4, the subnet's broadcast address. */
+export const addAddress = (index: number, address: Uint8Array, prefix: number): Message => {
+  const isIpv4 = address.length === 4;
+  const kind = isIpv4 ? family.inet : family.inet6;
+  return {
+    type: types.newAddress,
+    flags: make,
+    header: bytes(Uint8Array.of(kind, prefix, isIpv4 ? 0 : noDuplicateCheck, 0), u32(index)),
+    attributes: [
+      [1, address],
+      [2, address],
+      ...when(4, isIpv4 && prefix < 31 ? broadcastOf(address, prefix) : undefined),
+    ],
+  };
+};
 
 const mainTable = 254;
 const bootProtocol = 3;
 const unicast = 1;
 
-/** What no other route leads to goes to the gateway. */
-export const addDefaultRoute = (index: number, gateway: number): Message => ({
-  type: types.newRoute,
-  flags: make,
-  header: bytes(Uint8Array.of(family.inet, 0, 0, 0, mainTable, bootProtocol, 0, unicast), u32(0)),
-  attributes: [
-    [4, u32(index)],
-    [5, be32(gateway)],
-  ],
-});
+/** What no other route leads to goes to the gateway (an address of 4 or 16 bytes). */
+export const addDefaultRoute = (index: number, gateway: Uint8Array): Message => {
+  const kind = gateway.length === 4 ? family.inet : family.inet6;
+  return {
+    type: types.newRoute,
+    flags: make,
+    header: bytes(Uint8Array.of(kind, 0, 0, 0, mainTable, bootProtocol, 0, unicast), u32(0)),
+    attributes: [
+      [4, u32(index)],
+      [5, gateway],
+    ],
+  };
+};
