@@ -10,7 +10,7 @@ import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
-import { ContainerEvents, type EventListener } from "./events.ts";
+import { type ContainerEvent, ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
 import { isStepFailure } from "./failure.ts";
@@ -106,8 +106,11 @@ export class Containers {
     this.#updates = new Updates(context, this.#runs, processors);
   }
 
-  /** Finds what runs, finishes what an earlier daemon left half done. */
-  static async open(rooms: ContainerRooms): Promise<Containers> {
+  /** Finds what runs, and tells the listener what happened meanwhile; finishes what an earlier daemon left half done. */
+  static async open(
+    rooms: ContainerRooms,
+    listener: (event: ContainerEvent, containers: Containers) => void,
+  ): Promise<Containers> {
     const mounts = await LayerMounts.open(rooms);
     // What is not taken away now, the next daemon takes away.
     rooms.images.layers.onRemove((layer) => void mounts.remove(layer).catch(() => {}));
@@ -117,6 +120,7 @@ export class Containers {
       await Launcher.open(rooms, mounts),
       await findProcessors(),
     );
+    containers.events.listen((event) => listener(event, containers));
     await containers.#recover();
     await containers.#connections.repair();
     containers.#runs.openRestarts();

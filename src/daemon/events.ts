@@ -1,5 +1,6 @@
-/** What happened lately, in order, for everybody who asks: kept in memory, as in Docker. */
+/** What happened lately, in order, for everybody who asks: kept in the database, so that another daemon knows it too. */
 import { once } from "node:events";
+import type { Database } from "../base/database.ts";
 
 export interface PierEvent {
   /** Nanoseconds since 1970. */
@@ -10,15 +11,38 @@ export interface PierEvent {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** As many as dockerd keeps (moby, daemon/events: eventsLimit). */
-const kept = 256;
+/** Sixteen times as many as dockerd keeps, and not only until it ends: probes of health fill a list quickly. */
+const kept = 4096;
+/** How many more there may be before the oldest are taken away. */
+const slack = 256;
 /** A listener that is this far behind is not reading. */
 const maxBehind = 10_000;
 
+interface Row {
+  /** As text: it has more digits than a double. */
+  readonly time: string;
+  readonly event: string;
+}
+
 export class EventLog {
-  readonly #past: PierEvent[] = [];
+  readonly #database: Database;
   readonly #listeners = new Set<(event: PierEvent) => void>();
-  #last = 0n;
+  /** What is not written yet: it is before anybody is answered, and whoever asks for the past has it written. */
+  #unwritten: PierEvent[] = [];
+  #written = 0;
+  #last: bigint;
+
+  /** What earlier daemons have seen is there. */
+  constructor(database: Database) {
+    database.exec(
+      "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, event TEXT NOT NULL)",
+    );
+    this.#database = database;
+    this.#last = BigInt(
+      database.get<{ last: string | null }>("SELECT CAST(MAX(time) AS TEXT) AS last FROM events")?.last ?? 0,
+    );
+    this.#trim();
+  }
 
   get listeners(): number {
     return this.#listeners.size;
@@ -28,9 +52,35 @@ export class EventLog {
   add(event: PierEvent): void {
     this.#last = event.time > this.#last ? event.time : this.#last + 1n;
     const ordered = { ...event, time: this.#last };
-    this.#past.push(ordered);
-    if (this.#past.length > kept) this.#past.shift();
+    // One transaction for what happens at once: a container's life is half a dozen of them.
+    if (this.#unwritten.push(ordered) === 1) setImmediate(() => this.flush());
     for (const listener of this.#listeners) listener(ordered);
+  }
+
+  /** Holds afterwards: the next daemon finds all of them. */
+  flush(): void {
+    const events = this.#unwritten;
+    if (events.length === 0) return;
+    this.#unwritten = [];
+    this.#database.transaction(() => {
+      for (const { time, ...event } of events) {
+        this.#database.run("INSERT INTO events (time, event) VALUES (?, ?)", time, JSON.stringify(event));
+      }
+    });
+    this.#written += events.length;
+    if (this.#written >= slack) this.#trim();
+  }
+
+  #trim(): void {
+    this.#written = 0;
+    this.#database.run("DELETE FROM events WHERE number <= (SELECT MAX(number) FROM events) - ?", kept);
+  }
+
+  #since(time: bigint): PierEvent[] {
+    this.flush();
+    return this.#database
+      .all<Row>("SELECT CAST(time AS TEXT) AS time, event FROM events WHERE time >= ? ORDER BY number", time)
+      .map((row) => ({ ...(JSON.parse(row.event) as Omit<PierEvent, "time">), time: BigInt(row.time) }));
   }
 
   /** Adds one that happens now. */
@@ -47,7 +97,7 @@ export class EventLog {
     signal: AbortSignal,
   ): AsyncGenerator<PierEvent> {
     const asksForPast = since !== undefined || until !== undefined;
-    const queue = asksForPast ? this.#past.filter(({ time }) => time >= (since ?? 0n)) : [];
+    const queue = asksForPast ? this.#since(since ?? 0n) : [];
     const wake = new EventTarget();
     const over = until === undefined ? signal : AbortSignal.any([signal, timeoutAt(until)]);
     let isTooFarBehind = false;

@@ -79,33 +79,40 @@ const openRooms = async (
   const networks = Networks.open(database, networkPrefix(run));
   const hello = await openHello(images, programs);
   const volumes = await Volumes.open({ root, run, database, holder, clock: systemClock });
-  const containers = await Containers.open({
-    database,
-    images,
-    networks,
-    volumes,
-    host,
-    holder,
-    clock: systemClock,
-    root,
-    run,
-    imageEnv: async (image) => (image === hello ? hostFacts() : []),
-  });
-  const events = new EventLog();
-  containers.onEvent((event) => {
-    const mounts = volumeEvents(event, containers);
-    if (event.action === "start") for (const mounted of mounts) events.add(mounted);
-    events.add({ ...event, type: "container" });
-    if (event.action === "die") for (const unmounted of mounts) events.add(unmounted);
+  const events = new EventLog(database);
+  const containers = await Containers.open(
+    {
+      database,
+      images,
+      networks,
+      volumes,
+      host,
+      holder,
+      clock: systemClock,
+      root,
+      run,
+      imageEnv: async (image) => (image === hello ? hostFacts() : []),
+    },
+    (event, all) => {
+      const mounts = volumeEvents(event, all);
+      if (event.action === "start") for (const mounted of mounts) events.add(mounted);
+      events.add({ ...event, type: "container" });
+      if (event.action === "die") for (const unmounted of mounts) events.add(unmounted);
+    },
+  );
+  containers.onEvent(({ action }) => {
     // An image that was removed under its containers goes with the last of them.
-    if (event.action === "destroy") images.collect(imageUsers(containers));
+    if (action === "destroy") images.collect(imageUsers(containers));
   });
   images.collect(imageUsers(containers));
   images.onEvent(({ action, id, name }) => events.tell({ type: "image", action, id, attributes: { name } }));
   volumes.onEvent(({ action, name }) =>
     events.tell({ type: "volume", action, id: name, attributes: { driver: localDriver } }),
   );
-  const close = () => containers.close();
+  const close = async () => {
+    await containers.close();
+    events.flush();
+  };
   return { containers, images, networks, volumes, host, events, log, root, run, id: identityOf(database), close };
 };
 

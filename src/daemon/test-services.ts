@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { Database } from "../base/database.ts";
 import { PierError } from "../base/errors.ts";
 import type { ContainerId, ExecId, ImageId } from "../base/ids.ts";
 import { containerError } from "../container/errors.ts";
@@ -117,7 +118,8 @@ export class World implements AsyncDisposable {
   /** What was asked of the rooms, in order. */
   readonly asked: unknown[] = [];
   readonly logged: string[] = [];
-  readonly events = new EventLog();
+  readonly database = new Database(join(this.directory, "pier.db"));
+  readonly events = new EventLog(this.database);
   image = makeImage();
   attach: (client: Duplex) => Promise<void> = echo;
   #server: Server | undefined;
@@ -131,6 +133,8 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server?.close();
+    this.events.flush();
+    this.database[Symbol.dispose]();
     rmSync(this.directory, { recursive: true, force: true });
   }
 

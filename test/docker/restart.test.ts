@@ -85,6 +85,7 @@ describe("restart policies", { skip: cannotRun() }, () => {
   });
 
   test("another daemon starts what ended while none looked, and what waited when the last one died", async () => {
+    const since = Math.floor(Date.now() / 1000);
     await run("always", "dies", "sleep", "1000");
     await run("always", "waits", "sh", "-c", "[ -e /go ] && exec sleep 1000; exit 1");
     await run("always", "stopped", "sleep", "1000");
@@ -103,6 +104,13 @@ describe("restart policies", { skip: cannotRun() }, () => {
     // As in Docker: always means also after a stop, once there is another daemon.
     await becomes("stopped", /^running/);
     assert.match(await state("left"), /^exited 137 0$/);
+    // What the last daemon told is not forgotten, and what it did not see is told by the next.
+    const told = await said(
+      engine,
+      ...["events", "--since", `${since}`, "--until", `${Math.floor(Date.now() / 1000) + 1}`],
+      ...["--filter", "container=dies", "--format", "{{.Action}}"],
+    );
+    assert.equal(told, "create\nstart\ndie\nstart");
   });
 
   test("a start that fails is tried again: what it lacks may come back", async () => {
