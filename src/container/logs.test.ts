@@ -68,6 +68,36 @@ describe("reading what is there", () => {
     assert.equal(await read({ raw: false }), frame(1, "out\n") + frame(2, "é\n"));
   });
 
+  test("records of one stream that follow each other share a frame, unless somebody follows", async () => {
+    await writeFile(path, record("a\n") + record("b\tc\n") + record("e\n", 1, "stderr") + record("d\n"));
+    const frame = (stream: number, text: string) =>
+      `${String.fromCharCode(stream)}\0\0\0\0\0\0${String.fromCharCode(text.length)}${text}`;
+    assert.equal(await read({ raw: false }), frame(1, "a\nb\tc\n") + frame(2, "e\n") + frame(1, "d\n"));
+    const followed = { raw: false, follow: true, ended: Promise.resolve() };
+    assert.equal(await read(followed), frame(1, "a\n") + frame(1, "b\tc\n") + frame(2, "e\n") + frame(1, "d\n"));
+  });
+
+  test("frames that are shared stay short enough for clients to read at once, and lose nothing", async () => {
+    const texts = Array.from({ length: 3000 }, (_, index) => `${"x".repeat(index % 97)}${index}\n`);
+    const long = `${"y".repeat(40_000)}\n`;
+    await writeFile(path, [...texts, long, ...texts].map((text) => record(text)).join(""));
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of readLogs(path, { ...all, raw: false })) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    const lengths: number[] = [];
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 8 + lengths.at(-1)!) {
+      lengths.push(bytes.readUInt32BE(at + 4));
+      text += bytes.toString("latin1", at + 8, at + 8 + lengths.at(-1)!);
+    }
+    assert.equal(text, [...texts, long, ...texts].join(""));
+    assert.deepEqual(
+      lengths.filter((length) => length + 8 > 32 * 1024),
+      [long.length],
+    );
+    assert.ok(lengths.length < 30, `${lengths.length} frames`);
+  });
+
   test("timestamps have nine digits, whatever the record has", async () => {
     const line = (when: string, text: string) => `{"log":"${text}\\n","stream":"stdout","time":"${when}"}\n`;
     await writeFile(

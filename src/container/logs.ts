@@ -17,7 +17,7 @@ export interface LogOptions extends LogFormat {
  * nobody else: the file waits.
  */
 export async function* readLogs(path: string, options: LogOptions, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const encoder = new LogEncoder(options);
+  const encoder = new LogEncoder(options, !options.follow);
   // Watching begins before reading: what is written in between wakes us.
   using changes = options.follow ? new Changes(path, options, signal) : undefined;
   const files = await openLogFiles(path);

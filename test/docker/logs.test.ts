@@ -37,7 +37,9 @@ describe("logs", { skip: cannotRun() }, () => {
   test("both streams, each where it belongs, and a last line without its end", async () => {
     assert.deepEqual(await logs("both"), ["o1\no2\no3\nopen", "e1\ne2\ne3\n"]);
     const { body } = await engine.request("GET", "/containers/both/logs?stderr=1");
-    assert.equal(body.length, 3 * (8 + 3));
+    assert.equal(body.length, 8 + 3 * 3, "one frame for records that follow each other");
+    const followed = await engine.request("GET", "/containers/both/logs?stderr=1&follow=1");
+    assert.equal(followed.body.length, 3 * (8 + 3), "a frame for each record");
     assert.equal((await engine.request("GET", "/containers/both/logs")).status, 400);
   });
 

@@ -216,9 +216,14 @@ describe("what comes in is taken or refused with a sentence", () => {
       ["2026-01-01T00:00:00.123Z", "2026-01-01T00:00:00+02:00", "1767225600.5"],
       (text) => void parseLogTime(text),
     );
-    for (const raw of [true, false])
+    const all = { stdout: true, stderr: true, timestamps: true, details: true, since: 0n };
+    for (const [raw, gathers] of [
+      [true, false],
+      [false, false],
+      [false, true],
+    ] as const)
       tryAll(records, (text) => {
-        const encoder = new LogEncoder({ stdout: true, stderr: true, timestamps: true, details: true, since: 0n, raw });
+        const encoder = new LogEncoder({ ...all, raw }, gathers);
         const file = Buffer.from(text);
         let start = 0;
         for (let end = file.indexOf(10); end !== -1; end = file.indexOf(10, start)) {
