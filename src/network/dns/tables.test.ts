@@ -38,7 +38,7 @@ const valuesOf = (path: string, type: number): string[] =>
 describe("tables of names", () => {
   const directory = mkdtempSync(join(tmpdir(), "pier-tables-"));
   const tables = new NameTables(join(directory, "names"));
-  const own = join(directory, "own");
+  const own = join(directory, "names/own");
   after(() => rmSync(directory, { recursive: true }));
 
   test("are files of their owner alone, and whole", () => {
@@ -57,11 +57,15 @@ describe("tables of names", () => {
     tables.removeNetwork("n1");
     tables.removeNetwork("n1");
     assert.deepEqual(readdirSync(join(directory, "names")), []);
+    tables.writeNetwork("n2", "net", []);
+    tables.writeNetwork("n3", "net", []);
+    tables.removeOthers(["n3"]);
+    assert.deepEqual(readdirSync(join(directory, "names")), ["n3"]);
   });
 
   test("lead a container to its networks and to the host's resolvers", () => {
     tables.writeHost([{ address: "192.0.2.1", port: 53 }]);
-    tables.writeContainer(own, { networks: ["n1", "n2"], links: [], servers: [], outside: true });
+    tables.writeContainer("own", { networks: ["n1", "n2"], links: [], servers: [], outside: true });
     assert.deepEqual(
       valuesOf(own, ownTypes.table),
       ["n1", "n2", "host"].map((name) => join(directory, "names", name)),
@@ -71,7 +75,7 @@ describe("tables of names", () => {
   });
 
   test("lead one that named its resolvers to those, in its own network", () => {
-    tables.writeContainer(own, {
+    tables.writeContainer("own", {
       networks: ["n1"],
       links: [],
       servers: [{ address: "192.0.2.7", port: 53 }],
@@ -82,7 +86,7 @@ describe("tables of names", () => {
   });
 
   test("lead one that reaches nothing outside to nobody", () => {
-    tables.writeContainer(own, {
+    tables.writeContainer("own", {
       networks: ["n1"],
       links: [],
       servers: [{ address: "192.0.2.7", port: 53 }],

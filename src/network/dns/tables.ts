@@ -1,10 +1,10 @@
 /** The tables of names on disk, where keepers read them: one for each network, one for each container, one for the host. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeEntries, encodeNameTable, type NameEntry, ownTypes } from "../../kernel/name-table.ts";
 import { type Named, nameEntries } from "./answers.ts";
 import type { Server } from "./upstream.ts";
-import { encodeAddress } from "./wire.ts";
+import { encodeAddress, recordTypes } from "./wire.ts";
 
 /** What a container's own table says: whose names it knows, and who is asked for others. */
 export interface ContainerNames {
@@ -17,6 +17,9 @@ export interface ContainerNames {
   /** It reaches what lies outside: the rest may be asked. Otherwise it is told nothing (CVE-2024-29018). */
   readonly outside: boolean;
 }
+
+const hostTable = "host";
+const socketName = "sock";
 
 const rootName = Uint8Array.of(0);
 const own = (type: keyof typeof ownTypes, values: readonly Uint8Array[]): NameEntry => ({
@@ -52,15 +55,15 @@ export class NameTables {
 
   /** Where the daemon answers what is in no table. */
   get resolverPath(): string {
-    return join(this.#directory, "sock");
+    return this.pathOf(socketName);
   }
 
   writeNetwork(id: string, name: string, containers: readonly Named[]): void {
-    writeTable(join(this.#directory, id), nameEntries(name, containers));
+    writeTable(this.pathOf(id), nameEntries(name, containers));
   }
 
   removeNetwork(id: string): void {
-    rmSync(join(this.#directory, id), { force: true });
+    rmSync(this.pathOf(id), { force: true });
   }
 
   /** Whom to ask what is in no table: the daemon, and without one the host's servers. */
@@ -71,13 +74,30 @@ export class NameTables {
     ]);
   }
 
-  writeContainer(path: string, names: ContainerNames): void {
+  writeContainer(id: string, names: ContainerNames): void {
     const asksHost = names.outside && names.servers.length === 0;
-    const tables = [...names.networks, ...(asksHost ? ["host"] : [])].map((name) => text(join(this.#directory, name)));
-    writeTable(path, [
-      ...nameEntries("", names.links).filter(({ type }) => type !== 12),
+    const tables = [...names.networks, ...(asksHost ? [hostTable] : [])].map((name) => text(this.pathOf(name)));
+    writeTable(this.pathOf(id), [
+      ...nameEntries("", names.links).filter(({ type }) => type !== recordTypes.ptr),
       own("table", tables),
       serverEntry(names.outside ? names.servers : [], true),
     ]);
+  }
+
+  removeContainer(id: string): void {
+    rmSync(this.pathOf(id), { force: true });
+  }
+
+  /** Holds afterwards: of networks and containers, only these have tables. */
+  removeOthers(kept: readonly string[]): void {
+    const known = new Set([...kept, hostTable, socketName]);
+    for (const name of readdirSync(this.#directory)) {
+      if (!known.has(name)) rmSync(this.pathOf(name), { force: true });
+    }
+  }
+
+  /** Of a network or a container, by its id. */
+  pathOf(id: string): string {
+    return join(this.#directory, id);
   }
 }
