@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -260,12 +262,13 @@ int step_relay(struct keeper *k, const struct argument *a) {
   return relay_open(&k->loop, k->slots[a[RELAY_SLOT].number], (int)a[RELAY_PROTOCOL].number, target);
 }
 
-/* Bound before the container's loopback is up. */
+/* The loopback interface must be up: as long as it is down, its addresses are nobody's. */
 static int bind_inside(int type, struct sockaddr_in address) {
+  struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
   int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
-  setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &(int){1}, sizeof(int));
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && (type != SOCK_STREAM || listen(fd, SOMAXCONN) == 0))
+  if (ioctl(fd, SIOCSIFFLAGS, &loopback) == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+      (type != SOCK_STREAM || listen(fd, SOMAXCONN) == 0))
     return fd;
   int error = errno;
   close(fd);

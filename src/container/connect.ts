@@ -5,6 +5,7 @@ import type { Plan } from "../kernel/steps.ts";
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
 import { isStepFailure } from "./failure.ts";
+import { asksPier, bookEntry } from "./listings.ts";
 import { cleanAfter, clearRun } from "./live.ts";
 import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
@@ -45,11 +46,33 @@ export class Connections {
   }
 
   /** Holds afterwards: the container has its addresses and its ports; none where its network is not ours. */
-  async connect({ id, request }: ContainerRecord): Promise<readonly Endpoint[]> {
+  async connect(record: ContainerRecord): Promise<readonly Endpoint[]> {
+    const { id, request } = record;
     if (request.network.attachments.length === 0) return [];
     // What is connected while a repair runs would not be in it.
     while (this.#repair !== undefined) await this.#repair.catch(() => {});
-    return this.#rooms.networks.connect(id, connectRequest(request.network));
+    return this.#named(record, this.#rooms.networks.connect(id, connectRequest(request.network)));
+  }
+
+  /** Holds afterwards: those of the networks that still run have their names, and nobody else has. */
+  openNames(records: readonly ContainerRecord[]): void {
+    const { names, networks, host } = this.#rooms;
+    names.open(
+      records
+        .filter(({ id }) => asksPier(networks.endpoints(id)))
+        .map((record) => bookEntry(record, networks.endpoints(record.id), host)),
+    );
+  }
+
+  /** Holds afterwards: others of its networks find it by the names that it has now. */
+  renamed(record: ContainerRecord): void {
+    this.#named(record, this.#rooms.networks.endpoints(record.id));
+  }
+
+  /** Before it runs: whoever hears of it may look for it at once. */
+  #named(record: ContainerRecord, endpoints: readonly Endpoint[]): readonly Endpoint[] {
+    if (asksPier(endpoints)) this.#rooms.names.enter(bookEntry(record, endpoints, this.#rooms.host));
+    return endpoints;
   }
 
   /**
@@ -77,7 +100,7 @@ export class Connections {
           endpoints = await this.connect(record);
         } else {
           avoid.push(failure.port);
-          endpoints = this.#connectAround(record.id, avoid, failure.error);
+          endpoints = this.#named(record, this.#connectAround(record.id, avoid, failure.error));
         }
       }
     }
@@ -85,13 +108,14 @@ export class Connections {
 
   /** Holds afterwards: nothing leads to the container any more, and what it had can be given to others. */
   async disconnect(id: ContainerId): Promise<void> {
-    const { holder, run, networks } = this.#rooms;
+    const { holder, run, networks, names } = this.#rooms;
     // A repair that was planned while it was connected may have brought its ports back.
     while (this.#repaired.delete(id)) {
       await this.#repair?.catch(() => {});
       const outside = networks.plan(networks.endpoints(id)).after;
       if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
     }
+    names.leave(id);
     networks.release(id);
   }
 

@@ -381,6 +381,7 @@ export class Containers {
     const renamed = { ...record, name: parseName(name) };
     this.#reserveName(renamed);
     this.#store.put(renamed);
+    this.#connections.renamed(renamed);
     await this.#flush(() => this.#store.put({ ...this.#store.get(record.id), name: record.name }));
     this.events.emit("rename", renamed, { oldName: `/${record.name}` });
   }
@@ -440,6 +441,8 @@ export class Containers {
     for (const id of this.#rooms.networks.containers()) {
       if (this.#runs.find(id) === undefined && !this.#late.has(id)) await this.#connections.disconnect(id);
     }
+    const named = this.#rooms.networks.containers().filter((id) => this.#store.has(id));
+    this.#connections.openNames(named.map((id) => this.#store.get(id)));
   }
 }
 

@@ -9,10 +9,12 @@ import { runErrand } from "../kernel/errand.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { compileSeccomp } from "../kernel/seccomp/compile.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
+import { planNames, resolverPort } from "../network/dns/plan.ts";
 import type { Endpoint } from "../network/endpoint.ts";
 import type { Networks } from "../network/networks.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
+import { asksPier } from "./listings.ts";
 import { volumeMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
@@ -176,9 +178,14 @@ export class Launcher {
   }
 
   /** Whose network namespace is somebody else's has nothing to say about it. */
-  #planNetwork({ request }: ContainerRecord, endpoints: readonly Endpoint[]): ContainerPlace["network"] {
+  #planNetwork({ id, request }: ContainerRecord, endpoints: readonly Endpoint[]): ContainerPlace["network"] {
+    const { networks, names } = this.#rooms;
     const isOwn = request.network.mode === "none" || request.network.mode === "bridge";
-    return isOwn ? this.#rooms.networks.plan(endpoints) : { early: [], outside: [], inside: [], after: [] };
+    if (!isOwn) return { early: [], outside: [], inside: [], after: [] };
+    const { early, outside, inside, after } = networks.plan(endpoints);
+    if (!asksPier(endpoints)) return { early, outside, inside, after };
+    const named = planNames(resolverPort(id), names.tableOf(id));
+    return { early, outside: [...outside, ...named.outside], inside: [...inside, ...named.inside], after };
   }
 }
 

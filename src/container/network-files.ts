@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { ConnectRequest, Endpoint } from "../network/endpoint.ts";
 import { findHostResolv, hostnameFile, hostsFile, resolvFile } from "../network/files.ts";
+import { asksPier } from "./listings.ts";
 import { networkFileNames } from "./mounts.ts";
 import type { OciSpec } from "./oci/spec.ts";
 import type { ContainerPaths } from "./paths.ts";
@@ -29,7 +30,15 @@ export const networkFiles = (
   const { mode, dns, dnsSearch, dnsOptions } = network;
   const hostname = hostnameOf(record.request, record.id, host);
   const contents: Record<(typeof networkFileNames)[number], string> = {
-    "resolv.conf": resolvFile({ mode, dns, dnsSearch, dnsOptions, host: findHostResolv(mode, readOrEmpty) }),
+    "resolv.conf": resolvFile({
+      mode,
+      dns,
+      dnsSearch,
+      dnsOptions,
+      asksPier: asksPier(endpoints),
+      // Whom pier asks may be at the host's loopback.
+      host: findHostResolv(asksPier(endpoints) ? "host" : mode, readOrEmpty),
+    }),
     hostname: hostnameFile(hostname),
     hosts: hostsFile({
       mode,

@@ -4,6 +4,7 @@ import type { Database } from "../base/database.ts";
 import type { Images } from "../image/images.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Holding } from "../kernel/holder.ts";
+import type { NameBook } from "../network/dns/book.ts";
 import type { Networks } from "../network/networks.ts";
 import type { Volumes } from "../volume/volumes.ts";
 
@@ -12,6 +13,7 @@ export interface ContainerRooms {
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
+  readonly names: NameBook;
   readonly host: HostFacts;
   readonly holder: Holding;
   readonly clock: Clock;

@@ -12,6 +12,10 @@ import { loadProfile } from "../kernel/apparmor/load.ts";
 import { encodeDefaultProfile } from "../kernel/apparmor/profile.ts";
 import { findHostFacts } from "../kernel/facts.ts";
 import { Holding, holderFile } from "../kernel/holder.ts";
+import { NameBook } from "../network/dns/book.ts";
+import { HostServers } from "../network/dns/host-servers.ts";
+import { NameResolver } from "../network/dns/resolver.ts";
+import { NameTables } from "../network/dns/tables.ts";
 import { Networks } from "../network/networks.ts";
 import { localDriver } from "../volume/record.ts";
 import { Volumes } from "../volume/volumes.ts";
@@ -77,6 +81,7 @@ const openRooms = async (
   if (facts.apparmor) await loadDefaultProfile(log);
   const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
   const networks = Networks.open(database, networkPrefix(run));
+  const resolver = await openResolver(run);
   const hello = await openHello(images, programs);
   const volumes = await Volumes.open({ root, run, database, holder, clock: systemClock });
   const events = new EventLog(database);
@@ -85,6 +90,7 @@ const openRooms = async (
       database,
       images,
       networks,
+      names: resolver.book,
       volumes,
       host,
       holder,
@@ -110,10 +116,19 @@ const openRooms = async (
     events.tell({ type: "volume", action, id: name, attributes: { driver: localDriver } }),
   );
   const close = async () => {
+    resolver.close();
     await containers.close();
     events.flush();
   };
   return { containers, images, networks, volumes, host, events, log, root, run, id: identityOf(database), close };
+};
+
+/** Keepers ask here for what is in no table of names. */
+const openResolver = async (run: string): Promise<{ readonly book: NameBook; close(): void }> => {
+  const tables = new NameTables(join(run, "names"));
+  const resolver = new NameResolver(new HostServers(), (servers) => tables.writeHost(servers));
+  await resolver.listen(tables.resolverPath);
+  return { book: new NameBook(tables), close: () => resolver.close() };
 };
 
 /** Where the profile cannot be loaded, containers that ask for none still run. */

@@ -2,7 +2,7 @@
  * The expressions of nftables rules (`linux/netfilter/nf_tables.h`). Values travel through registers of four bytes,
  * numbered from 0 here; a rule is a list of expressions, and the first one that does not match ends it.
  */
-import { type Attribute, be32, text, u32 } from "./message.ts";
+import { type Attribute, be16, be32, text, u32 } from "./message.ts";
 
 export interface Expression {
   readonly name: string;
@@ -54,8 +54,39 @@ export const sourceAddress = (family: AddressFamily, to = 0): Expression =>
   payload(networkHeader, addressFields[family].source, addressFields[family].size, to);
 export const destinationAddress = (family: AddressFamily, to = 0): Expression =>
   payload(networkHeader, addressFields[family].destination, addressFields[family].size, to);
-/** The same two bytes in TCP and UDP. */
+/** The same two bytes in TCP, UDP and SCTP. */
+export const sourcePort = (to = 0): Expression => payload(transportHeader, 0, 2, to);
 export const destinationPort = (to = 0): Expression => payload(transportHeader, 2, 2, to);
+
+const portOffsets = { source: 0, destination: 2 } as const;
+const checksumOffsets = { udp: 6, tcp: 16 } as const;
+const internetChecksum = 1;
+
+/** The port stands in the packet, whose checksum is as it must be then. */
+export const setPort = (
+  which: keyof typeof portOffsets,
+  protocol: keyof typeof checksumOffsets,
+  port: number,
+): Expression[] => [
+  {
+    name: "immediate",
+    attributes: [
+      [1, register(0)],
+      [2, [[dataValue, be16(port)]]],
+    ],
+  },
+  {
+    name: "payload",
+    attributes: [
+      [2, be32(transportHeader)],
+      [3, be32(portOffsets[which])],
+      [4, be32(2)],
+      [5, register(0)],
+      [6, be32(internetChecksum)],
+      [7, be32(checksumOffsets[protocol])],
+    ],
+  },
+];
 
 export const isEqual = (value: Uint8Array, from = 0): Expression => compare(0, value, from);
 export const isNotEqual = (value: Uint8Array, from = 0): Expression => compare(1, value, from);

@@ -8,7 +8,10 @@ import type { ContainerNames, NameTables } from "./tables.ts";
 const written = () => {
   const networks = new Map<string, readonly Named[]>();
   const containers = new Map<string, ContainerNames>();
-  const tables: Pick<NameTables, "writeNetwork" | "removeNetwork" | "writeContainer" | "removeContainer" | "removeOthers"> = {
+  const tables: Pick<
+    NameTables,
+    "writeNetwork" | "removeNetwork" | "writeContainer" | "removeContainer" | "removeOthers"
+  > = {
     writeNetwork: (id, _name, named) => networks.set(id, named),
     removeNetwork: (id) => networks.delete(id),
     writeContainer: (id, names) => containers.set(id, names),
@@ -38,11 +41,20 @@ describe("the book of names", () => {
     const book = new NameBook(tables);
     book.enter(entry("1", listing("a", "web"), listing("b", "web")));
     book.enter(entry("2", listing("a", "db")));
-    assert.deepEqual(networks.get("a id")?.map(({ names }) => names[0]), ["web", "db"]);
-    assert.deepEqual(networks.get("b id")?.map(({ names }) => names[0]), ["web"]);
+    assert.deepEqual(
+      networks.get("a id")?.map(({ names }) => names[0]),
+      ["web", "db"],
+    );
+    assert.deepEqual(
+      networks.get("b id")?.map(({ names }) => names[0]),
+      ["web"],
+    );
     assert.deepEqual(containers.get("1")?.networks, ["a id", "b id"]);
     book.leave("1");
-    assert.deepEqual(networks.get("a id")?.map(({ names }) => names[0]), ["db"]);
+    assert.deepEqual(
+      networks.get("a id")?.map(({ names }) => names[0]),
+      ["db"],
+    );
     assert.equal(networks.has("b id"), false);
     assert.equal(containers.has("1"), false);
     book.leave("1");
@@ -53,7 +65,10 @@ describe("the book of names", () => {
     const book = new NameBook(tables);
     book.enter(entry("1", listing("a", "web"), listing("b", "web")));
     book.enter(entry("1", listing("a", "www")));
-    assert.deepEqual([...networks].map(([id, named]) => [id, named[0]?.names[0]]), [["a id", "www"]]);
+    assert.deepEqual(
+      [...networks].map(([id, named]) => [id, named[0]?.names[0]]),
+      [["a id", "www"]],
+    );
   });
 
   test("lets one call others by names of his own, also when these come later or come back", () => {

@@ -89,10 +89,13 @@ export class NameBook {
   }
 
   #writeNetwork(id: string): void {
-    const listings = [...(this.#networks.get(id)?.values() ?? [])];
-    if (listings.length > 0) return this.#tables.writeNetwork(id, listings[0]!.network, listings);
-    this.#networks.delete(id);
-    this.#tables.removeNetwork(id);
+    const [first, ...others] = this.#networks.get(id)?.values() ?? [];
+    if (first === undefined) {
+      this.#networks.delete(id);
+      this.#tables.removeNetwork(id);
+    } else {
+      this.#tables.writeNetwork(id, first.network, [first, ...others]);
+    }
   }
 
   #writeOwn({ container, listings, servers, outside }: BookEntry): void {

@@ -15,19 +15,19 @@ export const parseServers = (text: string): Server[] =>
 /** Follows the file: looked at with every question, which costs less than a file that is watched can miss. */
 export class HostServers {
   readonly #path: string;
-  #mark = "";
+  #mark: string | undefined;
   #servers: readonly Server[] = [];
 
   constructor(path = "/etc/resolv.conf") {
     this.#path = path;
   }
 
-  /** The servers, and whether they are others than the last time. */
+  /** The servers, and whether they are others than the last time; the first time they are. */
   look(): { readonly servers: readonly Server[]; readonly isNew: boolean } {
     const mark = this.#markNow();
     if (mark === this.#mark) return { servers: this.#servers, isNew: false };
+    const before = this.#mark === undefined ? "never looked" : JSON.stringify(this.#servers);
     this.#mark = mark;
-    const before = JSON.stringify(this.#servers);
     this.#servers = parseServers(this.#read());
     return { servers: this.#servers, isNew: JSON.stringify(this.#servers) !== before };
   }

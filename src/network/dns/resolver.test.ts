@@ -302,7 +302,7 @@ describe("the host's resolvers", () => {
     try {
       const path = join(directory, "resolv.conf");
       const hosts = new HostServers(path);
-      assert.deepEqual(hosts.look(), { servers: [], isNew: false });
+      assert.deepEqual(hosts.look(), { servers: [], isNew: true });
       writeFileSync(path, "nameserver 192.0.2.1\n");
       assert.deepEqual(hosts.look(), { servers: [{ address: "192.0.2.1", port: 53 }], isNew: true });
       assert.equal(hosts.look().isNew, false);

@@ -30,6 +30,7 @@ export class NameResolver {
 
   /** Holds afterwards: keepers are answered at this path. What an earlier daemon left there is gone. */
   listen(path: string): Promise<void> {
+    this.#lookAtHost();
     rmSync(path, { force: true });
     const listener = createServer((socket) => this.#serve(socket));
     this.#listener = listener;
@@ -49,14 +50,19 @@ export class NameResolver {
   async answer(bytes: Buffer, isStream: boolean): Promise<Buffer | undefined> {
     const query = parseMessage(bytes);
     if (query === undefined || query.isAnswer) return undefined;
+    const servers = this.#lookAtHost();
+    const answer = this.#cache.find(query) ?? (await this.#ask(servers, query));
+    if (answer === undefined) return failedAnswer(query);
+    return isStream || answer.length <= datagramLimit(query) ? inSpellingOf(query, answer) : cutAnswer(query);
+  }
+
+  #lookAtHost(): readonly Server[] {
     const { servers, isNew } = this.#hosts.look();
     if (isNew) {
       this.#cache.clear();
       this.#onNewServers(servers);
     }
-    const answer = this.#cache.find(query) ?? (await this.#ask(servers, query));
-    if (answer === undefined) return failedAnswer(query);
-    return isStream || answer.length <= datagramLimit(query) ? inSpellingOf(query, answer) : cutAnswer(query);
+    return servers;
   }
 
   /** Whoever asks what is being asked already waits for the same answer. */

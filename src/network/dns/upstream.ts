@@ -69,7 +69,9 @@ const askByDatagram = (server: Server, bytes: Buffer, wait: number, isAnswer: Ch
       const answer = parseMessage(received);
       if (isAnswer(answer)) once(answer);
     });
-    socket.connect(server.port, server.address, () => socket.send(bytes));
+    // Without a callback of its own, which would be given the error, nobody would be told it as an event.
+    socket.once("connect", () => socket.send(bytes));
+    socket.connect(server.port, server.address);
   });
 
 const askByStream = (server: Server, bytes: Buffer, wait: number, isAnswer: Check): Promise<Message | undefined> =>
