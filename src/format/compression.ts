@@ -14,7 +14,8 @@ const magics: readonly (readonly [Compression, readonly number[]])[] = [
   ["bzip2", [0x42, 0x5a, 0x68]],
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
-const LONGEST_MAGIC = 6;
+/** So many bytes tell what a stream is. */
+export const longestMagic = 6;
 
 /** A zstd stream may begin with a skippable frame: 0x184D2A50 to 0x184D2A5F, little endian. */
 const isSkippableFrame = (head: Uint8Array): boolean =>
@@ -27,8 +28,9 @@ export const compressionOf = (head: Uint8Array): Compression => {
   return isSkippableFrame(head) ? "zstd" : "none";
 };
 
-// The default of 16 KiB costs half the speed.
+// The default of 16 KiB costs half the speed. Some chunks are inflated ahead, in another thread than that which takes them.
 const CHUNK = 256 * 1024;
+const buffers = { chunkSize: CHUNK, readableHighWaterMark: 4 * CHUNK };
 
 /**
  * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes.
@@ -39,7 +41,7 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
   try {
     const head: Uint8Array[] = [];
     let length = 0;
-    while (length < LONGEST_MAGIC) {
+    while (length < longestMagic) {
       const { done, value } = await chunks.next();
       if (done === true) break;
       head.push(value);
@@ -51,9 +53,9 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
     })();
     const compression = compressionOf(Buffer.concat(head));
     if (compression === "none") yield* whole;
-    else if (compression === "gzip") yield* decode(whole, compression, createGunzip({ chunkSize: CHUNK }));
+    else if (compression === "gzip") yield* decode(whole, compression, createGunzip(buffers));
     else if (compression === "zstd") {
-      yield* decode(wholeFrames(whole), compression, createZstdDecompress({ chunkSize: CHUNK }));
+      yield* decode(wholeFrames(whole), compression, createZstdDecompress(buffers));
     } else throw formatError("compressionUnsupported", { format: compression });
   } finally {
     await chunks.return?.();

@@ -4,11 +4,12 @@ import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { DurableFile, syncDirectory } from "../base/durable.ts";
 import { type DiffId, type Digest, digestFromHex } from "../base/ids.ts";
-import { decompress } from "../format/compression.ts";
+import { compressionOf, decompress, longestMagic } from "../format/compression.ts";
 import { IndexBuilder } from "../format/erofs/builder.ts";
 import type { TarEntry } from "../format/tar/entry.ts";
 import { TarParser } from "../format/tar/parser.ts";
 import { imageError } from "./errors.ts";
+import { Watched } from "./streams.ts";
 
 export interface LayerFacts {
   readonly diffId: DiffId;
@@ -68,7 +69,9 @@ export const writeLayer = async (
   directory: string,
   limit: number,
 ): Promise<LayerFacts> => {
-  const blob = new Gauge();
+  const arriving = new Watched(source);
+  // What comes as it is has one digest, and is hashed once.
+  const blob = compressionOf(await arriving.peek(longestMagic)) === "none" ? undefined : new Gauge();
   const plain = new Gauge();
   const index = new IndexBuilder();
   let size = 0;
@@ -80,7 +83,7 @@ export const writeLayer = async (
   });
   await using tar = await DurableFile.create(join(directory, "tar"));
   let nextCheck = 0;
-  for await (const bytes of decompress(blob.through(source))) {
+  for await (const bytes of decompress(blob === undefined ? arriving : blob.through(arriving))) {
     if (plain.size + bytes.length > limit) throw imageError("layerLimit", { limit });
     if (plain.size >= nextCheck) {
       await checkSpace(directory);
@@ -106,6 +109,6 @@ export const writeLayer = async (
     tarSize: plain.size,
     size,
     isEmpty: index.isEmpty,
-    blob: { digest: blob.digest(), size: blob.size },
+    blob: blob === undefined ? { digest: diffId, size: plain.size } : { digest: blob.digest(), size: blob.size },
   };
 };
