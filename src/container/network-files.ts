@@ -65,7 +65,7 @@ export const connectRequest = ({ attachments, ports, exposedPorts, publishAll }:
 const anyPort = (exposed: string, asked: readonly PortRequest[]): readonly PortRequest[] => {
   const [port = "", protocol = "tcp"] = exposed.split("/");
   const containerPort = Number(port);
-  if (protocol !== "tcp" && protocol !== "udp") return [];
+  if (protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp") return [];
   if (asked.some((other) => other.containerPort === containerPort && other.protocol === protocol)) return [];
   return [{ containerPort, protocol, hostAddress: "", hostPortFirst: 0, hostPortLast: 0 }];
 };

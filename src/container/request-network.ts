@@ -1,8 +1,8 @@
 /** What a request says about the network, in Docker's words. */
-import { isIP, isIPv4 } from "node:net";
+import { isIP } from "node:net";
 import type { ContainerCreateBody, HostConfig } from "../api/types.ts";
 import { containerError } from "./errors.ts";
-import type { NetworkRequest, PortProtocol, PortRequest } from "./request.ts";
+import type { NetworkRequest, PortRequest } from "./request.ts";
 import { parseAttachments, parseMode } from "./request-attachments.ts";
 
 export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): NetworkRequest => {
@@ -91,7 +91,7 @@ const portsOf = (
   return [
     {
       containerPort: first,
-      protocol: checkProtocol(protocol),
+      protocol,
       hostAddress,
       hostPortFirst: hostRange.first,
       hostPortLast: hostRange.last,
@@ -99,17 +99,10 @@ const portsOf = (
   ];
 };
 
-const checkProtocol = (protocol: (typeof protocols)[number]): PortProtocol => {
-  if (protocol === "sctp") throw containerError("notSupported", { what: "publishing an SCTP port" });
-  return protocol;
-};
-
 const checkHostAddress = (address: string): string => {
-  if (address === "" || isIPv4(address)) return address;
-  if (isIP(address.replace(/^\[|\]$/g, "")) === 6) {
-    throw containerError("notSupported", { what: "publishing a port on an IPv6 address" });
-  }
-  throw containerError("invalidPort", { port: address });
+  const bare = address.replace(/^\[(.*)\]$/, "$1");
+  if (bare !== "" && (isIP(bare) === 0 || bare.includes("%"))) throw containerError("invalidPort", { port: address });
+  return bare;
 };
 
 /** These become lines of the container's /etc/hosts and /etc/resolv.conf: one word each. */

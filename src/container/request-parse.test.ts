@@ -566,12 +566,12 @@ describe("the network", () => {
       refuses(`invalid port specification: "${port}"`, () => ports({ "80/tcp": [{ HostPort: port }] }));
     }
     refuses('invalid port specification: "1.2.3"', () => ports({ "80/tcp": [{ HostIp: "1.2.3" }] }));
-    refuses(
-      "publishing a port on an IPv6 address is not supported by this version of pier",
-      () => ports({ "80/tcp": [{ HostIp: "::1" }] }),
-      501,
-    );
-    refuses("publishing an SCTP port is not supported by this version of pier", () => ports({ "80/sctp": [{}] }), 501);
+    refuses('invalid port specification: "fe80::1%eth0"', () => ports({ "80/tcp": [{ HostIp: "fe80::1%eth0" }] }));
+    assert.deepEqual(ports({ "80/tcp": [{ HostIp: "::1" }, { HostIp: "[::2]" }] }), [
+      "::1:0-0:80/tcp",
+      "::2:0-0:80/tcp",
+    ]);
+    assert.deepEqual(ports({ "80/sctp": [{ HostPort: "81" }] }), [":81-81:80/sctp"]);
   });
 
   test("exposed ports are a list", () => {

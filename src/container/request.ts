@@ -245,7 +245,7 @@ export interface ResourceRequest {
   readonly cgroupParent: string;
 }
 
-export type PortProtocol = "tcp" | "udp";
+export type PortProtocol = "tcp" | "udp" | "sctp";
 
 export interface PortRequest {
   readonly containerPort: number;

@@ -57,9 +57,7 @@ export const planNetworks = (
       ...tableChanges(table),
       ...bridged.flatMap((network) => addNetwork(table, network)),
       ...apartElements(table, host.apart),
-      ...(family === "ip"
-        ? endpoints.flatMap(({ address, ports }) => portElements(table, address, ports, addElements))
-        : []),
+      ...endpoints.flatMap((endpoint) => portElements(table, endpoint, endpoint.ports, addElements)),
     ]);
   };
   return plan([

@@ -1,12 +1,12 @@
 /** A container's place in a network, as a value: everything a plan needs, nothing the kernel makes up. */
 import type { NetworkDriver } from "./record.ts";
 
-export type Protocol = "tcp" | "udp";
+export type Protocol = "tcp" | "udp" | "sctp";
 
 /** A port of the host that leads to a port of the container. */
 export interface PublishedPort {
   readonly protocol: Protocol;
-  /** Dotted IPv4; `0.0.0.0` is every address of the host. */
+  /** `0.0.0.0` and `::` are every address of the host, each of its family. */
   readonly hostAddress: string;
   readonly hostPort: number;
   readonly containerPort: number;
@@ -39,7 +39,7 @@ export interface Attachment {
 export interface PortRequest {
   readonly protocol: Protocol;
   readonly containerPort: number;
-  /** "": every address of the host. */
+  /** "": what the network says, by default every address of the host. */
   readonly hostAddress: string;
   /** 0 to 0: any free port; otherwise the first free one of the range. */
   readonly hostPortFirst: number;

@@ -4,7 +4,8 @@ import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Step } from "../kernel/steps.ts";
 import type { Endpoint, PublishedPort } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
-import { slotOf } from "./plan.ts";
+import { findPortOwner } from "./port-owner.ts";
+import { slotOf } from "./publish.ts";
 
 export type NetworkFailure =
   /** The bridge or the firewall's table is gone: `Networks.prepare()` brings them back, and then all can be tried again. */
@@ -27,9 +28,15 @@ export const explainNetworkFailure = (
   const port = endpoint?.ports.find((one) => slotOf(one) === step.slot);
   if (endpoint === undefined || port === undefined) return undefined;
   // Docker's words: scripts look for "address already in use".
-  const reason = `failed to bind host port for ${port.hostAddress}:${port.hostPort}:${endpoint.address}:${port.containerPort}/${port.protocol}: ${errnoMessage(errno)}`;
+  const reason = `failed to bind host port for ${port.hostAddress}:${port.hostPort}:${endpoint.address}:${port.containerPort}/${port.protocol}: ${errnoMessage(errno)}${ownerOf(port, errno)}`;
   const error = networkError("connectFailed", { name: container, id: endpoint.id, reason }, cause);
   return errno === errnos.EADDRINUSE.number ? { kind: "taken", port, error } : { kind: "final", error };
+};
+
+/** Whoever is in the way is named. */
+const ownerOf = (port: PublishedPort, errno: number): string => {
+  const owner = errno === errnos.EADDRINUSE.number ? findPortOwner(port) : undefined;
+  return owner === undefined ? "" : ` (by ${owner.name}, pid ${owner.pid})`;
 };
 
 /** EINVAL is what the kernel says to a bridge's number that is nobody's. */

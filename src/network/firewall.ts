@@ -42,7 +42,8 @@ import {
   type Table,
 } from "../kernel/netlink/nftables.ts";
 import { addressBytes, bytesOf, parseSubnet, sizeOf } from "./addresses.ts";
-import type { PublishedPort } from "./endpoint.ts";
+import type { Endpoint, PublishedPort } from "./endpoint.ts";
+import { familyOf, isAny, isLoopback, wayOf } from "./published.ts";
 import type { NetworkRecord } from "./record.ts";
 
 const setsFor = (address: DataType) =>
@@ -199,32 +200,39 @@ export const apartElements = (table: Table, interfaces: readonly string[]): Mess
         ),
       ];
 
-const protocolNumbers = { tcp: 6, udp: 17 } as const;
+const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 export const protocolNumber = (port: PublishedPort): number => protocolNumbers[port.protocol];
 
-const isLoopback = (address: string): boolean => address.startsWith("127.");
-const anyAddress = "0.0.0.0";
-
-const elementOf = (address: string, port: PublishedPort): { set: SetName; element: SetElement } => {
+/** Undefined for a port that the kernel does not forward: its own socket serves it, wherever it is reached from. */
+const elementOf = (port: PublishedPort, endpoint: Endpoint): { set: SetName; element: SetElement } | undefined => {
   const local = [Uint8Array.of(protocolNumber(port)), be16(port.hostPort)] as const;
-  const value = concatenation(addressBytes(address), be16(port.containerPort));
-  if (port.hostAddress === anyAddress) return { set: "published", element: { key: concatenation(...local), value } };
-  const key = concatenation(addressBytes(port.hostAddress), ...local);
-  if (isLoopback(port.hostAddress)) return { set: "loopback", element: { key } };
-  return { set: "publishedAt", element: { key, value } };
+  const at = concatenation(addressBytes(port.hostAddress), ...local);
+  if (isLoopback(port.hostAddress)) {
+    // What comes from outside for ::1 the kernel drops by itself.
+    return familyOf(port.hostAddress) === "ip" ? { set: "loopback", element: { key: at } } : undefined;
+  }
+  const way = wayOf(port, endpoint);
+  if (way?.by !== "kernel") return undefined;
+  const value = concatenation(addressBytes(way.address), be16(port.containerPort));
+  return isAny(port.hostAddress)
+    ? { set: "published", element: { key: concatenation(...local), value } }
+    : { set: "publishedAt", element: { key: at, value } };
 };
 
 /** How elements are changed: with `addElements` or `deleteElements`. */
 type Change = (table: Table, set: string, elements: readonly SetElement[]) => Message;
 
-/** One message for each set that the container's ports touch. */
+/** One message for each set of the table that these ports of the container touch. */
 export const portElements = (
   table: Table,
-  address: string,
+  endpoint: Endpoint,
   ports: readonly PublishedPort[],
   change: Change,
 ): Message[] => {
-  const elements = ports.map((port) => elementOf(address, port));
+  const elements = ports
+    .filter((port) => familyOf(port.hostAddress) === table.family)
+    .map((port) => elementOf(port, endpoint))
+    .filter((found) => found !== undefined);
   return [...Map.groupBy(elements, ({ set }) => set)].map(([name, group]) =>
     change(
       table,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -61,7 +61,12 @@ describe("networks", () => {
     assert.equal(endpoint.gateway, gateway);
     assert.equal(endpoint.address, gateway.replace(/1$/, "2"));
     assert.match(endpoint.mac, /^02:42:/);
-    assert.deepEqual(endpoint.ports, [{ protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 }]);
+    const port = { protocol: "tcp", hostPort: 8080, containerPort: 80 };
+    const addresses = existsSync("/proc/sys/net/ipv6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
+    assert.deepEqual(
+      endpoint.ports,
+      addresses.map((hostAddress) => ({ ...port, hostAddress })),
+    );
   });
 
   test("addresses are not used again at once, also not by the next daemon", () => {

@@ -195,8 +195,9 @@ export class Networks {
         networks.push({ ...network, ...lastOf(network, attachment, place) });
       }
       const routed = withDefaultRoutes(places);
-      ports = this.#ports.take(request.ports, avoid);
       const main = mainEndpoint(routed);
+      const binding = main === undefined ? undefined : this.get(main.networkId).hostBinding;
+      ports = this.#ports.take(request.ports, avoid, { address: binding ?? "0.0.0.0", ipv6: this.host.ipv6 });
       const endpoints = routed.map((endpoint) => (endpoint === main ? { ...endpoint, ports } : endpoint));
       this.#store.hold({ container, endpoints, request }, networks);
       return endpoints;

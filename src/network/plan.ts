@@ -1,7 +1,5 @@
 /** How a container is connected, as steps. */
-import { encodeForget } from "../kernel/netlink/conntrack.ts";
 import type { Message } from "../kernel/netlink/message.ts";
-import { addElements, deleteElements, encodeIsTable, type Table } from "../kernel/netlink/nftables.ts";
 import {
   addAddress,
   addDefaultRoute,
@@ -13,10 +11,10 @@ import {
 } from "../kernel/netlink/rtnetlink.ts";
 import type { Step } from "../kernel/steps.ts";
 import { addressBytes, parseAddress, parseMac } from "./addresses.ts";
-import { type Endpoint, mainEndpoint, type PublishedPort } from "./endpoint.ts";
-import { portElements, protocolNumber } from "./firewall.ts";
+import { type Endpoint, mainEndpoint } from "./endpoint.ts";
 import type { NetworkHost } from "./host.ts";
-import { firewallStep, hostMac, netfilterStep, routeStep, tolerated } from "./steps.ts";
+import { bindSteps, forgetSteps, publishSteps, relaySteps, withdrawSteps } from "./publish.ts";
+import { hostMac, routeStep, tolerated } from "./steps.ts";
 
 /** What a container's plan has about its network. */
 export interface NetworkSteps {
@@ -38,19 +36,13 @@ export const planEndpoints = (endpoints: readonly Endpoint[], host: NetworkHost)
   return {
     early: host.ipv6 ? earlySettings(endpoints) : [],
     outside: [
-      ...ports.map(bindStep),
+      ...bindSteps(ports),
       connectStep(endpoints, host),
-      ports.length === 0 ? checkStep(host) : publishStep(main, host),
-      ...ports.map((port) => relayStep(main, port)),
+      ...publishSteps(main, ports, host),
+      ...relaySteps(main, ports),
     ],
     inside: [...(host.ipv6 ? laterSettings(endpoints) : []), addressStep(endpoints)],
-    after: [
-      ...(ports.length === 0 ? [] : [withdrawStep(main, host)]),
-      ...ports
-        .filter(({ protocol }) => protocol === "udp")
-        .slice(0, 1)
-        .map((port) => forgetStep(main, port)),
-    ],
+    after: [...withdrawSteps(main, ports, host), ...forgetSteps(main, ports)],
   };
 };
 
@@ -63,23 +55,6 @@ export const planLoopback = (): NetworkSteps => ({
 });
 
 const loopbackIndex = 1;
-const nameOf = (port: PublishedPort): string => `${port.hostAddress}:${port.hostPort}/${port.protocol}`;
-const namesOf = ({ ports }: Endpoint): string => ports.map(nameOf).join(", ");
-
-/** Which slot of the plan holds the port's socket. */
-export const slotOf = (port: PublishedPort): string => `port ${nameOf(port)}`;
-
-/** Published ports are IPv4's. */
-const tableOf = ({ name }: NetworkHost): Table => ({ family: "ip", name });
-
-const bindStep = (port: PublishedPort): Step => ({
-  step: "bindPort",
-  slot: slotOf(port),
-  protocol: protocolNumber(port),
-  address: addressBytes(port.hostAddress),
-  port: port.hostPort,
-  why: `${nameOf(port)} is ours: a clash is seen here, and nobody gets it while the container runs`,
-});
 
 const connectStep = (endpoints: readonly Endpoint[], host: NetworkHost): Step =>
   routeStep(
@@ -106,25 +81,6 @@ const pairMessages = (endpoint: Endpoint, host: NetworkHost): Message[] => {
     ...(isolated ? [isolate(hostIndex)] : []),
   ];
 };
-
-const publishStep = (endpoint: Endpoint, host: NetworkHost): Step =>
-  firewallStep(
-    `${namesOf(endpoint)} lead to ${endpoint.address}`,
-    portElements(tableOf(host), endpoint.address, endpoint.ports, addElements),
-  );
-
-/** Rules are flushed by hand and by other programs' reloads; without them the container would reach nobody. */
-const checkStep = (host: NetworkHost): Step =>
-  netfilterStep(`the firewall's table ${host.name} is there`, encodeIsTable(tableOf(host)));
-
-const relayStep = (endpoint: Endpoint, port: PublishedPort): Step => ({
-  step: "relay",
-  slot: slotOf(port),
-  protocol: protocolNumber(port),
-  address: addressBytes(endpoint.address),
-  port: port.containerPort,
-  why: `${nameOf(port)} works from the host's loopback addresses too, without route_localnet`,
-});
 
 /**
  * What interfaces are born with. An interface's own setting can be written too, but only with the lock of all
@@ -188,20 +144,3 @@ const addressMessages = (endpoint: Endpoint): Message[] => {
     ...(endpoint.defaultRoute6 ? [addDefaultRoute(index, addressBytes(endpoint.gateway6))] : []),
   ];
 };
-
-const withdrawStep = (endpoint: Endpoint, host: NetworkHost): Step =>
-  firewallStep(
-    `${namesOf(endpoint)} lead nowhere`,
-    portElements(tableOf(host), endpoint.address, endpoint.ports, deleteElements),
-    "ENOENT",
-  );
-
-/** A client that goes on sending would be led to this address for ever, also when the port is published anew. */
-const forgetStep = (endpoint: Endpoint, port: PublishedPort): Step =>
-  netfilterStep(
-    "the kernel forgets whose datagrams it led to the container",
-    encodeForget(addressBytes(endpoint.address), protocolNumber(port)),
-    "ENOENT",
-    "EINVAL",
-    "EOPNOTSUPP",
-  );

@@ -36,6 +36,25 @@ test("protocols and addresses have their own ports, but every address is all of 
   assert.throws(() => numbers(ports, "10.0.0.1:80/tcp"), /already allocated/);
 });
 
+test("without an address both families have the same port; the network may say another address", () => {
+  const ports = open();
+  const addresses = (text: string, address: string): string[] =>
+    ports.take([request(text)], [], { address, ipv6: true }).map((port) => `${port.hostAddress} ${port.hostPort}`);
+  assert.deepEqual(addresses("80/tcp", "0.0.0.0"), ["0.0.0.0 80", ":: 80"]);
+  assert.deepEqual(addresses("0/tcp", "0.0.0.0"), ["0.0.0.0 40000", ":: 40000"]);
+  assert.deepEqual(addresses("81/tcp", "10.0.0.1"), ["10.0.0.1 81"]);
+  assert.deepEqual(addresses("10.0.0.2:81/tcp", "10.0.0.1"), ["10.0.0.2 81"]);
+});
+
+test("families have their own ports", () => {
+  const ports = open();
+  const six = (hostAddress: string) => ({ ...request("90/tcp"), hostAddress });
+  ports.take([six("::1")]);
+  assert.deepEqual(numbers(ports, "90/tcp"), [90]);
+  assert.throws(() => ports.take([six("::")]), /Bind for :::90 failed|already allocated/);
+  assert.equal(ports.take([six("::2")]).length, 1);
+});
+
 test("of a range the first free port is taken", () => {
   const ports = open();
   assert.deepEqual(numbers(ports, "8000-8001/tcp", "8000-8001/tcp"), [8000, 8001]);

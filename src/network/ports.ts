@@ -1,15 +1,25 @@
 /** Which ports of the host our own containers hold. Whether somebody else holds one, only binding it can tell. */
 import type { PortRequest, PublishedPort } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
+import { familyOf, hostAddresses, isAny } from "./published.ts";
 
 export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
 
-const anyAddress = "0.0.0.0";
+/** What a request that names no address means. */
+export interface Binding {
+  /** The network's default. */
+  readonly address: string;
+  /** The host speaks IPv6 too. */
+  readonly ipv6: boolean;
+}
+
+const ipv4Everywhere: Binding = { address: "0.0.0.0", ipv6: false };
 
 export class Ports {
+  /** The addresses at which a port is held. */
   readonly #held = new Map<string, Set<string>>();
   readonly #ephemeral: PortRange;
   #lastEphemeral: number;
@@ -21,13 +31,17 @@ export class Ports {
   }
 
   /** Holds afterwards: the ports are held, all of them or (on an error) none. `avoid` are known to be somebody else's. */
-  take(requests: readonly PortRequest[], avoid: readonly PublishedPort[] = []): PublishedPort[] {
+  take(
+    requests: readonly PortRequest[],
+    avoid: readonly PublishedPort[] = [],
+    binding: Binding = ipv4Everywhere,
+  ): PublishedPort[] {
     const taken: PublishedPort[] = [];
     try {
       for (const request of requests) {
-        const port = this.#choose(request, avoid);
-        this.hold([port]);
-        taken.push(port);
+        const ports = this.#choose(request, avoid, binding);
+        this.hold(ports);
+        taken.push(...ports);
       }
     } catch (error) {
       this.release(taken);
@@ -51,43 +65,44 @@ export class Ports {
     }
   }
 
-  #choose(request: PortRequest, avoid: readonly PublishedPort[]): PublishedPort {
+  /** The same port at every address that is meant. */
+  #choose(request: PortRequest, avoid: readonly PublishedPort[], binding: Binding): PublishedPort[] {
     const isEphemeral = request.hostPortFirst === 0;
     const { first, last } = isEphemeral
       ? this.#ephemeral
       : { first: request.hostPortFirst, last: request.hostPortLast };
     const start = isEphemeral ? this.#lastEphemeral + 1 - first : 0;
     const count = last - first + 1;
+    const addresses = hostAddresses(request.hostAddress, binding.address, binding);
+    const isFree = (port: PublishedPort): boolean =>
+      !this.#isHeld(port) && !avoid.some((other) => clashes(other, port));
     for (let step = 0; step < count; step++) {
-      const port = portFrom(request, first + ((start + step) % count));
-      if (this.#isHeld(port) || avoid.some((other) => clashes(other, port))) continue;
-      if (isEphemeral) this.#lastEphemeral = port.hostPort;
-      return port;
+      const hostPort = first + ((start + step) % count);
+      const { protocol, containerPort } = request;
+      const ports = addresses.map((hostAddress) => ({ protocol, hostAddress, hostPort, containerPort }));
+      if (!ports.every(isFree)) continue;
+      if (isEphemeral) this.#lastEphemeral = hostPort;
+      return ports;
     }
     if (isEphemeral) throw networkError("noPortLeft", {});
-    const { hostAddress: address } = portFrom(request, first);
+    const address = addresses[0] ?? "";
     if (first === last) throw networkError("portTaken", { address, port: first });
     throw networkError("noPortOfRange", { address, first, last });
   }
 
   #isHeld(port: PublishedPort): boolean {
-    const addresses = this.#held.get(keyOf(port));
-    if (addresses === undefined) return false;
-    return port.hostAddress === anyAddress || addresses.has(anyAddress) || addresses.has(port.hostAddress);
+    const addresses = [...(this.#held.get(keyOf(port)) ?? [])];
+    return addresses.some((hostAddress) => clashes({ ...port, hostAddress }, port));
   }
 }
 
 const keyOf = (port: PublishedPort): string => `${port.hostPort}/${port.protocol}`;
 
+/** Sockets of one family do not clash with those of the other. */
 const clashes = (a: PublishedPort, b: PublishedPort): boolean =>
-  keyOf(a) === keyOf(b) && (a.hostAddress === b.hostAddress || [a, b].some((port) => port.hostAddress === anyAddress));
-
-const portFrom = (request: PortRequest, hostPort: number): PublishedPort => ({
-  protocol: request.protocol,
-  hostAddress: request.hostAddress === "" ? anyAddress : request.hostAddress,
-  hostPort,
-  containerPort: request.containerPort,
-});
+  keyOf(a) === keyOf(b) &&
+  familyOf(a.hostAddress) === familyOf(b.hostAddress) &&
+  (a.hostAddress === b.hostAddress || isAny(a.hostAddress) || isAny(b.hostAddress));
 
 /** `/proc/sys/net/ipv4/ip_local_port_range`, or the kernel's default. */
 export const parsePortRange = (text: string): PortRange => {

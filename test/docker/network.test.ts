@@ -11,29 +11,9 @@ import { cannotRun, Engine, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { askTcp, busybox, inspected, Listener, removeAll, runDetached, runServer, said } from "./containers.ts";
+import { hostAddress, hostAddress6, neighbourAddress, openNeighbour } from "./neighbour.ts";
 
 const probe = join(executable, "../probe");
-const hostAddress = "198.18.77.1";
-const neighbourAddress = "198.18.77.2";
-
-/** Another machine at the host's interface, as a network namespace; it knows nothing of the containers' networks. */
-const openNeighbour = async (): Promise<ChildProcess> => {
-  const holder = spawn("unshare", ["-n", "sh", "-c", "echo ready; exec sleep 1000000"], { stdio: "pipe" });
-  await once(holder.stdout, "data");
-  // Not a name like those of pier itself: a daemon of this machine keeps other networks from its own.
-  const inside = `nsenter -t ${holder.pid} -n`;
-  const commands = [
-    `ip link add outside0 type veth peer name eth0 netns ${holder.pid}`,
-    `ip addr add ${hostAddress}/30 dev outside0`,
-    "ip link set outside0 up",
-    `${inside} ip addr add ${neighbourAddress}/30 dev eth0`,
-    `${inside} ip link set eth0 up`,
-    `${inside} ip link set lo up`,
-  ];
-  execFileSync("sh", ["-ec", commands.join("\n")]);
-  return holder;
-};
-
 describe("the default network", { skip: cannotRun() }, () => {
   let engine: Engine;
   let neighbour: ChildProcess;
@@ -49,7 +29,7 @@ describe("the default network", { skip: cannotRun() }, () => {
     (await engine.docker(["exec", id, "/probe", ...args])).stdout.trimEnd();
   const addressOf = (id: string): Promise<string> => inspected(engine, "{{.NetworkSettings.IPAddress}}", id);
   const hostPort = async (id: string, port: string): Promise<number> =>
-    Number((await said(engine, "port", id, port)).split(":")[1]);
+    Number.parseInt((await said(engine, "port", id, port)).split(":")[1]!, 10);
 
   const names = async (): Promise<{ bridge: string; table: string }> => {
     const name = '{{index .Options "com.docker.network.bridge.name"}}';
@@ -153,6 +133,9 @@ describe("the default network", { skip: cannotRun() }, () => {
       assert.equal(await within(client, ask, hostAddress, port, "sibling"), "answer: sibling");
       assert.equal(await within(client, ask, gateway, port, "sibling"), "answer: sibling");
       assert.equal(await within(id, ask, hostAddress, port, "itself"), "answer: itself");
+      // The container has no IPv6: the keeper passes it on.
+      assert.equal(await here(ask, "::1", port, "loopback6"), "answer: loopback6");
+      assert.equal(await there(ask, hostAddress6, port, "neighbour6"), "answer: neighbour6");
       assert.match(await said(engine, "logs", id), new RegExp(`^from: ${neighbourAddress}$`, "m"));
       await said(engine, "stop", "-t", "0", id);
       assert.notEqual(await here(ask, "127.0.0.1", port, "late"), "answer: late");
@@ -180,11 +163,29 @@ describe("the default network", { skip: cannotRun() }, () => {
     assert.equal(await askTcp(gateway, port, "hi"), "ECONNREFUSED");
   });
 
+  test("a port of an IPv6 address is that address's alone, and that of ::1 is kept from outside", async () => {
+    const id = await runServer(
+      engine,
+      ...["-p", "[::1]::80", "-p", `[${hostAddress6}]::80`],
+      ...["probe", "tcp-serve", "0.0.0.0", "80"],
+    );
+    const shown = await said(engine, "port", id, "80");
+    const [local, outer] = ["::1", hostAddress6].map((address) =>
+      Number(new RegExp(`^\\[${address}\\]:(\\d+)$`, "m").exec(shown)?.[1]),
+    ) as [number, number];
+    assert.equal(await here("tcp-ask", "::1", String(local), "local"), "answer: local");
+    assert.equal(await there("tcp-ask", hostAddress6, String(outer), "outer"), "answer: outer");
+    assert.doesNotMatch(await there("tcp-ask", hostAddress6, String(local), "local"), /^answer: /);
+    assert.equal(await askTcp("127.0.0.1", local, "hi"), "ECONNREFUSED");
+    assert.equal(await askTcp("::1", outer, "hi"), "ECONNREFUSED");
+  });
+
   test("ranges, ports that anybody may choose, and -P are shown as they came out", async () => {
     const options = ["-p", "23701-23703:80", "-p", "23710-23711:90-91", "-p", "82/udp", "--expose", "83", "-P"];
     const id = await runDetached(engine, ...options, "probe", "sleep");
     const shown = await said(engine, "port", id);
     assert.match(shown, /^80\/tcp -> 0\.0\.0\.0:23701$/m);
+    assert.match(shown, /^80\/tcp -> \[::\]:23701$/m);
     assert.match(shown, /^90\/tcp -> 0\.0\.0\.0:23710$/m);
     assert.match(shown, /^91\/tcp -> 0\.0\.0\.0:23711$/m);
     assert.match(shown, /^82\/udp -> 0\.0\.0\.0:\d+$/m);
@@ -192,7 +193,7 @@ describe("the default network", { skip: cannotRun() }, () => {
     const second = await runDetached(engine, "-p", "23701-23703:80", "probe", "sleep");
     assert.equal(await hostPort(second, "80"), 23702);
     const line = await said(engine, "ps", "--no-trunc", "--filter", `id=${second}`, "--format", "{{.Ports}}");
-    assert.equal(line, "0.0.0.0:23702->80/tcp");
+    assert.equal(line, "0.0.0.0:23702->80/tcp, [::]:23702->80/tcp");
   });
 
   test("a port that the host uses is refused in Docker's words, and nothing is left", async () => {
@@ -201,7 +202,9 @@ describe("the default network", { skip: cannotRun() }, () => {
     assert.equal(ran.code, 125);
     assert.match(
       ran.stderr,
-      /driver failed programming external connectivity on endpoint late .*address already in use/,
+      new RegExp(
+        `driver failed programming external connectivity on endpoint late .*address already in use \\(by .+, pid ${process.pid}\\)`,
+      ),
     );
     assert.equal(await inspected(engine, "{{.State.Status}} {{.NetworkSettings.IPAddress}}", "late"), "created ");
     const removed = await engine.docker(["run", "--rm", "-p", `${port}:80`, "probe", "exit"]);

@@ -153,8 +153,9 @@ describe("recovery", { skip: cannotRun() }, () => {
   test("published ports are served without a daemon, and closed when their container ends without one", async () => {
     const id = await runServer(engine, "-p", "127.0.0.1::80", "-p", "81", "probe", "tcp-serve", "0.0.0.0", "80");
     const second = await runServer(engine, "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80");
-    const local = Number((await said(engine, "port", id, "80")).split(":")[1]);
-    const open = Number((await said(engine, "port", second, "80")).split(":")[1]);
+    const portOf = async (one: string): Promise<number> =>
+      Number.parseInt((await said(engine, "port", one, "80")).split(":")[1]!, 10);
+    const [local, open] = [await portOf(id), await portOf(second)];
     const address = await inspected(engine, "{{.NetworkSettings.Gateway}}", id);
     const [pid, secondPid] = [await pidOf(engine, id), await pidOf(engine, second)];
     await engine.kill9();

@@ -29,7 +29,7 @@ import { errnos } from "../../src/kernel/numbers/errno.ts";
 import { addressBytes, macOf, parseAddress } from "../../src/network/addresses.ts";
 import { addNetwork, apartElements, portElements, tableChanges } from "../../src/network/firewall.ts";
 import type { NetworkRecord } from "../../src/network/record.ts";
-import { testNetwork } from "../../src/network/test-endpoint.ts";
+import { testEndpoint, testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
 const address = addressBytes;
@@ -107,7 +107,7 @@ describe("netlink messages", { skip: noWorld }, () => {
       ...apartElements(pier, ["eth0"]),
       ...portElements(
         pier,
-        "172.17.0.2",
+        testEndpoint("172.17.0.2"),
         [
           { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 },
           { protocol: "udp", hostAddress: "10.0.0.1", hostPort: 53, containerPort: 5353 },

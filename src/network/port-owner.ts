@@ -1,0 +1,51 @@
+/** Who holds a port of the host that could not be bound. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { PublishedPort } from "./endpoint.ts";
+
+export interface PortOwner {
+  readonly pid: number;
+  readonly name: string;
+}
+
+const listening = "0A";
+
+/** The inodes of the sockets that stand in the way, of a table such as `/proc/net/tcp`. */
+export const parseSockets = (table: string, port: number, isStream: boolean): string[] =>
+  table
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local = "", , state]) => {
+      const bound = Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16);
+      return bound === port && (!isStream || state === listening);
+    })
+    .map((fields) => fields[9] ?? "");
+
+const readOrNothing = <T>(read: () => T, nothing: T): T => {
+  try {
+    return read();
+  } catch {
+    // Processes come and go, and some are not ours to look at.
+    return nothing;
+  }
+};
+
+const namesIn = (directory: string): string[] => readOrNothing(() => readdirSync(directory), []);
+const textOf = (path: string): string => readOrNothing(() => readFileSync(path, "utf8"), "");
+
+/** The first process that has such a socket open. Reads every process's descriptors: for an error's words. */
+export const findPortOwner = ({ protocol, hostPort }: PublishedPort): PortOwner | undefined => {
+  if (protocol === "sctp") return undefined;
+  const tables = [`/proc/net/${protocol}`, `/proc/net/${protocol}6`].map(textOf);
+  const inodes = new Set(tables.flatMap((table) => parseSockets(table, hostPort, protocol === "tcp")));
+  const sockets = new Set([...inodes].map((inode) => `socket:[${inode}]`));
+  if (sockets.size === 0) return undefined;
+  for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name))) {
+    const directory = `/proc/${pid}/fd`;
+    const isOwner = namesIn(directory).some((fd) =>
+      sockets.has(readOrNothing(() => readlinkSync(`${directory}/${fd}`), "")),
+    );
+    if (isOwner) return { pid: Number(pid), name: textOf(`/proc/${pid}/comm`).trim() };
+  }
+  return undefined;
+};
