@@ -2,12 +2,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { keeperHeader } from "../src/kernel/header.ts";
 import { stepsPage } from "../src/kernel/steps-page.ts";
+import { apiPage } from "./api-page.ts";
 import { errorsPage } from "./errors-page.ts";
 
 const files: Readonly<Record<string, () => string>> = {
   "keeper/steps.h": keeperHeader,
   "docs/steps.md": stepsPage,
   "docs/errors.md": errorsPage,
+  "docs/api.md": apiPage,
 };
 
 const contentOf = (path: URL): string | undefined => {

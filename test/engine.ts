@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type ExecuteOptions, execute, type Ran } from "./execute.ts";
 import { assertNoLeaks, type LeakScope, type LeakSet, leakSet } from "./kernel/leaks.ts";
 import { patience } from "./patience.ts";
+import { checkAnswer } from "./reference.ts";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 /** Where the programs under test lie; PIER_BUILD names those with another keeper, from the checkout on. */
@@ -65,6 +66,10 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
+
+/** Whether the reference is about it: JSON, and of the version that it describes. */
+const isCurrent = (target: string, headers: IncomingHttpHeaders): boolean =>
+  headers["content-type"] === "application/json" && /^\/(v1\.51\/|(?!v\d))/.test(target);
 
 const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
@@ -177,13 +182,15 @@ export class Engine {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", reject);
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            body: Buffer.concat(chunks).toString(),
-          }),
-        );
+        response.on("end", () => {
+          const [status, body] = [response.statusCode ?? 0, Buffer.concat(chunks).toString()];
+          try {
+            if (isCurrent(target, response.headers)) checkAnswer(method, target, status, body);
+            resolve({ status, headers: response.headers, body });
+          } catch (error) {
+            reject(error as Error);
+          }
+        });
       });
       request.on("error", reject);
       request.end(body);

@@ -4,6 +4,8 @@
  * that sentence; one with `hijack` turns the connection into a raw stream.
  */
 
+import { swarmRoutes } from "./swarm-routes.ts";
+
 export interface Route {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   readonly path: string;
@@ -102,13 +104,7 @@ export const routes = {
   volumePrune: { method: "POST", path: "/volumes/prune" },
   volumeInspect: { method: "GET", path: "/volumes/{id}" },
   volumeDelete: { method: "DELETE", path: "/volumes/{id}" },
-  pluginList: { method: "GET", path: "/plugins", later: "pier does not run plugins" },
-  swarmInspect: { method: "GET", path: "/swarm", later: "pier does not join swarms" },
-  nodeList: { method: "GET", path: "/nodes", later: "pier does not join swarms" },
-  serviceList: { method: "GET", path: "/services", later: "pier does not join swarms" },
-  taskList: { method: "GET", path: "/tasks", later: "pier does not join swarms" },
-  secretList: { method: "GET", path: "/secrets", later: "pier does not join swarms" },
-  configList: { method: "GET", path: "/configs", later: "pier does not join swarms" },
+  ...swarmRoutes,
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof routes;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { isAtLeast, parseVersion, pierVersion } from "./versions.ts";
+import type { ImageInspect } from "./answers.ts";
+import { imageInspectFor, isAtLeast, parseVersion, pierVersion, upgradeHostConfig } from "./versions.ts";
 
 it("pier's own version is that of the package", () => {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -35,5 +36,21 @@ describe("a version in the path", () => {
     assert.ok(isAtLeast("1.51", "1.9"));
     assert.ok(isAtLeast("1.42", "1.42"));
     assert.ok(!isAtLeast("1.41", "1.42"));
+  });
+});
+
+describe("older clients", () => {
+  it("read an image as they know it", () => {
+    const answer = { Size: 5, Config: { Env: null } } as unknown as ImageInspect;
+    assert.deepEqual(imageInspectFor("1.51", answer), answer);
+    assert.equal(imageInspectFor("1.49", answer).Config?.Hostname, "");
+    assert.equal("VirtualSize" in imageInspectFor("1.44", answer), false);
+    assert.equal((imageInspectFor("1.43", answer) as { VirtualSize?: number }).VirtualSize, 5);
+  });
+
+  it("mean by nothing what they meant then", () => {
+    assert.deepEqual(upgradeHostConfig("1.39", {}), { IpcMode: "shareable" });
+    assert.deepEqual(upgradeHostConfig("1.39", { IpcMode: "private" }), { IpcMode: "private" });
+    assert.deepEqual(upgradeHostConfig("1.40", {}), {});
   });
 });

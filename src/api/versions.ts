@@ -1,6 +1,7 @@
 /** The versions of the API that pier speaks, and how a request names one. */
-import type { ImageSummary } from "./answers.ts";
+import type { ImageInspect, ImageSummary } from "./answers.ts";
 import { apiError } from "./errors.ts";
+import type { HostConfig } from "./types.ts";
 
 /** pier's own version, as in package.json. */
 export const pierVersion = "0.1.0";
@@ -42,3 +43,27 @@ export const imageSummaryFor = (version: string, summary: ImageSummary): ImageSu
     ? {}
     : { RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] }),
 });
+
+/** What is the same in every image, and was once answered with each. */
+const constantConfig = {
+  Hostname: "",
+  Domainname: "",
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Image: "",
+} as const;
+
+/** An image as a client of `version` reads it: before 1.50 its configuration was that of a container. */
+export const imageInspectFor = (version: string, answer: ImageInspect): ImageInspect => ({
+  ...answer,
+  ...(isAtLeast(version, "1.50") ? {} : { Config: { ...constantConfig, ...answer.Config } }),
+  ...(isAtLeast(version, "1.44") ? {} : { VirtualSize: answer.Size }),
+});
+
+/** What a client of `version` means by what it leaves out: before 1.40 others could always share the IPC namespace. */
+export const upgradeHostConfig = (version: string, host: HostConfig): HostConfig =>
+  isAtLeast(version, "1.40") || host.IpcMode ? host : { ...host, IpcMode: "shareable" };

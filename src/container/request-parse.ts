@@ -1,6 +1,7 @@
 /** The door of the room: from a client's JSON to a request that is checked as far as it can be without this host. */
 import { posix } from "node:path";
 import type { ContainerCreateBody, Healthcheck, HostConfig } from "../api/types.ts";
+import { maxVersion, upgradeHostConfig } from "../api/versions.ts";
 import { parseSignal } from "../kernel/numbers/signals.ts";
 import { checkEnv } from "./environment.ts";
 import { containerError } from "./errors.ts";
@@ -13,11 +14,11 @@ import { parseResources } from "./request-resources.ts";
 import { parseNamespaces, parseSecurity, parseSysctls } from "./request-security.ts";
 import { parseRestartPolicy } from "./restart.ts";
 
-/** Parses the body of `POST /containers/create`; throws a 400 (or 501 for what is not there yet) with Docker's sentence. */
-export const parseCreateRequest = (json: unknown): CreateRequest => {
+/** Parses the body of `POST /containers/create` as a client of that version means it; throws a 400 (or 501 for what is not there yet) with Docker's sentence. */
+export const parseCreateRequest = (json: unknown, version = maxVersion): CreateRequest => {
   if (anyBody(json ?? undefined, "") === undefined) throw containerError("emptyConfig", {});
   const body: ContainerCreateBody = createBody(json, "");
-  const host = body.HostConfig ?? {};
+  const host = upgradeHostConfig(version, body.HostConfig ?? {});
   refuseUnsupported(host);
   const network = parseNetwork(body, host);
   const namespaces = parseNamespaces(host);

@@ -48,6 +48,19 @@ export const daemonErrors = {
   noSuchNetwork: { status: 404, sentence: "network {name} not found" },
   ambiguousNetwork: { status: 400, sentence: "network {name} is ambiguous ({count} matches found on ID prefix)" },
 
+  // Swarms and plugins: there are none.
+  noSwarmManager: {
+    status: 503,
+    sentence:
+      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  },
+  noSwarm: { status: 503, sentence: "This node is not part of a swarm" },
+  noClusterVolume: {
+    status: 503,
+    sentence: "volume update only valid for cluster volumes, but swarm is unavailable",
+  },
+  noSuchPlugin: { status: 404, sentence: 'plugin "{name}" not found' },
+
   // The start of the daemon.
   unknownOption: { status: 400, sentence: "unknown option {option}", hint: "pier daemon --help" },
   missingValue: { status: 400, sentence: "{option} needs a value", hint: "pier daemon --help" },

@@ -14,7 +14,7 @@ export const imageAnswer = (image: ImageRecord): ImageInspect => ({
   ...(image.created === "" ? {} : { Created: image.created }),
   DockerVersion: image.dockerVersion,
   Author: image.author,
-  Config: configAnswer(image.config),
+  Config: withoutUndefined(image.config),
   Architecture: image.architecture,
   ...(image.variant === "" ? {} : { Variant: image.variant }),
   Os: image.os,
@@ -23,20 +23,6 @@ export const imageAnswer = (image: ImageRecord): ImageInspect => ({
   GraphDriver: { Name: storageDriver, Data: null },
   RootFS: { Type: "layers", Layers: image.layers },
   Metadata: { LastTagTime: image.lastTagged || never },
-});
-
-/** What an image says about its containers; clients before 1.50 also want what is the same for all images. */
-const configAnswer = (config: ImageRecord["config"]): ContainerConfig => ({
-  Hostname: "",
-  Domainname: "",
-  AttachStdin: false,
-  AttachStdout: false,
-  AttachStderr: false,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Image: "",
-  ...withoutUndefined(config),
 });
 
 /** What was never said is left out, not null. */

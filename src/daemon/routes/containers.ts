@@ -13,8 +13,8 @@ import { empty, encodeJson, json, jsonType, multiplexedStreamType, rawStreamType
 
 const idOf = ({ values }: Call): string => values.id ?? "";
 
-export const create: Handler = async ({ services, request, query }) => {
-  const asked = parseCreateRequest(await readJson(request));
+export const create: Handler = async ({ services, request, query, version }) => {
+  const asked = parseCreateRequest(await readJson(request), version);
   checkPlatform(query.text("platform"), services.images.get(asked.image));
   const { id, warnings } = await services.containers.create(asked, query.text("name") || undefined);
   return json({ Id: id, Warnings: warnings }, 201);

@@ -2,6 +2,7 @@
 import { PassThrough } from "node:stream";
 import type { ProgressLine } from "../../api/answers.ts";
 import { formatPlatform, isFor } from "../../api/platforms.ts";
+import { imageInspectFor } from "../../api/versions.ts";
 import { familiarName, parseName, withDefaultTag } from "../../image/reference.ts";
 import { imageAnswer } from "../answers/image.ts";
 import type { Call, Handler } from "../call.ts";
@@ -12,7 +13,8 @@ import { type Answer, empty, failureOf, json, jsonType, stream } from "../wire.t
 
 const nameOf = ({ values }: Call): string => values.name ?? "";
 
-export const inspect: Handler = (call) => json(imageAnswer(call.services.images.get(nameOf(call))));
+export const inspect: Handler = (call) =>
+  json(imageInspectFor(call.version, imageAnswer(call.services.images.get(nameOf(call)))));
 
 export const history: Handler = (call) => {
   const { images } = call.services;

@@ -9,6 +9,7 @@ import * as images from "./images.ts";
 import * as networks from "./networks.ts";
 import * as stats from "./stats.ts";
 import * as streams from "./streams.ts";
+import { swarmHandlers } from "./swarm.ts";
 import * as system from "./system.ts";
 import * as volumes from "./volumes.ts";
 
@@ -62,6 +63,7 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   volumePrune: volumes.prune,
   volumeInspect: volumes.inspect,
   volumeDelete: volumes.remove,
+  ...swarmHandlers,
 };
 
 export const hijackers: Readonly<Record<Hijacked, Hijacker>> & Readonly<Partial<Record<RouteName, Hijacker>>> = {
