@@ -365,6 +365,8 @@ export interface VolumeAnswer {
   readonly Name: string;
   readonly Options: Readonly<Record<string, string>> | null;
   readonly Scope: "local";
+  /** Bytes, and by how many containers it is used; only where that was asked for. */
+  readonly UsageData?: { readonly Size: number; readonly RefCount: number };
 }
 
 /** `GET /volumes` */
@@ -443,4 +445,19 @@ export interface ContainerStats {
     readonly limit?: number;
   };
   readonly networks?: Readonly<Record<string, NetworkStats>>;
+}
+
+/** `POST /containers/prune` */
+export interface ContainerPruneAnswer {
+  readonly ContainersDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
+/** `GET /system/df` */
+export interface DiskUsageAnswer {
+  readonly LayersSize: number;
+  readonly Images: readonly ImageSummary[] | null;
+  readonly Containers: readonly ContainerSummary[] | null;
+  readonly Volumes: readonly VolumeAnswer[] | null;
+  readonly BuildCache: readonly { readonly Size: number; readonly InUse: boolean }[] | null;
 }

@@ -8,9 +8,11 @@ import { connectSocket, type StreamSocket } from "../base/socket.ts";
 import type {
   ContainerCreateAnswer,
   ContainerInspect,
+  ContainerPruneAnswer,
   ContainerSummary,
   ContainerTopAnswer,
   ContainerWaitAnswer,
+  DiskUsageAnswer,
   ExecInspect,
   ImageDeleteItem,
   ImageHistoryItem,
@@ -58,6 +60,8 @@ interface JsonAnswers {
   readonly containerCreate: ContainerCreateAnswer;
   readonly containerInspect: ContainerInspect;
   readonly containerTop: ContainerTopAnswer;
+  readonly containerPrune: ContainerPruneAnswer;
+  readonly systemDf: DiskUsageAnswer;
   readonly containerUpdate: { readonly Warnings: readonly string[] | null };
   readonly containerWait: ContainerWaitAnswer;
   readonly execCreate: IdAnswer;

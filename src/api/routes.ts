@@ -21,11 +21,11 @@ export const routes = {
   events: { method: "GET", path: "/events" },
   explain: { method: "POST", path: "/pier/explain" },
   auth: { method: "POST", path: "/auth", later: "pier does not log in to registries yet" },
-  systemDf: { method: "GET", path: "/system/df", later: "pier does not add up disk usage yet" },
+  systemDf: { method: "GET", path: "/system/df" },
 
   containerList: { method: "GET", path: "/containers/json" },
   containerCreate: { method: "POST", path: "/containers/create" },
-  containerPrune: { method: "POST", path: "/containers/prune", later: "pier does not prune containers yet" },
+  containerPrune: { method: "POST", path: "/containers/prune" },
   containerInspect: { method: "GET", path: "/containers/{id}/json" },
   containerTop: { method: "GET", path: "/containers/{id}/top" },
   containerLogs: { method: "GET", path: "/containers/{id}/logs" },

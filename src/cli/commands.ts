@@ -144,6 +144,21 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/port.ts")).port,
   },
   {
+    ...container("prune"),
+    summary: "Remove all stopped containers",
+    load: async () => (await import("./commands/prune.ts")).containerPrune,
+  },
+  {
+    ...system("df"),
+    summary: "Show disk usage",
+    load: async () => (await import("./commands/df.ts")).df,
+  },
+  {
+    ...system("prune"),
+    summary: "Remove unused data",
+    load: async () => (await import("./commands/prune.ts")).systemPrune,
+  },
+  {
     top: "rename",
     ...container("rename"),
     summary: "Rename a container",

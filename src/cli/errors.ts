@@ -71,6 +71,7 @@ export const cliErrors = {
     status: 400,
     sentence: "conflicting options: cannot specify a volume-name through both --name and as a positional arg",
   },
+  pruneVolumesUntil: { status: 400, sentence: 'ERROR: The "until" filter is not supported with "--volumes"' },
   pruneCancelled: { status: 400, sentence: "{what} prune has been cancelled" },
   startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
 } as const;

@@ -28,6 +28,9 @@ export const daemonErrors = {
   execAlreadyRun: { status: 409, sentence: "Error: Exec command {id} has already run" },
   noStream: { status: 400, sentence: "Bad parameters: you must choose at least one stream" },
   oneShotStream: { status: 400, sentence: "cannot have stream=true and one-shot=true" },
+  pruning: { status: 409, sentence: "a prune operation is already running" },
+  severalUntil: { status: 400, sentence: "more than one until filter specified" },
+  unknownObjectType: { status: 400, sentence: "unknown object type: {type}" },
   emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
 
   // What comes later.

@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
 import type { Platform } from "../api/platforms.ts";
-import type { ContainerId, ExecId, ImageId } from "../base/ids.ts";
+import type { ContainerId, DiffId, ExecId, ImageId } from "../base/ids.ts";
 import type { AttachRequest } from "../container/attach.ts";
 import type { ContainerEvent } from "../container/events.ts";
 import type { LogOptions } from "../container/logs.ts";
@@ -104,6 +104,8 @@ export interface ImageService {
   find(reference: string): ImageRecord | undefined;
   get(reference: string): ImageRecord;
   list(): readonly ImageRecord[];
+  /** Bytes on the disk. */
+  layerSize(layer: DiffId): number;
   history(reference: string): readonly ImageHistoryItem[];
   tag(source: string, target: string): void;
   remove(

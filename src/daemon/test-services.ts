@@ -213,6 +213,7 @@ export class World implements AsyncDisposable {
           return this.image;
         },
         list: () => [this.image],
+        layerSize: () => 0,
         history: () => [],
         tag: note("tag", undefined),
         remove: note("removeImage", [{ Untagged: "busybox:1.35" }]),

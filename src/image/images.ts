@@ -162,6 +162,11 @@ export class Images {
   }
 
   /** The youngest first. */
+  /** Bytes of a layer's files; 0 for one that is not there. */
+  layerSize(layer: DiffId): number {
+    return this.layers.get(layer)?.size ?? 0;
+  }
+
   list(): readonly ImageRecord[] {
     const names = this.#store.names();
     const time = ({ description }: StoredImage): number => Date.parse(description.created) || 0;

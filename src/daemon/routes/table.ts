@@ -4,9 +4,11 @@ import type { Handler } from "../call.ts";
 import type { Hijacker } from "../hijack.ts";
 import * as containerList from "./container-list.ts";
 import * as containers from "./containers.ts";
+import * as diskUsage from "./disk-usage.ts";
 import * as imageList from "./image-list.ts";
 import * as images from "./images.ts";
 import * as networks from "./networks.ts";
+import * as prune from "./prune.ts";
 import * as stats from "./stats.ts";
 import * as streams from "./streams.ts";
 import { swarmHandlers } from "./swarm.ts";
@@ -39,6 +41,8 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   containerPause: containers.pause,
   containerUnpause: containers.unpause,
   containerUpdate: containers.update,
+  containerPrune: prune.containerPrune,
+  systemDf: diskUsage.diskUsage,
   containerStats: stats.stats,
   containerWait: containers.wait,
   containerRename: containers.rename,

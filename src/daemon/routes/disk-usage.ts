@@ -1,0 +1,62 @@
+/** `GET /system/df`: what takes how much of the disk, and what of it is in use. */
+import type { ImageSummary, VolumeAnswer } from "../../api/answers.ts";
+import type { DiffId } from "../../base/ids.ts";
+import { summaryAnswer } from "../answers/container.ts";
+import { imageSummaryAnswer } from "../answers/image.ts";
+import { volumeAnswer } from "../answers/volume.ts";
+import type { Handler } from "../call.ts";
+import { daemonError } from "../errors.ts";
+import type { Services } from "../services.ts";
+import { json } from "../wire.ts";
+
+const kinds = ["container", "image", "volume", "build-cache"] as const;
+
+export const diskUsage: Handler = async ({ services, query }) => {
+  const asked = query.list("type");
+  for (const type of asked) {
+    if (!kinds.some((kind) => kind === type)) throw daemonError("unknownObjectType", { type: type.slice(0, 100) });
+  }
+  const wants = (kind: (typeof kinds)[number]): boolean => asked.length === 0 || asked.includes(kind);
+  return json({
+    ...(wants("image") ? imageUsage(services) : {}),
+    ...(wants("container") ? { Containers: await containerUsage(services) } : {}),
+    ...(wants("volume") ? { Volumes: await volumeUsage(services) } : {}),
+    ...(wants("build-cache") ? { BuildCache: [] } : {}),
+  });
+};
+
+/** A layer that several images have lies on the disk once. */
+const imageUsage = ({ images, containers }: Services): { LayersSize: number; Images: readonly ImageSummary[] } => {
+  const all = images.list();
+  const users = new Map<DiffId, number>();
+  for (const layer of all.flatMap(({ layers }) => [...new Set(layers)])) users.set(layer, (users.get(layer) ?? 0) + 1);
+  const sum = (layers: Iterable<DiffId>): number => [...layers].reduce((size, id) => size + images.layerSize(id), 0);
+  const records = containers.list();
+  return {
+    LayersSize: sum(users.keys()),
+    Images: all.map((image) => ({
+      ...imageSummaryAnswer(image, records.filter((record) => record.image.id === image.id).length),
+      SharedSize: sum(new Set(image.layers.filter((id) => (users.get(id) ?? 0) > 1))),
+    })),
+  };
+};
+
+const containerUsage = async (services: Services) => {
+  const records = services.containers.list();
+  const sizes = await services.containers.sizes(records);
+  const now = Date.now();
+  return records.map((record, index) => ({
+    ...summaryAnswer(record, services, now),
+    SizeRw: sizes[index]?.written ?? 0,
+    SizeRootFs: sizes[index]?.whole ?? 0,
+  }));
+};
+
+const volumeUsage = async ({ volumes, containers }: Services): Promise<readonly VolumeAnswer[]> => {
+  const records = volumes.list();
+  const sizes = await volumes.sizes(records.map(({ name }) => name));
+  return records.map((record, index) => ({
+    ...volumeAnswer(record, volumes.mountpoint(record.name)),
+    UsageData: { Size: sizes[index] ?? -1, RefCount: containers.volumeUsers(record.name).length },
+  }));
+};
