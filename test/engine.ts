@@ -1,7 +1,7 @@
 /** A pier of its own for a test file: a daemon on directories of its own, the clients pointed at it, and its end. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -57,6 +57,8 @@ export interface EngineOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A directory that the daemon finds open, as descriptors 41 and 42. */
   readonly inherited?: string;
+  /** A file system of its own for the root: what mount(8) is told before the place. */
+  readonly disk?: readonly string[];
   /** A program that becomes the daemon in its end: it is given the daemon's words. */
   readonly via?: readonly string[];
 }
@@ -122,6 +124,10 @@ export class Engine {
   static async launch(options: EngineOptions = {}): Promise<Engine> {
     const engine = new Engine(options);
     try {
+      if (options.disk !== undefined) {
+        mkdirSync(engine.root, { mode: 0o700 });
+        execFileSync("mount", [...options.disk, engine.root]);
+      }
       await engine.restart();
       // The first requests make the daemon open what it then keeps: they must not look like leaks.
       await engine.docker(["ps", "--all"]);
@@ -243,6 +249,15 @@ export class Engine {
     this.#before = { ...this.#before, rules: new Map([...(this.#before.rules ?? []), ...rules]) };
   }
 
+  /** The root is on another disk, and a daemon runs on it. */
+  async changeDisk(disk: readonly string[]): Promise<void> {
+    await this.kill9();
+    await this.#removeDisk();
+    execFileSync("mount", [...disk, this.root]);
+    await this.restart();
+    this.#before = leakSet(this.#scope());
+  }
+
   /** Nothing is left of the containers that are gone; fails by naming what was left. */
   assertNothingLeft(): Promise<void> {
     return assertNoLeaks(this.#before, this.#scope());
@@ -257,6 +272,7 @@ export class Engine {
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined)
         await within(patience(15_000), "the daemon ends after SIGTERM", endOf(this.#daemon));
+      await this.#removeDisk();
       await assertNoLeaks(this.#machine, this.#ended);
     } catch (error) {
       throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
@@ -267,7 +283,12 @@ export class Engine {
 
   async #remove(): Promise<void> {
     await this.kill9();
+    await this.#removeDisk();
     for (const directory of [this.run, this.directory]) rmSync(directory, { recursive: true, force: true });
+  }
+
+  async #removeDisk(): Promise<void> {
+    if (this.#options.disk !== undefined) await execute("umount", ["--lazy", this.root]);
   }
 
   async #removeContainers(): Promise<void> {

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import {
   closeSync,
+  copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -83,6 +86,61 @@ describe("a database", () => {
     refuses(/^cannot open .*: unable to open database file$/);
     path = join(directory, "missing", "pier.db");
     refuses(/^cannot open /);
+  });
+
+  describe("with a reserve", () => {
+    const reserve = 64 * 1024;
+    const size = (): number => statSync(`${path}-wal`).size;
+    const names = (database: Database): unknown[] =>
+      database.all<{ name: string }>("SELECT name FROM things ORDER BY name").map(({ name }) => name);
+    const add = (database: Database, name: string): void => void database.run("INSERT INTO things VALUES (?)", name);
+    const open = (): Database => {
+      const database = new Database(path, { reserve });
+      database.exec("CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY)");
+      return database;
+    };
+
+    it("has a log of that size from the beginning, and the next daemon has the same one", () => {
+      {
+        using database = open();
+        assert.equal(size(), reserve);
+        add(database, "a");
+      }
+      const kept = statSync(`${path}-reserve`).ino;
+      using database = open();
+      assert.equal(statSync(`${path}-wal`).ino, kept);
+      assert.deepEqual(names(database), ["a"]);
+      add(database, "b");
+      assert.equal(size(), reserve);
+    });
+
+    it("holds what was written, whatever became of the daemons before", async () => {
+      for (const name of ["a", "b", "c"]) {
+        using database = open();
+        add(database, name);
+        await database.flush();
+        copyFileSync(path, `${path}.cut`);
+        copyFileSync(`${path}-wal`, `${path}.cut-wal`);
+      }
+      // As a daemon leaves it that is killed, with the reserve of an earlier one beside it.
+      copyFileSync(`${path}-reserve`, `${path}.cut-reserve`);
+      path = `${path}.cut`;
+      {
+        using database = open();
+        assert.deepEqual(names(database), ["a", "b", "c"]);
+        assert.ok(!existsSync(`${path}-reserve`));
+      }
+      // One that was killed after it had kept the log, and before it closed.
+      writeFileSync(path, readFileSync(path));
+      using database = open();
+      assert.deepEqual(names(database), ["a", "b", "c"]);
+    });
+
+    it("begins its log anew, and does not let it grow", () => {
+      using database = open();
+      for (let number = 0; number < 3000; number++) add(database, `thing ${number}`);
+      assert.ok(size() < 5 * 1024 * 1024, `${size()} bytes`);
+    });
   });
 
   it("keeps the error of a change that it takes back", () => {

@@ -2,6 +2,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { syncData } from "./durable.ts";
 import { errorsFrom, PierError } from "./errors.ts";
+import { keepReserve, makeReserve, takeReserve } from "./reserve.ts";
 import { SharedSync } from "./shared-sync.ts";
 
 export const databaseErrors = {
@@ -25,6 +26,13 @@ export const databaseErrors = {
     sentence: "cannot open {path}: {reason}",
     hint: "see who owns it and its directory, and whether the disk is full or read-only",
   },
+  diskFull: {
+    status: 500,
+    sentence: "no space left on device: {path} takes no more",
+    hint: "pier rm and pier rmi, of what is not needed",
+  },
+  diskReadOnly: { status: 500, sentence: "read-only file system: {path} cannot be written" },
+  diskBroken: { status: 500, sentence: "input/output error: {path}: {reason}" },
   notOnDisk: { status: 500, sentence: "the database could not be written to disk" },
 } as const;
 const databaseError = errorsFrom(databaseErrors);
@@ -33,7 +41,7 @@ const databaseError = errorsFrom(databaseErrors);
 const SCHEMA = 1;
 
 /** Result codes of SQLite (sqlite.org/rescode.html), their extended forms cut off. */
-const codes = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
+const codes = { busy: 5, readOnly: 8, input: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const;
 
 const codeOf = (error: unknown): number | undefined =>
   error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined;
@@ -52,7 +60,30 @@ const openError = (path: string, cause: unknown): unknown => {
   }
 };
 
+/** What the disk says while we work; what is wrong with a statement is a defect, and stays as it is. */
+const workError = (path: string, cause: unknown): unknown => {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  switch (codeOf(cause)) {
+    case codes.full:
+      return databaseError("diskFull", { path }, cause);
+    case codes.readOnly:
+      return databaseError("diskReadOnly", { path }, cause);
+    case codes.input:
+    case codes.cannotOpen:
+      return databaseError("diskBroken", { path, reason }, cause);
+    default:
+      return cause;
+  }
+};
+
+export interface DatabaseOptions {
+  /** Bytes that the log has from the beginning, for changes on a full disk. */
+  readonly reserve?: number;
+}
+
 export class Database implements Disposable {
+  readonly #path: string;
+  readonly #reserve: number;
   readonly #sqlite: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #log: SharedSync;
@@ -63,10 +94,13 @@ export class Database implements Disposable {
    * Holds afterwards: the file exists, is ours alone (SQLite's exclusive lock), whole, of no newer form than we know, and
    * survives crashes (write-ahead log).
    */
-  constructor(path: string) {
+  constructor(path: string, { reserve = 0 }: DatabaseOptions = {}) {
+    this.#path = path;
+    this.#reserve = reserve;
     this.#log = new SharedSync(() => syncData(`${path}-wal`));
     const opened: { sqlite?: DatabaseSync } = {};
     try {
+      if (reserve > 0) takeReserve(path);
       const sqlite = new DatabaseSync(path);
       opened.sqlite = sqlite;
       sqlite.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
@@ -74,6 +108,7 @@ export class Database implements Disposable {
       this.#sqlite = sqlite;
       this.#checkWhole(path);
       this.#checkSchema(path);
+      if (reserve > 0) makeReserve(path, reserve);
     } catch (cause) {
       opened.sqlite?.close();
       throw openError(path, cause);
@@ -82,20 +117,20 @@ export class Database implements Disposable {
 
   /** Runs statements that answer nothing and take no values, such as the making of tables. */
   exec(sql: string): void {
-    this.#sqlite.exec(sql);
+    this.#work(() => this.#sqlite.exec(sql));
   }
 
   run(sql: string, ...values: (string | number | bigint | null | Uint8Array)[]): { changes: number; lastId: number } {
-    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
+    const { changes, lastInsertRowid } = this.#work(() => this.#statement(sql).run(...values));
     return { changes: Number(changes), lastId: Number(lastInsertRowid) };
   }
 
   get<Row>(sql: string, ...values: (string | number | bigint | null)[]): Row | undefined {
-    return (this.#statement(sql).get(...values) as Row | undefined) ?? undefined;
+    return (this.#work(() => this.#statement(sql).get(...values)) as Row | undefined) ?? undefined;
   }
 
   all<Row>(sql: string, ...values: (string | number | bigint | null)[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[];
+    return this.#work(() => this.#statement(sql).all(...values)) as Row[];
   }
 
   /** All of `change`'s statements hold, or none; durable at its end when `durable` (an fsync), else at the next one. */
@@ -132,10 +167,23 @@ export class Database implements Disposable {
     const { busy } = this.get<{ busy: number }>("PRAGMA wal_checkpoint(TRUNCATE)")!;
     if (busy !== 0) throw databaseError("notOnDisk", {});
     this.#logIsSuspect = false;
+    // It is as short as it can be now.
+    if (this.#reserve > 0) makeReserve(this.#path, this.#reserve);
   }
 
   [Symbol.dispose](): void {
+    if (this.#reserve > 0) this.#keepReserve();
     this.#sqlite.close();
+  }
+
+  /** When all that is in the log is in the file as well, and on disk; otherwise SQLite takes care of it. */
+  #keepReserve(): void {
+    try {
+      const { busy } = this.get<{ busy: number }>("PRAGMA wal_checkpoint(RESTART)")!;
+      if (busy === 0 && !this.#logIsSuspect) keepReserve(this.#path);
+    } catch {
+      // The next one makes another, when there is room.
+    }
   }
 
   /** On a full disk SQLite has done so already, and there is nothing left to take back. */
@@ -157,6 +205,14 @@ export class Database implements Disposable {
     const found = this.get<{ user_version: number }>("PRAGMA user_version")?.user_version ?? 0;
     if (found > SCHEMA) throw databaseError("databaseNewer", { path, found, known: SCHEMA });
     if (found < SCHEMA) this.#sqlite.exec(`PRAGMA user_version=${SCHEMA}`);
+  }
+
+  #work<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw workError(this.#path, error);
+    }
   }
 
   #statement(sql: string): StatementSync {

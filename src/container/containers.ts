@@ -18,7 +18,7 @@ import { findGroups } from "./groups.ts";
 import { joinedOf, withNetworkOwner } from "./joined.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
-import { type Live, readSpec } from "./live.ts";
+import { clearRun, type Live, readSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
 import { volumeMounts } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
@@ -279,6 +279,8 @@ export class Containers {
     }
     this.#store.remove(record);
     if (withVolumes) await removeAnonymous(this.#rooms, record, this.volumeUsers);
+    // The word of an end that the disk did not take.
+    clearRun(containerPaths(this.#rooms, record.id));
     this.#execs.forget(record.id);
     this.events.emit("destroy", record);
     this.#waiters.removed(record.id, last);

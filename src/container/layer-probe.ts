@@ -1,6 +1,7 @@
 /** How this host can mount layers: found by mounting one of 4 KiB and reading it, never by a version. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { errnoOf } from "../base/errors.ts";
 import { type DiffId, digestFromHex } from "../base/ids.ts";
 import { IndexBuilder } from "../format/erofs/builder.ts";
 import { TarParser } from "../format/tar/parser.ts";
@@ -45,7 +46,10 @@ const testTar = async (): Promise<Uint8Array> => {
   return Buffer.concat(await Array.fromAsync(writeTar(items)));
 };
 
-/** Holds afterwards: a small layer is in the directory. */
+/** The file's bytes, or nothing where there is none. */
+const readIfThere = (path: string): Promise<Buffer> => readFile(path).catch(() => Buffer.alloc(0));
+
+/** Holds afterwards: a small layer is in the directory. It stays there, so that on a full disk it need not be written. */
 const writeTestLayer = async (directory: string): Promise<LayerFiles> => {
   const files = { index: join(directory, "index"), tar: join(directory, "tar") };
   const tar = await testTar();
@@ -53,8 +57,15 @@ const writeTestLayer = async (directory: string): Promise<LayerFiles> => {
   const parser = new TarParser({ entry: (entry) => index.add(entry) });
   parser.push(tar);
   parser.end();
-  await writeFile(files.tar, tar);
-  await writeFile(files.index, index.finish({ diffId, tarSize: tar.length }));
+  for (const [path, bytes] of [
+    [files.tar, tar],
+    [files.index, Buffer.concat([...index.finish({ diffId, tarSize: tar.length })])],
+  ] as const)
+    if (!(await readIfThere(path)).equals(bytes)) {
+      // Of another pier, or half written.
+      await rm(path, { force: true });
+      await writeFile(path, bytes);
+    }
   return files;
 };
 
@@ -94,6 +105,7 @@ const testSource = async (
   const files = await writeTestLayer(directory);
   if (format !== "directory") return { format, ...files };
   const extracted = join(directory, "extracted");
+  await rm(extracted, { recursive: true, force: true });
   await mkdir(extracted, { mode: 0o700 });
   const ran = await runProbe(place, await prepareExtraction(files, extracted));
   return "reason" in ran ? ran : { format, files: extractedFiles(extracted) };
@@ -106,18 +118,23 @@ const testSource = async (
 export const tryLayerFormat = async (format: LayerFormat, place: ProbePlace): Promise<string | undefined> => {
   const directory = join(place.root, "probe");
   const target = join(directory, "mounted");
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(target, { recursive: true, mode: 0o700 });
   try {
+    await mkdir(target, { recursive: true, mode: 0o700 });
     const source = await testSource(format, place, directory);
     if ("reason" in source) return source.reason;
     const ran = await runProbe(place, planProbe(place.holder, source, target));
     if ("reason" in ran) return ran.reason;
     return ran.report === content ? undefined : "what is read is not what is there";
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    // The last way is the one that works everywhere, as soon as there is room.
+    return format === "directory" ? undefined : errnoMessage(errnos.ENOSPC.number);
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await rm(join(directory, "extracted"), { recursive: true, force: true });
   }
 };
+
+const isFull = (error: unknown): boolean => errnoOf(error) === "ENOSPC" || errnoOf(error) === "EDQUOT";
 
 /** The way in which this host mounts layers: the one asked for, or the first that works. Throws what is wrong with each. */
 export const findLayerFormat = async (place: ProbePlace, asked?: LayerFormat): Promise<LayerFormat> => {

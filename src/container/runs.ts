@@ -1,4 +1,5 @@
 /** Containers that run: from their start to their end, with the clients that are attached and those who wait. */
+import { existsSync } from "node:fs";
 import type { ContainerId } from "../base/ids.ts";
 import type { Locks } from "../base/lock.ts";
 import type { ExitReport } from "../kernel/keeper.ts";
@@ -41,6 +42,9 @@ export interface RunContext {
   /** A container that was to go with its end has ended. */
   destroy(record: ContainerRecord, last: WaitResult): Promise<void>;
 }
+
+const yes = (): true => true;
+const no = (): false => false;
 
 /** Milliseconds since 1970. */
 const timeOf = ({ time }: ExitReport): number => Number(time / 1_000_000n);
@@ -138,6 +142,8 @@ export class Runs {
     try {
       const image = rooms.images.withId(record.image.id);
       await rooms.holder.wake();
+      // The word of an end that the disk did not take.
+      if (existsSync(paths.run)) clearRun(paths);
       await launcher.parents.join(record);
       const { endpoints, live } = await this.#context.connections.start(record, {
         plan: () => plan,
@@ -249,7 +255,7 @@ export class Runs {
     const oomKilled = told || /^oom_kill [1-9]/m.test(report.report);
     const paths = containerPaths(this.#context.rooms, id);
     if (report.left > 0) await cleanAfter(this.#context.rooms.holder, paths);
-    await this.#context.connections.disconnect(id);
+    const isReleased = await this.#context.connections.disconnect(id).then(yes, no);
     await this.#context.launcher.parents.leave(id);
     await releaseVolumes(this.#context.rooms, record);
     // It may have been renamed, or been asked to stay ended, meanwhile.
@@ -261,9 +267,10 @@ export class Runs {
       wait === undefined
         ? { ...rest, state: { status: "exited", ...end } }
         : { ...rest, backOff: wait, state: { status: "restarting", ...end } };
-    // On record before the last word of it is gone: a daemon may die between the two.
-    if (!record.request.autoRemove) this.#context.store.put(ended);
-    clearRun(paths);
+    // On record before the last word of it is gone: a daemon may die between the two. Where the disk does not take it,
+    // that word is left to the next daemon.
+    const isKept = record.request.autoRemove || this.#context.store.keep(ended);
+    if (isKept && isReleased) clearRun(paths);
     // Until now it could not be removed or started again.
     this.#live.delete(id);
     this.#since.delete(id);

@@ -50,6 +50,17 @@ export class ContainerStore {
     this.#remember(record);
   }
 
+  /** As `put` where the disk takes it, and answers so; otherwise this daemon alone knows it. */
+  keep(record: ContainerRecord): boolean {
+    try {
+      this.put(record);
+      return true;
+    } catch {
+      this.note(record);
+      return false;
+    }
+  }
+
   /** Holds afterwards: this daemon knows it; the next one may know what was before. */
   note(record: ContainerRecord): void {
     this.#byId.set(record.id, record);

@@ -29,6 +29,9 @@ import { Server } from "./server.ts";
 import { imageUsers, type Services } from "./services.ts";
 import { volumeEvents } from "./volume-events.ts";
 
+/** Bytes: what SQLite's log has when it begins anew (wal_autocheckpoint, a thousand pages), and some more. */
+const reserve = 5 * 1024 * 1024;
+
 /** Runs the daemon until it is asked to go; answers the exit code. */
 export const main = async (args: readonly string[]): Promise<number> => {
   try {
@@ -51,7 +54,7 @@ const serve = async (options: DaemonOptions): Promise<void> => {
   mkdirSync(options.root, { recursive: true, mode: 0o700 });
   mkdirSync(options.run, { recursive: true, mode: 0o711 });
   // Their locks, held until the process ends, keep a second daemon away: it would take what runs for rubbish.
-  using database = new Database(join(options.root, "pier.db"));
+  using database = new Database(join(options.root, "pier.db"), { reserve });
   using _lock = new Database(join(options.run, "lock"));
   const services = await openRooms(options, database, log);
   try {

@@ -1,4 +1,5 @@
 /** The front desk: HTTP on a unix socket, every request to its route, every error to an answer. */
+import { readFileSync } from "node:fs";
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Route, routes } from "../api/routes.ts";
@@ -13,6 +14,12 @@ import { type Answer, commonHeaders, encodeJson, type Failure, failureOf, sendAn
 /** More than any client sends, little enough to be held for each of thousands of connections. */
 const maxHeaderBytes = 64 * 1024;
 const headersTimeoutMs = 30_000;
+
+/** Of the descriptors that we may have, half are for clients; with the others what they ask for is done. */
+const mostConnections = (): number => {
+  const [, limit = ""] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
+  return Math.max(1, Math.floor(Number(limit || Number.POSITIVE_INFINITY) / 2));
+};
 
 export class Server {
   readonly #services: Services;
@@ -33,6 +40,7 @@ export class Server {
       },
       (request, response) => void this.#answer(request, response),
     );
+    this.#http.maxConnections = mostConnections();
     this.#http.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
     this.#http.on("clientError", (error, socket) => {
       this.#services.log.debug(`a connection ended: ${error.message}`);

@@ -10,6 +10,7 @@ export const kernelErrors = {
     sentence: "the keeper could not be started from {path}",
     hint: "run ./pier once to build it",
   },
+  keeperNotStarted: { status: 500, sentence: "the keeper could not be started: {reason}" },
   keeperLost: { status: 500, sentence: "the keeper ended before its work was done" },
   keeperProtocol: { status: 500, sentence: "a keeper said something that is not in the protocol: {what}" },
   profileNotLoaded: {

@@ -1,11 +1,11 @@
 /** Keepers as the daemon knows them: one connection each, on which they say what happened and are asked for little. */
 import { spawn } from "node:child_process";
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { errorsFrom } from "../base/errors.ts";
 import { kernelErrors } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import { attachFlags, daemonSays, keeperSays, phases } from "./messages.ts";
-import { errnos } from "./numbers/errno.ts";
+import { errnoMessage, errnos } from "./numbers/errno.ts";
 import { laneCodes } from "./steps.ts";
 
 const kernelError = errorsFrom(kernelErrors);
@@ -176,11 +176,17 @@ export class Keeper {
       stdio: ["ignore", "ignore", "ignore", "pipe"],
     });
     child.unref();
-    const socket = child.stdio[3] as Socket | null | undefined;
-    // A holder that was killed: its program is no longer there, and nobody will ever speak on the socket.
-    child.on("error", () => socket?.destroy());
-    if (socket === null || socket === undefined) throw kernelError("keeperMissing", { path: holder.program });
-    return new Keeper(socket);
+    // Where there was not even room for a process or a descriptor, there are no streams (Bun has no list of them then).
+    const streams = child.stdio as readonly unknown[] | undefined;
+    const socket = (streams?.[3] as Socket | null | undefined) ?? new Socket();
+    const keeper = new Keeper(socket);
+    // Nobody will ever speak on the socket. A holder that was killed: its program is no longer there.
+    child.on("error", (cause: NodeJS.ErrnoException) => {
+      const reason = errnoMessage(Math.abs(cause.errno ?? 0));
+      keeper.#failure ??= kernelError("keeperNotStarted", { reason }, cause);
+      socket.destroy();
+    });
+    return keeper;
   }
 
   /** A keeper that lives already; rejects with `ENOENT` or `ECONNREFUSED` where there is none. */
