@@ -71,6 +71,8 @@ static int empty_directory(int directory, int top, int depth) {
   return error;
 }
 
+int remove_at(int directory, const char *name) { return remove_entry(directory, name, directory, 0); }
+
 int step_remove_tree(struct keeper *k, const struct argument *a) {
   (void)k;
   int top = open(a[REMOVE_TREE_PATH].bytes, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

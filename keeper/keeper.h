@@ -129,11 +129,19 @@ int hold(const char *join);
 
 /* root.c: a path resolved beneath the root, links included, magic ones refused; a descriptor or -1. */
 int open_in_root(const struct keeper *k, const char *path, uint64_t flags);
+/* The parent of the path's last component, and that component, which is not looked at; a descriptor or -1. */
+int open_parent(const struct keeper *k, const char *path, char *last);
+/* Every directory above the path is there, or an error number. */
+int make_parents(const struct keeper *k, const char *path);
+/* files.c: what has the name is gone, with all that is in it; 0 or an error number. */
+int remove_at(int directory, const char *name);
 /* The place where something will be mounted, made if it is missing; a descriptor or -1. */
 int open_target(const struct keeper *k, const char *path, bool directory);
 /* mounts.c: what `tree` leads to is seen at `target` from now on; 0 or an error number. */
 int attach_tree(int tree, int target);
 
+/* root.c: the regular file that was found (O_PATH), opened for reading; EINVAL for what is none. */
+int open_found(const struct keeper *k, int found);
 /* root.c: a path beneath the host's proc. */
 int open_in_proc(const struct keeper *k, const char *path, uint64_t flags, uint64_t resolve);
 

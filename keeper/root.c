@@ -35,7 +35,7 @@ int open_in_root(const struct keeper *k, const char *path, uint64_t flags) {
 
 /* The parent of the path's last component, and that component; the path without slashes at its end (a link followed by
  * a slash would be followed: Go's CVE-2026-39822). */
-static int open_parent(const struct keeper *k, const char *path, char *last) {
+int open_parent(const struct keeper *k, const char *path, char *last) {
   char parent[PATH_MAX];
   size_t size = strlen(path);
   while (size > 0 && path[size - 1] == '/') size--;
@@ -88,6 +88,18 @@ static int make_directories(const struct keeper *k, const char *path, mode_t mod
     if (error != 0) return error;
   }
   return 0;
+}
+
+int make_parents(const struct keeper *k, const char *path) {
+  char parent[PATH_MAX];
+  size_t size = strlen(path);
+  while (size > 0 && path[size - 1] == '/') size--;
+  while (size > 0 && path[size - 1] != '/') size--;
+  if (size < 2) return 0;
+  if (size > sizeof parent) return ENAMETOOLONG;
+  memcpy(parent, path, size - 1);
+  parent[size - 1] = 0;
+  return make_directories(k, parent, 0755, 0, 0);
 }
 
 static int make_file(const struct keeper *k, const char *path) {
@@ -208,20 +220,29 @@ int step_sysctl(struct keeper *k, const struct argument *a) {
 
 /* A FIFO would block, and opening a device can do things: what the path leads to is looked at before it is opened, and
  * then opened itself. */
+int open_found(const struct keeper *k, int found) {
+  struct stat status;
+  char self[32];
+  if (fstat(found, &status) != 0) return -1;
+  if (!S_ISREG(status.st_mode)) {
+    errno = EINVAL;
+    return -1;
+  }
+  snprintf(self, sizeof self, "self/fd/%d", found);
+  return open_in_proc(k, self, O_RDONLY, 0);
+}
+
 static int open_regular(const struct keeper *k, const char *path, size_t limit, int *fd) {
+  struct stat status;
   int found = open_in_root(k, path, O_PATH);
   if (found < 0) return errno;
-  struct stat status;
-  int error = error_of(fstat(found, &status));
-  if (error == 0 && !S_ISREG(status.st_mode)) error = EINVAL;
-  if (error == 0 && (size_t)status.st_size > limit) error = EFBIG;
-  if (error == 0) {
-    char self[32];
-    snprintf(self, sizeof self, "self/fd/%d", found);
-    *fd = open_in_proc(k, self, O_RDONLY, 0);
-    error = error_of(*fd);
-  }
+  *fd = open_found(k, found);
+  int error = error_of(*fd);
   close(found);
+  if (error != 0) return error;
+  error = error_of(fstat(*fd, &status));
+  if (error == 0 && (size_t)status.st_size > limit) error = EFBIG;
+  if (error != 0) close(*fd);
   return error;
 }
 

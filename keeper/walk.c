@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "walk.h"
 
 /* Every level costs a descriptor. */
 #define DEPTH_LIMIT 900
@@ -23,18 +26,15 @@
 #define ATTRIBUTE_VALUE 65536
 #define TARGET_SIZE 4096
 
-enum { WALK_ENTER = 1, WALK_LEAVE, WALK_FILE, WALK_SYMLINK, WALK_CHARACTER, WALK_BLOCK, WALK_FIFO, WALK_LINK };
-
-struct record {
-  uint32_t kind, mode, uid, gid;
-  int64_t seconds;
-  uint64_t size, inode;
-  uint32_t nanoseconds, major, minor, name_length, target_length, attributes_length;
-};
+#define OUTPUT 1
 
 static struct {
   struct keeper *k;
   uint32_t index;
+  bool is_live;  /* somebody may change the tree meanwhile: what is gone is left out, what became shorter is filled */
+  bool is_piped; /* told on standard output */
+  bool crosses;  /* into what is mounted in the tree */
+  int error;     /* nobody listens any more */
   size_t held;
   char piece[PIECE];
   /* The inodes with several names that were told already: open addressing, 0 is free. */
@@ -43,7 +43,8 @@ static struct {
 } walk;
 
 static void flush(void) {
-  if (walk.held > 0) say_bytes(walk.k, walk.index, walk.piece, walk.held);
+  if (walk.held > 0 && walk.is_piped && walk.error == 0) walk.error = write_all(OUTPUT, walk.piece, walk.held);
+  if (walk.held > 0 && !walk.is_piped) say_bytes(walk.k, walk.index, walk.piece, walk.held);
   walk.held = 0;
 }
 
@@ -109,13 +110,16 @@ static int append(struct buffer *buffer, const void *bytes, size_t size) {
   return 0;
 }
 
-/* Links have no other way than a path; this one ends at the name itself. */
-static int read_attributes(const char *path, struct buffer *buffer) {
+/* Links have no other way than a path; this one is the name itself, seen from its directory: no /proc is needed, and in a
+ * container none could be trusted. */
+static int read_attributes(int directory, const char *entry, struct buffer *buffer) {
   static char names[ATTRIBUTE_NAMES], value[ATTRIBUTE_VALUE];
-  ssize_t size = llistxattr(path, names, sizeof names);
+  if (fchdir(directory) != 0) return errno;
+  ssize_t size = llistxattr(entry, names, sizeof names);
   if (size < 0) return errno == ENOTSUP ? 0 : errno;
   for (const char *name = names; name < names + size; name += strlen(name) + 1) {
-    ssize_t length = lgetxattr(path, name, value, sizeof value);
+    ssize_t length = lgetxattr(entry, name, value, sizeof value);
+    if (length < 0 && errno == ENODATA && walk.is_live) continue;
     if (length < 0) return errno;
     uint32_t sizes[2] = {(uint32_t)strlen(name), (uint32_t)length};
     int error = append(buffer, sizes, sizeof sizes);
@@ -126,18 +130,37 @@ static int read_attributes(const char *path, struct buffer *buffer) {
   return 0;
 }
 
-static int tell_content(int directory, const char *name, uint64_t size) {
-  static char bytes[PIECE];
-  int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (file < 0) return errno;
+/* In a live tree something else may stand there by now: opening a device can do things, and a fifo waits. */
+static int open_file(int directory, const char *name) {
+  if (!walk.is_live) return openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int found = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (found < 0) return -1;
+  int file = open_found(walk.k, found);
+  int error = errno;
+  close(found);
+  errno = error;
+  return file;
+}
+
+static void fill(uint64_t size) {
+  static const char zeroes[4096];
+  for (; size > 0; size -= size < sizeof zeroes ? size : sizeof zeroes) tell(zeroes, size < sizeof zeroes ? size : sizeof zeroes);
+}
+
+/* Takes the descriptor. */
+static int tell_content(int file, uint64_t size) {
+  static char bytes[4 * PIECE];
   int error = 0;
   while (size > 0 && error == 0) {
     ssize_t count = read(file, bytes, size < sizeof bytes ? size : sizeof bytes);
     if (count < 0 && errno == EINTR) continue;
+    if (count == 0 && walk.is_live) break;
     if (count <= 0) error = count < 0 ? errno : EIO;
     else tell(bytes, (size_t)count);
     if (count > 0) size -= (uint64_t)count;
+    if (walk.error != 0) error = walk.error;
   }
+  if (error == 0) fill(size);
   close(file);
   return error;
 }
@@ -158,53 +181,82 @@ static int walk_directory(int directory, int depth);
 
 static int enter(int directory, const char *name, int depth) {
   struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-                         .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+                         .resolve = RESOLVE_NO_SYMLINKS | (walk.crosses ? 0U : RESOLVE_NO_XDEV)};
   if (depth == DEPTH_LIMIT) return ENAMETOOLONG;
   int inner = (int)syscall(SYS_openat2, directory, name, &how, sizeof how);
   return inner < 0 ? errno : walk_directory(inner, depth + 1);
 }
 
-static int tell_entry(int directory, const char *name, int depth) {
-  static struct buffer attributes;
-  char path[300], target[TARGET_SIZE];
-  struct stat status;
-  bool known = false;
-  if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
-  struct record record = {.kind = kind_of(status.st_mode)};
-  if (record.kind == 0) return 0;
-  /* All whiteouts of an overlay may be one inode. */
-  bool is_whiteout = record.kind == WALK_CHARACTER && status.st_rdev == 0;
-  if (record.kind != WALK_ENTER && status.st_nlink > 1 && !is_whiteout) {
-    int error = remember(status.st_ino, &known);
-    if (error != 0) return error;
-    record.inode = status.st_ino;
-  }
-  if (known) record.kind = WALK_LINK;
-  snprintf(path, sizeof path, "/proc/self/fd/%d/%s", directory, name);
-  attributes.size = 0;
-  int error = known ? 0 : read_attributes(path, &attributes);
-  ssize_t length = record.kind == WALK_SYMLINK ? readlinkat(directory, name, target, sizeof target) : 0;
-  if (error != 0 || length < 0) return error != 0 ? error : errno;
-  record.mode = status.st_mode & 07777;
-  record.uid = status.st_uid;
-  record.gid = status.st_gid;
-  record.seconds = status.st_mtim.tv_sec;
-  record.nanoseconds = (uint32_t)status.st_mtim.tv_nsec;
-  record.size = record.kind == WALK_FILE ? (uint64_t)status.st_size : 0;
-  record.major = major(status.st_rdev);
-  record.minor = minor(status.st_rdev);
+static void tell_record(struct walk_record record, const struct stat *status, const char *name, const char *target,
+                        const struct buffer *attributes) {
+  record.mode = status->st_mode & 07777;
+  record.uid = status->st_uid;
+  record.gid = status->st_gid;
+  record.seconds = status->st_mtim.tv_sec;
+  record.nanoseconds = (uint32_t)status->st_mtim.tv_nsec;
+  record.size = record.kind == WALK_FILE ? (uint64_t)status->st_size : 0;
+  record.major = major(status->st_rdev);
+  record.minor = minor(status->st_rdev);
   record.name_length = (uint32_t)strlen(name);
-  record.target_length = (uint32_t)length;
-  record.attributes_length = (uint32_t)attributes.size;
+  record.attributes_length = (uint32_t)attributes->size;
   tell(&record, sizeof record);
   tell(name, record.name_length);
   tell(target, record.target_length);
-  tell(attributes.bytes, attributes.size);
-  if (record.kind == WALK_FILE) return tell_content(directory, name, record.size);
-  if (record.kind != WALK_ENTER) return 0;
-  error = enter(directory, name, depth);
-  tell(&(struct record){.kind = WALK_LEAVE}, sizeof record);
+  tell(attributes->bytes, attributes->size);
+}
+
+/* Whether the entry is another name of what was told; fills in what tells names of one file apart from others. */
+static int find_known(struct walk_record *record, const struct stat *status) {
+  bool known = false;
+  /* All whiteouts of an overlay may be one inode. */
+  bool is_whiteout = record->kind == WALK_CHARACTER && status->st_rdev == 0;
+  if (record->kind == WALK_ENTER || status->st_nlink <= 1 || is_whiteout) return 0;
+  /* Inodes of different file systems may have one number. */
+  uint64_t inode = walk.crosses ? status->st_ino ^ ((uint64_t)status->st_dev << 40) : status->st_ino;
+  int error = remember(inode, &known);
+  record->inode = inode;
+  if (known) record->kind = WALK_LINK;
   return error;
+}
+
+static int tell_found(int directory, const char *name, const struct stat *status, int file, int depth) {
+  static struct buffer attributes;
+  char target[TARGET_SIZE];
+  struct walk_record record = {.kind = kind_of(status->st_mode)};
+  attributes.size = 0;
+  int error = find_known(&record, status);
+  if (error == 0 && record.kind != WALK_LINK) error = read_attributes(directory, name, &attributes);
+  ssize_t length = error == 0 && record.kind == WALK_SYMLINK ? readlinkat(directory, name, target, sizeof target) : 0;
+  if (error == 0 && length < 0) error = errno;
+  if (error == 0) {
+    record.target_length = (uint32_t)length;
+    tell_record(record, status, name, target, &attributes);
+  }
+  if (error == 0 && record.kind == WALK_FILE) return tell_content(file, (uint64_t)status->st_size);
+  if (file >= 0) close(file);
+  if (error != 0 || record.kind != WALK_ENTER) return error;
+  error = enter(directory, name, depth);
+  tell(&(struct walk_record){.kind = WALK_LEAVE}, sizeof record);
+  return error;
+}
+
+static int tell_entry(int directory, const char *name, int depth) {
+  struct stat status;
+  if (walk.error != 0) return walk.error;
+  if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  int file = S_ISREG(status.st_mode) ? open_file(directory, name) : -1;
+  if (S_ISREG(status.st_mode) && file < 0) return errno;
+  if (file >= 0 && fstat(file, &status) != 0) {
+    int error = errno;
+    close(file);
+    return error;
+  }
+  return kind_of(status.st_mode) == 0 ? 0 : tell_found(directory, name, &status, file, depth);
+}
+
+/* The tree is somebody's who lives: what has gone since its name was read, or become something else, is not there. */
+static bool is_gone(int error) {
+  return walk.is_live && (error == ENOENT || error == ENOTDIR || error == EINVAL || error == ELOOP || error == ESTALE);
 }
 
 static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -229,7 +281,10 @@ static int tell_sorted(int directory, const struct buffer *names, size_t count, 
   for (size_t i = 0; i < count; i++, name += strlen(name) + 1) sorted[i] = name;
   qsort(sorted, count, sizeof *sorted, compare);
   int error = 0;
-  for (size_t i = 0; i < count && error == 0; i++) error = tell_entry(directory, sorted[i], depth);
+  for (size_t i = 0; i < count && error == 0; i++) {
+    error = tell_entry(directory, sorted[i], depth);
+    if (is_gone(error)) error = 0;
+  }
   free(sorted);
   return error;
 }
@@ -258,5 +313,87 @@ int step_read_tree(struct keeper *k, const struct argument *a) {
   walk.index = (uint32_t)a[READ_TREE_INDEX].number;
   int error = walk_directory(top, 0);
   flush();
+  return error != 0 ? error : error_of(chdir("/"));
+}
+
+/* Takes the descriptor. */
+static int tell_top(int top) {
+  struct buffer attributes = {0};
+  struct stat status;
+  int error = error_of(fstat(top, &status));
+  if (error == 0) error = read_attributes(top, ".", &attributes);
+  if (error != 0) {
+    close(top);
+    return error;
+  }
+  tell_record((struct walk_record){.kind = WALK_ENTER}, &status, "", "", &attributes);
+  free(attributes.bytes);
+  error = walk_directory(top, 0);
+  tell(&(struct walk_record){.kind = WALK_LEAVE}, sizeof(struct walk_record));
   return error;
+}
+
+/* Without what is mounted in it: as the container's own file system has it. */
+static int tell_root(const struct keeper *k) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+  int tree = (int)syscall(SYS_open_tree, k->root, "", flags);
+  int top = tree < 0 ? -1 : openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int error = error_of(top);
+  if (tree >= 0) close(tree);
+  return error != 0 ? error : tell_top(top);
+}
+
+static int tell_path(const struct keeper *k, const char *path, bool follows) {
+  char last[NAME_MAX + 1];
+  if (follows) {
+    int top = open_in_root(k, path, O_RDONLY | O_DIRECTORY);
+    return top < 0 ? errno : tell_top(top);
+  }
+  int parent = open_parent(k, path, last);
+  if (parent < 0) return errno;
+  int error = tell_entry(parent, last, 0);
+  close(parent);
+  return error;
+}
+
+int step_tell_path(struct keeper *k, const struct argument *a) {
+  walk.k = k;
+  walk.is_live = walk.is_piped = true;
+  walk.crosses = a[TELL_PATH_CROSSES].number != 0;
+  int error = walk.crosses ? tell_path(k, a[TELL_PATH_PATH].bytes, a[TELL_PATH_FOLLOWS].number != 0) : tell_root(k);
+  flush();
+  return error != 0 ? error : walk.error;
+}
+
+/* What is there, where its link leads by the kernel's rules, and what the link itself says. */
+int step_stat_path(struct keeper *k, const struct argument *a) {
+  struct {
+    struct walk_record record;
+    char texts[2 * PATH_MAX];
+  } told = {0};
+  char last[NAME_MAX + 1], self[32];
+  struct stat status;
+  const char *path = a[STAT_PATH_PATH].bytes;
+  bool follows = a[STAT_PATH_FOLLOWS].number != 0;
+  int parent = follows ? open_in_root(k, path, O_PATH | O_DIRECTORY) : open_parent(k, path, last);
+  if (parent < 0) return errno;
+  int error = error_of(follows ? fstat(parent, &status) : fstatat(parent, last, &status, AT_SYMLINK_NOFOLLOW));
+  ssize_t length = 0, place = 0;
+  if (error == 0 && S_ISLNK(status.st_mode)) {
+    length = readlinkat(parent, last, told.texts, PATH_MAX - 1);
+    int found = open_in_root(k, path, O_PATH);
+    snprintf(self, sizeof self, "self/fd/%d", found);
+    if (found >= 0 && length >= 0) place = readlinkat(k->proc, self, told.texts + length, PATH_MAX - 1);
+    if (found >= 0) close(found);
+    if (length < 0 || place < 0) error = errno;
+  }
+  close(parent);
+  if (error != 0) return error;
+  /* Here the whole of the mode: the kind of the file as well. */
+  told.record = (struct walk_record){.mode = status.st_mode, .uid = status.st_uid, .gid = status.st_gid,
+                                     .seconds = status.st_mtim.tv_sec, .nanoseconds = (uint32_t)status.st_mtim.tv_nsec,
+                                     .size = (uint64_t)status.st_size, .target_length = (uint32_t)length,
+                                     .name_length = (uint32_t)place};
+  struct sync_message message = {.kind = SYNC_BYTES, .index = (uint32_t)a[STAT_PATH_INDEX].number};
+  return sync_send(k->sync, message, &told, sizeof told.record + (size_t)length + (size_t)place, -1);
 }

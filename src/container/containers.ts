@@ -9,6 +9,7 @@ import type { Plan } from "../kernel/steps.ts";
 import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Connections } from "./connect.ts";
+import { Copies } from "./copies.ts";
 import { containerError } from "./errors.ts";
 import { type ContainerEvent, ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
@@ -53,6 +54,8 @@ import { type WaitCondition, Waiters, type WaitResult } from "./waiters.ts";
 
 export class Containers {
   readonly events = new ContainerEvents();
+  /** What goes into containers and comes out of them as files. */
+  readonly copies: Copies;
   readonly #rooms: ContainerRooms;
   readonly #store: ContainerStore;
   readonly #launcher: Launcher;
@@ -104,6 +107,7 @@ export class Containers {
     this.#pauses = new Pauses(context, this.#runs);
     this.#stops = new Stops(context, this.#runs, this.#pauses);
     this.#updates = new Updates(context, this.#runs, processors);
+    this.copies = new Copies({ ...context, runs: this.#runs, found: (reference) => this.#found(reference) });
   }
 
   /** Finds what runs, and tells the listener what happened meanwhile; finishes what an earlier daemon left half done. */

@@ -60,6 +60,17 @@ export const requestErrors = {
     sentence: "path {path} is mounted on {mount} but it is not a shared or slave mount",
   },
 
+  // Copies.
+  noArchivePath: { status: 400, sentence: "bad parameter: path cannot be empty" },
+  noSuchFile: { status: 404, sentence: "Could not find the file {path} in container {name}" },
+  notADirectory: { status: 400, sentence: "extraction point is not a directory" },
+  archiveOutside: { status: 400, sentence: '"{name}" is outside of "{directory}"' },
+  rootReadonly: { status: 403, sentence: "container rootfs is marked read-only" },
+  volumeReadonly: { status: 403, sentence: "mounted volume is marked read-only" },
+  directoryKept: { status: 400, sentence: 'cannot overwrite directory "{path}" with non-directory "{directory}"' },
+  fileKept: { status: 400, sentence: 'cannot overwrite non-directory "{path}" with directory "{directory}"' },
+  putFailed: { status: 500, sentence: "{path} cannot be written: {reason}" },
+
   // Resources.
   invalidResource: { status: 400, sentence: "{problem}" },
   cpuRange: {

@@ -15,7 +15,7 @@ import type { Networks } from "../network/networks.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
 import { asksPier } from "./listings.ts";
-import { volumeMounts } from "./mounts.ts";
+import { planVisitMounts, volumeMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
 import { Parents } from "./parents.ts";
@@ -26,7 +26,8 @@ import type { ContainerRecord } from "./record.ts";
 import type { CreateRequest } from "./request.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { type ContainerFacts, planSpec } from "./spec.ts";
-import { userFileLimit } from "./users.ts";
+import { resolveUser, type User, userFileLimit } from "./users.ts";
+import type { StoppedPlace } from "./visit-plan.ts";
 
 /** The group above those of all containers, unless one asks for another: each daemon of a host has its own. */
 export const cgroupParentOf = ({ host: { name } }: Networks): string => (name === "pier" ? "/pier" : `/pier-${name}`);
@@ -136,6 +137,38 @@ export class Launcher {
   /** Holds afterwards: the layers that the plan names are mounted. */
   async mountLayers(image: ImageRecord): Promise<void> {
     await this.#mounts.mount(this.#rooms.images.layers.stack(image.layers));
+  }
+
+  /** What a visitor of a container that does not run needs; its layers are mounted. */
+  async placeOf(record: ContainerRecord, volumes: ReadonlyMap<string, string>): Promise<StoppedPlace> {
+    const paths = containerPaths(this.#rooms, record.id);
+    const stack = this.#rooms.images.layers.stack(this.#rooms.images.withId(record.image.id).layers);
+    await this.#mounts.mount(stack);
+    return {
+      holder: this.#rooms.holder,
+      root: this.#rootPlace(paths, stack, false),
+      hasUpper: !isFresh(paths),
+      mounts: planVisitMounts(record.request, volumes, paths.directory),
+      subpaths: subpathsOf(record),
+    };
+  }
+
+  /** Who the container's programs run as, by what its files say now. */
+  async userOf(record: ContainerRecord): Promise<User> {
+    const { request, image } = record;
+    const { layers, config } = this.#rooms.images.withId(image.id);
+    const paths = containerPaths(this.#rooms, record.id);
+    const stack = this.#rooms.images.layers.stack(layers);
+    // Of one that runs, the image's are known without looking into it.
+    const tree: RootTree =
+      isFresh(paths) || record.state.status === "running"
+        ? Tree.open(stack)
+        : await this.#readWritten(this.#rootPlace(paths, stack, false), stack);
+    const [passwd, group] = await Promise.all([
+      tree.read("/etc/passwd", userFileLimit),
+      tree.read("/etc/group", userFileLimit),
+    ]);
+    return resolveUser(request.user || config.User, { passwd, group }, []);
   }
 
   #rootPlace(paths: ContainerPaths, stack: readonly StackLayer[], volatile: boolean): RootPlace {

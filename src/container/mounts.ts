@@ -1,4 +1,5 @@
 /** What is mounted in a container, in order. */
+import { existsSync } from "node:fs";
 import { posix } from "node:path";
 import { containerError } from "./errors.ts";
 import type { OciMount } from "./oci/spec.ts";
@@ -48,6 +49,25 @@ export const planMounts = (input: MountInput): MountPlan => {
 /** The volumes among what is mounted. */
 export const volumeMounts = ({ mounts }: Pick<CreateRequest, "mounts">): readonly VolumeMountRequest[] =>
   mounts.filter((mount) => mount.kind === "volume");
+
+/** What of the host's is seen in a container that does not run: its volumes, and its binds as far as they are there. */
+export const planVisitMounts = (
+  request: CreateRequest,
+  volumes: ReadonlyMap<string, string>,
+  directory: string,
+): readonly OciMount[] => {
+  const mounts = request.mounts
+    .filter((mount) => mount.kind === "volume" || (mount.kind === "bind" && existsSync(mount.source)))
+    .map((mount) => ({ ...mount, propagation: "rprivate" as const }));
+  const sources = Object.fromEntries(
+    mounts.map((mount) => [mount.kind === "bind" ? mount.source : "", { kind: "directory" as const }]),
+  );
+  const taken = new Set(mounts.map(({ target }) => target));
+  const visited = { ...request, mounts, namespaces: { ...request.namespaces, ipc: { kind: "private" as const } } };
+  return planMounts({ request: visited, sources, volumes, directory }).mounts.filter(({ destination }) =>
+    taken.has(destination),
+  );
+};
 
 /** The /dev/shm of a running process, as whoever joins its ipc namespace gets it. */
 export const shmOf = (pid: number): string => `/proc/${pid}/root/dev/shm`;

@@ -13,7 +13,7 @@ const bytesOf = (path: string): Uint8Array => Buffer.from(path, "latin1");
 const isWhiteout = ({ kind, major, minor }: ToldEntry): boolean => kind === "character" && major === 0 && minor === 0;
 
 /** overlayfs keeps books in attributes of this name; an image may have none of them. */
-const isBookkeeping = (name: string): boolean => name.startsWith("trusted.") || name === "security.selinux";
+export const isBookkeeping = (name: string): boolean => name.startsWith("trusted.") || name === "security.selinux";
 
 const marker = (path: string, like: ToldEntry): TarOutput => ({
   header: {

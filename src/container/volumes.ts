@@ -160,6 +160,25 @@ export const prepareVolumes = async (
 ): Promise<ReadonlyMap<string, string>> =>
   new Map(await Promise.all(namesOf(request).map(async (name) => [name, await volumes.prepare(name, id)] as const)));
 
+/** Where the volumes of a container lie while somebody looks at it, whether it runs or not. */
+export const visitVolumes = async (
+  { volumes }: Pick<ContainerRooms, "volumes">,
+  { request }: ContainerRecord,
+): Promise<AsyncDisposable & { readonly places: ReadonlyMap<string, string> }> => {
+  const visitor = randomBytes(8).toString("hex");
+  const names = namesOf(request);
+  const release = async (): Promise<void> => {
+    for (const name of names) await volumes.release(name, visitor).catch(() => {});
+  };
+  try {
+    const found = names.map(async (name) => [name, await volumes.prepare(name, visitor)] as const);
+    return { places: new Map(await Promise.all(found)), [Symbol.asyncDispose]: release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+};
+
 /** A container that runs, whoever started it, has its volumes. */
 export const adoptVolumes = ({ volumes }: Pick<ContainerRooms, "volumes">, { id, request }: ContainerRecord): void => {
   for (const name of namesOf(request)) volumes.use(name, id);

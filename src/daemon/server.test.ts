@@ -36,7 +36,7 @@ describe("the front desk", () => {
     assert.deepEqual([unknown.status, unknown.body], [404, '{"message":"page not found"}\n']);
     assert.equal((await ask(world, "PUT", "/containers/json")).status, 404);
     for (const route of Object.values(routes)) {
-      if (!("later" in route) || route.method === "HEAD") continue;
+      if (!("later" in route)) continue;
       const reply = await ask(world, route.method, route.path.replace(/\{\w+\+?\}/, "x"));
       assert.deepEqual([reply.status, messageOf(reply.body)], [501, route.later]);
     }

@@ -5,6 +5,7 @@ import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/ans
 import type { Platform } from "../api/platforms.ts";
 import type { ContainerId, DiffId, ExecId, ImageId } from "../base/ids.ts";
 import type { AttachRequest } from "../container/attach.ts";
+import type { PathStat, PutOptions } from "../container/copies.ts";
 import type { ContainerEvent } from "../container/events.ts";
 import type { LogOptions } from "../container/logs.ts";
 import type { ContainerRecord } from "../container/record.ts";
@@ -76,9 +77,20 @@ export interface ContainerService {
   resizeExec(id: string, rows: number, columns: number): Promise<void>;
   getExec(id: string): ExecView;
   execsOf(id: ContainerId): readonly ExecId[];
+  readonly copies: CopyService;
   /** The containers that have a volume of this name. */
   volumeUsers(name: string): readonly string[];
   onEvent(listener: (event: ContainerEvent) => void): () => void;
+}
+
+export interface CopyService {
+  stat(reference: string, path: string): Promise<PathStat>;
+  read(
+    reference: string,
+    path: string,
+  ): Promise<{ readonly stat: PathStat; readonly archive: AsyncIterable<Uint8Array> }>;
+  write(reference: string, path: string, archive: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void>;
+  export(reference: string): Promise<AsyncIterable<Uint8Array>>;
 }
 
 export interface ImageService {

@@ -198,6 +198,7 @@ export class World implements AsyncDisposable {
           return found;
         },
         execsOf: () => [],
+        copies: { stat: refuse, read: refuse, write: refuse, export: refuse },
         volumeUsers: () => [],
         onEvent: () => () => {},
         ...containers,

@@ -12,20 +12,28 @@ export type Chunks = AsyncIterable<Uint8Array | string>;
 export type Answer =
   | { readonly kind: "json"; readonly status: number; readonly body: unknown }
   | { readonly kind: "text"; readonly text: string; readonly type: string }
-  | { readonly kind: "empty"; readonly status: number }
+  | { readonly kind: "empty"; readonly status: number; readonly headers?: Headers }
   /** The head goes out at once: clients rely on having it before the first chunk is there. */
-  | { readonly kind: "stream"; readonly type: string; readonly chunks: Chunks };
+  | { readonly kind: "stream"; readonly type: string; readonly chunks: Chunks; readonly headers?: Headers };
+
+type Headers = Readonly<Record<string, string>>;
 
 export const json = (body: unknown, status = 200): Answer => ({ kind: "json", status, body });
-export const empty = (status = 204): Answer => ({ kind: "empty", status });
+export const empty = (status = 204, headers: Headers = {}): Answer => ({ kind: "empty", status, headers });
 export const text = (content: string, type = "text/plain; charset=utf-8"): Answer => ({
   kind: "text",
   text: content,
   type,
 });
-export const stream = (type: string, chunks: Chunks): Answer => ({ kind: "stream", type, chunks });
+export const stream = (type: string, chunks: Chunks, headers: Headers = {}): Answer => ({
+  kind: "stream",
+  type,
+  chunks,
+  headers,
+});
 
 export const jsonType = "application/json";
+export const tarType = "application/x-tar";
 export const rawStreamType = "application/vnd.docker.raw-stream";
 export const multiplexedStreamType = "application/vnd.docker.multiplexed-stream";
 
@@ -66,10 +74,10 @@ export const sendAnswer = async (response: ServerResponse, answer: Answer): Prom
       sendWhole(response, 200, answer.type, answer.text);
       return;
     case "empty":
-      response.writeHead(answer.status).end();
+      response.writeHead(answer.status, answer.headers).end();
       return;
     case "stream":
-      response.writeHead(200, { "Content-Type": answer.type });
+      response.writeHead(200, { "Content-Type": answer.type, ...answer.headers });
       response.flushHeaders();
       await sendChunks(response, answer.chunks);
   }

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { errorsFrom } from "../base/errors.ts";
 import { encodePlan } from "./encode.ts";
 import { kernelErrors } from "./errors.ts";
@@ -42,6 +43,78 @@ export async function* streamErrand(holder: Holder, directory: string, plan: Pla
     rmSync(path, { force: true });
   }
 }
+
+/** The same for a plan with a step that writes to standard output: what it writes, as it comes. Rejects at its end. */
+export async function* tellErrand(holder: Holder, directory: string, plan: Plan): AsyncGenerator<Uint8Array> {
+  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
+  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
+  try {
+    const { keeper, output } = Keeper.launchTelling(holder, path);
+    // Nobody may be waiting for it when it comes.
+    keeper.exited.catch(() => {});
+    try {
+      for await (const chunk of output) yield chunk as Buffer;
+      const { status } = await keeper.exited;
+      if (status !== 0) throw kernelError("keeperLost", {});
+    } finally {
+      // Whoever reads no further has no use for the errand.
+      output.destroy();
+      keeper.leave();
+    }
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+/** The errand, and why it ended before its time: with its own error, or with that of its input. */
+export interface FedErrand {
+  readonly keeper: Keeper;
+  readonly error: Error | undefined;
+}
+
+/** The same for a plan with a step that reads standard input to its end. What it reported is in the keeper also when it failed. */
+export const feedErrand = async (
+  holder: Holder,
+  directory: string,
+  plan: Plan,
+  source: AsyncIterable<Uint8Array>,
+): Promise<FedErrand> => {
+  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
+  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
+  try {
+    const { keeper, input } = Keeper.launchFed(holder, path);
+    const ended = keeper.exited.then(
+      ({ status }) => (status === 0 ? undefined : kernelError("keeperLost", {})),
+      asError,
+    );
+    const fed = await feed(input, source).then(() => undefined, asError);
+    // Who breaks off must not look like who has said everything.
+    if (fed !== undefined) keeper.leave();
+    input.destroy();
+    return { keeper, error: fed ?? (await ended) };
+  } finally {
+    rmSync(path, { force: true });
+  }
+};
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/** Holds afterwards: all of it was taken, or the other side has gone. */
+const feed = async (input: Writable, source: AsyncIterable<Uint8Array>): Promise<void> => {
+  let isGone = false;
+  const gone = new Promise<void>((resolve) => {
+    input.on("error", () => input.destroy());
+    input.on("close", () => {
+      isGone = true;
+      resolve();
+    });
+  });
+  for await (const chunk of source) {
+    if (isGone) return;
+    if (!input.write(chunk)) await Promise.race([gone, new Promise<void>((resolve) => input.once("drain", resolve))]);
+  }
+  if (!isGone) await Promise.race([gone, new Promise<void>((resolve) => input.end(resolve))]);
+};
 
 /** The kernel may be busy with what is to be taken away, and somebody may kill the one who does it. */
 const cleaningTries = 3;

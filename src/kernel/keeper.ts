@@ -1,6 +1,7 @@
 /** Keepers as the daemon knows them: one connection each, on which they say what happened and are asked for little. */
 import { spawn } from "node:child_process";
 import { connect, Socket } from "node:net";
+import { Readable, Writable } from "node:stream";
 import { errorsFrom } from "../base/errors.ts";
 import { kernelErrors } from "./errors.ts";
 import type { Holder } from "./holder.ts";
@@ -168,12 +169,28 @@ export class Keeper {
 
   /** Starts a keeper on the plan in a file; whatever comes of it is said on the keeper's own promises. */
   static launch(holder: Holder, planPath: string): Keeper {
+    return Keeper.#spawn(holder, planPath, "ignore", "ignore").keeper;
+  }
+
+  /** The same for a plan with a step that writes to standard output. */
+  static launchTelling(holder: Holder, planPath: string): { readonly keeper: Keeper; readonly output: Readable } {
+    const { keeper, child } = Keeper.#spawn(holder, planPath, "ignore", "pipe");
+    return { keeper, output: child.stdout ?? Readable.from([]) };
+  }
+
+  /** The same for a plan with a step that reads standard input. */
+  static launchFed(holder: Holder, planPath: string): { readonly keeper: Keeper; readonly input: Writable } {
+    const { keeper, child } = Keeper.#spawn(holder, planPath, "pipe", "ignore");
+    return { keeper, input: child.stdin ?? new Writable({ write: (_chunk, _encoding, done) => done() }) };
+  }
+
+  static #spawn(holder: Holder, planPath: string, stdin: "ignore" | "pipe", stdout: "ignore" | "pipe") {
     const child = spawn(holder.program, ["run", planPath], {
       argv0: "keeper",
       cwd: "/",
       env: {},
       detached: true,
-      stdio: ["ignore", "ignore", "ignore", "pipe"],
+      stdio: [stdin, stdout, "ignore", "pipe"],
     });
     child.unref();
     // Where there was not even room for a process or a descriptor, there are no streams (Bun has no list of them then).
@@ -186,7 +203,7 @@ export class Keeper {
       keeper.#failure ??= kernelError("keeperNotStarted", { reason }, cause);
       socket.destroy();
     });
-    return keeper;
+    return { keeper, child };
   }
 
   /** A keeper that lives already; rejects with `ENOENT` or `ECONNREFUSED` where there is none. */

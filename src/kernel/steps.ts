@@ -293,6 +293,24 @@ export const stepTable = {
     does: "the kernel setting holds in the namespaces of the container",
     args: { name: "text", value: "text" },
   },
+  tellPath: {
+    code: 112,
+    lanes: inside,
+    does: "what is at the path was told on standard output, with all that is in it: into mounts (crosses) or, of the root alone, without them; a link at the end is followed where asked",
+    args: { path: "text", follows: "number", crosses: "number" },
+  },
+  statPath: {
+    code: 113,
+    lanes: inside,
+    does: "what is at the path was reported under this number, and where it leads if it is a link; one at the end is followed where asked",
+    args: { index: "number", path: "text", follows: "number" },
+  },
+  putTree: {
+    code: 114,
+    lanes: inside,
+    does: "what came on standard input is in the tree: as this user's (2^64 - 1: as it was sent), over what was there; where that does not work, which path it was is reported under this number",
+    args: { index: "number", replaces: "number", uid: "number", gid: "number" },
+  },
   readFile: {
     code: 71,
     lanes: inside,

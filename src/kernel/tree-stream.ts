@@ -56,6 +56,11 @@ class Source {
     return part;
   }
 
+  /** Nobody reads on: whoever tells the rest can stop. */
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
   /** Exactly so many bytes; undefined where the stream has ended already. */
   async take(size: number): Promise<Buffer | undefined> {
     const bytes = Buffer.alloc(size);
@@ -104,9 +109,56 @@ const parseRecord = (head: Buffer, rest: Buffer): Omit<ToldEntry, "content"> => 
   };
 };
 
+/** What `putTree` reads of an entry, before its content: its name is a path beneath the root, one character per byte. */
+export const encodeRecord = (entry: Omit<ToldEntry, "content" | "inode">): Buffer => {
+  const name = Buffer.from(entry.name, "latin1");
+  const attributes = Buffer.concat(
+    [...entry.xattrs].map(([key, value]) => {
+      const sizes = Buffer.alloc(8);
+      sizes.writeUInt32LE(key.length, 0);
+      sizes.writeUInt32LE(value.length, 4);
+      return Buffer.concat([sizes, Buffer.from(key, "latin1"), value]);
+    }),
+  );
+  const head = Buffer.alloc(recordSize);
+  head.writeUInt32LE(kinds.indexOf(entry.kind), 0);
+  head.writeUInt32LE(entry.mode, 4);
+  head.writeUInt32LE(entry.uid, 8);
+  head.writeUInt32LE(entry.gid, 12);
+  head.writeBigInt64LE(entry.mtime.seconds, 16);
+  head.writeBigUInt64LE(BigInt(entry.size), 24);
+  head.writeUInt32LE(entry.mtime.nanoseconds, 40);
+  head.writeUInt32LE(entry.major, 44);
+  head.writeUInt32LE(entry.minor, 48);
+  head.writeUInt32LE(name.length, 52);
+  head.writeUInt32LE(entry.target.length, 56);
+  head.writeUInt32LE(attributes.length, 60);
+  return Buffer.concat([head, name, entry.target, attributes]);
+};
+
+/** What `statPath` reported: the whole mode, the link's own target, and where it leads to. */
+export const decodeStat = (bytes: Buffer) => {
+  const target = bytes.readUInt32LE(56);
+  return {
+    mode: bytes.readUInt32LE(4),
+    mtime: { seconds: bytes.readBigInt64LE(16), nanoseconds: bytes.readUInt32LE(40) },
+    size: Number(bytes.readBigUInt64LE(24)),
+    link: bytes.toString("latin1", recordSize, recordSize + target),
+    leadsTo: bytes.toString("latin1", recordSize + target),
+  };
+};
+
 /** The entries of a tree in the order in which they are told. */
 export async function* decodeTree(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ToldEntry> {
   const source = new Source(chunks);
+  try {
+    yield* decodeEntries(source);
+  } finally {
+    await source.close();
+  }
+}
+
+async function* decodeEntries(source: Source): AsyncGenerator<ToldEntry> {
   for (;;) {
     const head = await source.take(recordSize);
     if (head === undefined) return;

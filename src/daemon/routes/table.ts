@@ -4,6 +4,7 @@ import type { Handler } from "../call.ts";
 import type { Hijacker } from "../hijack.ts";
 import * as containerList from "./container-list.ts";
 import * as containers from "./containers.ts";
+import * as copies from "./copies.ts";
 import * as diskUsage from "./disk-usage.ts";
 import * as imageList from "./image-list.ts";
 import * as images from "./images.ts";
@@ -48,6 +49,10 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   containerRename: containers.rename,
   containerResize: containers.resize,
   containerDelete: containers.remove,
+  containerExport: copies.exportRoot,
+  archiveGet: copies.read,
+  archiveHead: copies.stat,
+  archivePut: copies.write,
   execCreate: streams.execCreate,
   execResize: streams.execResize,
   execInspect: streams.execInspect,
