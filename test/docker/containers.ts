@@ -42,11 +42,11 @@ export const isAlive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(statusO
 export const keeperOf = (pid: number): number => Number(/^PPid:\s*(\d+)/m.exec(statusOf(pid))?.[1]);
 
 const lookAgainAfter = 10;
-const deadline = patience(10_000);
+const deadline = 10_000;
 
 /** For what the kernel does in its own time and tells nobody. */
 export const until = async (what: string, holds: () => boolean | Promise<boolean>, limit = deadline): Promise<void> => {
-  const end = performance.now() + limit;
+  const end = performance.now() + patience(limit);
   while (!(await holds())) {
     if (performance.now() > end) assert.fail(`not within ${limit} ms: ${what}`);
     await setTimeout(lookAgainAfter);
@@ -100,7 +100,7 @@ export class Listener {
 
   async #inTime<T>(what: string, awaited: Promise<T>): Promise<T> {
     const timer = new AbortController();
-    const late = setTimeout(deadline, "late" as const, { signal: timer.signal });
+    const late = setTimeout(patience(deadline), "late" as const, { signal: timer.signal });
     late.catch(() => {});
     const first = await Promise.race([awaited, late]);
     timer.abort();

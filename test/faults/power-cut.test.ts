@@ -34,7 +34,7 @@ const generator = (seed: number) => {
 
 /** The next daemon finds one of the stores that may be, every byte of it, and can be worked with. */
 const check = async (root: string, allowed: readonly Seen[], isWorked: boolean): Promise<void> => {
-  using database = new Database(join(root, "pier.db"));
+  using database = new Database(join(root, "pier.db"), { reserve: 16 * 1024 });
   const images = await Images.open(root, database);
   const found = seen(images, new ContainerStore(database));
   assert.ok(

@@ -18,5 +18,7 @@ export const seen = (images: Images, containers: ContainerStore): Seen => ({
 });
 
 /** As much of a record as the store looks at. */
-export const containerRecord = (digit: string, name = `c${digit}`): ContainerRecord =>
-  ({ id: digit.repeat(64) as ContainerId, name, created: Number(digit) }) as ContainerRecord;
+export const containerRecord = (digit: string, name = `c${digit}`): ContainerRecord => {
+  const id = digit.repeat(64) as ContainerId;
+  return { id, name, created: Number(digit), endpoints: [], request: { mounts: [] } } as object as ContainerRecord;
+};

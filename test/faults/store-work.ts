@@ -24,7 +24,9 @@ const others = await dockerArchive([
   { layers: [two, await tarOf({ i: "-> h" })], tags: ["ninth:1"] },
 ]);
 
-let database = new Database(join(root, "pier.db"));
+// A reserve as the daemon has, but small: states of the disk are written out whole.
+const reserve = 16 * 1024;
+let database = new Database(join(root, "pier.db"), { reserve });
 let images = await Images.open(root, database);
 let containers = new ContainerStore(database);
 
@@ -53,7 +55,7 @@ await step("a container is changed", () => keep(containerRecord("1", "changed"))
 await step("the daemon goes and comes", async () => {
   await images.layers.settled();
   database[Symbol.dispose]();
-  database = new Database(join(root, "pier.db"));
+  database = new Database(join(root, "pier.db"), { reserve });
   images = await Images.open(root, database);
   containers = new ContainerStore(database);
 });

@@ -16,9 +16,10 @@ import {
   mergeLayers,
   readLayers,
 } from "../format/layers.ts";
+import { cannotMountAs } from "./layer-host.ts";
 import { cannotMount, Mounter } from "./mounted.ts";
 
-const skip = cannotMount || (hasFixtures ? false : "the fixtures are not there");
+const skip = cannotMount || cannotMountAs("file") || (hasFixtures ? false : "the fixtures are not there");
 
 /** How Debian's fsck.erofs finds an index, or undefined when it cannot judge one (none there, or too old for small blocks). */
 const fsck = (mounter: Mounter, layer: IndexedLayer): { status: number | null; output: string } | undefined => {
