@@ -13,6 +13,7 @@ import { kernelErrors } from "../src/kernel/errors.ts";
 import { numbersErrors } from "../src/kernel/numbers/errors.ts";
 import { seccompErrors } from "../src/kernel/seccomp/errors.ts";
 import { networkErrors } from "../src/network/errors.ts";
+import { registryErrors } from "../src/registry/errors.ts";
 import { volumeErrors } from "../src/volume/errors.ts";
 
 const rooms: Readonly<Record<string, readonly ErrorTable[]>> = {
@@ -20,6 +21,7 @@ const rooms: Readonly<Record<string, readonly ErrorTable[]>> = {
   api: [apiErrors],
   format: [formatErrors],
   kernel: [kernelErrors, numbersErrors, cgroupErrors, seccompErrors],
+  registry: [registryErrors],
   image: [imageErrors],
   network: [networkErrors],
   volume: [volumeErrors],

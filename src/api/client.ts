@@ -68,6 +68,7 @@ interface JsonAnswers {
   readonly execInspect: ExecInspect;
   readonly imageList: readonly ImageSummary[];
   readonly imageHistory: readonly ImageHistoryItem[];
+  readonly auth: { readonly Status: string; readonly IdentityToken?: string };
   readonly imageDelete: readonly ImageDeleteItem[];
   readonly volumeCreate: VolumeAnswer;
   readonly volumeList: VolumeListAnswer;

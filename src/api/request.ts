@@ -10,6 +10,7 @@ export interface RequestOptions {
   readonly json?: unknown;
   /** Sent as it comes, in chunks. */
   readonly stream?: { readonly type: string; readonly data: AsyncIterable<Uint8Array> };
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   /** Called when the request is on its way: what is done now costs nobody any time. */
   readonly sent?: () => void;
@@ -21,6 +22,7 @@ export const requestHead = (method: string, path: string, options: RequestOption
     `${method} ${path}${encodeQuery(options.query ?? {})} HTTP/1.1`,
     "Host: api.pier.localhost",
     "User-Agent: pier",
+    ...Object.entries(options.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
   ];
   if (upgrade) lines.push("Connection: Upgrade", "Upgrade: tcp");
   if (options.stream !== undefined) lines.push(`Content-Type: ${options.stream.type}`, "Transfer-Encoding: chunked");

@@ -20,7 +20,6 @@ export const routes = {
   info: { method: "GET", path: "/info" },
   events: { method: "GET", path: "/events" },
   explain: { method: "POST", path: "/pier/explain" },
-  auth: { method: "POST", path: "/auth", later: "pier does not log in to registries yet" },
   systemDf: { method: "GET", path: "/system/df" },
 
   containerList: { method: "GET", path: "/containers/json" },
@@ -60,6 +59,8 @@ export const routes = {
   execStart: { method: "POST", path: "/exec/{id}/start", hijack: true },
   execResize: { method: "POST", path: "/exec/{id}/resize" },
   execInspect: { method: "GET", path: "/exec/{id}/json" },
+
+  auth: { method: "POST", path: "/auth" },
 
   imageList: { method: "GET", path: "/images/json" },
   imageCreate: { method: "POST", path: "/images/create" },

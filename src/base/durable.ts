@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { renameSync } from "node:fs";
+import { constants, renameSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf } from "./errors.ts";
@@ -87,6 +87,19 @@ export class DurableFile implements AsyncDisposable {
     return new DurableFile(await open(path, "wx", mode));
   }
 
+  /** Goes on behind what is in the file, which is made when there is none. */
+  static async append(path: string, mode = 0o600): Promise<DurableFile> {
+    const opened = new DurableFile(await open(path, constants.O_RDWR | constants.O_CREAT, mode));
+    opened.#written = (await opened.#file.stat()).size;
+    opened.#synced = opened.#written;
+    return opened;
+  }
+
+  /** Bytes in the file, or on their way there. */
+  get size(): number {
+    return this.#written + this.#queued;
+  }
+
   /** Takes bytes, which nobody may change any more; waits while too many have not been written yet. */
   async write(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
@@ -166,6 +179,12 @@ export const writeDurably = async (path: string, data: string | Uint8Array, mode
     await file.close();
   }
   await pending.commit();
+};
+
+/** Holds afterwards: a file whose contents were synced is found under its new name and nowhere else, also after a power cut. */
+export const renameDurably = async (from: string, to: string): Promise<void> => {
+  await rename(from, to);
+  await syncDirectory(dirname(to));
 };
 
 /**

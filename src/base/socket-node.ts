@@ -9,7 +9,8 @@ export const connectOnNode = async (path: string): Promise<StreamSocket> => {
   return new NodeSocket(socket);
 };
 
-class NodeSocket implements StreamSocket {
+/** A socket of `node:net` or `node:tls` that is connected. */
+export class NodeSocket implements StreamSocket {
   readonly #socket: Socket;
   readonly #inbox = new Inbox();
 

@@ -126,6 +126,16 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/load.ts")).load,
   },
   {
+    top: "login",
+    summary: "Authenticate to a registry",
+    load: async () => (await import("./commands/login.ts")).login,
+  },
+  {
+    top: "logout",
+    summary: "Log out from a registry",
+    load: async () => (await import("./commands/logout.ts")).logout,
+  },
+  {
     top: "logs",
     ...container("logs"),
     summary: "Fetch the logs of a container",
@@ -157,6 +167,13 @@ export const entries: readonly Entry[] = [
     ...system("prune"),
     summary: "Remove unused data",
     load: async () => (await import("./commands/prune.ts")).systemPrune,
+  },
+  {
+    top: "pull",
+    ...image("pull"),
+    common: true,
+    summary: "Download an image from a registry",
+    load: async () => (await import("./commands/pull.ts")).pull,
   },
   {
     top: "rename",

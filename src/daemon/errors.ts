@@ -33,13 +33,11 @@ export const daemonErrors = {
   unknownObjectType: { status: 400, sentence: "unknown object type: {type}" },
   emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
 
+  noCredentials: { status: 400, sentence: "there is neither a name nor a token to log in with" },
+  badServer: { status: 400, sentence: "{server} is no registry" },
+
   // What comes later.
   noLinks: { status: 501, sentence: "pier does not link containers" },
-  noPull: {
-    status: 501,
-    sentence: "pier does not pull images yet, and {name} is not here: bring it with pier load -i FILE",
-    hint: "pier load -i FILE",
-  },
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },
   otherSystem: { status: 400, sentence: "operating system is not supported" },
@@ -78,6 +76,7 @@ export const daemonErrors = {
     sentence: "{format} is no way to mount a layer",
     hint: "pier daemon --layer-format {formats}",
   },
+  badCount: { status: 400, sentence: "{option} wants a number from 1 to 999, not {text}", hint: "pier daemon --help" },
   socketPathTooLong: { status: 400, sentence: "{path} is too long for the path of a socket (107 bytes)" },
   socketInUse: { status: 500, sentence: "another daemon serves {path}", hint: "stop it first, or choose another -H" },
   notASocket: { status: 500, sentence: "{path} exists and is not a socket" },

@@ -8,6 +8,8 @@ import { errnoOf, PierError } from "../base/errors.ts";
 import { Containers } from "../container/containers.ts";
 import { findLayerFormat } from "../container/layer-probe.ts";
 import { Images } from "../image/images.ts";
+import { LayerFetches } from "../image/layer-fetch.ts";
+import { Pulls } from "../image/pull.ts";
 import { loadProfile } from "../kernel/apparmor/load.ts";
 import { encodeDefaultProfile } from "../kernel/apparmor/profile.ts";
 import { findHostFacts } from "../kernel/facts.ts";
@@ -17,6 +19,8 @@ import { HostServers } from "../network/dns/host-servers.ts";
 import { NameResolver } from "../network/dns/resolver.ts";
 import { NameTables } from "../network/dns/tables.ts";
 import { Networks } from "../network/networks.ts";
+import { Registries } from "../registry/registry.ts";
+import { proxiesFrom } from "../registry/settings.ts";
 import { localDriver } from "../volume/record.ts";
 import { Volumes } from "../volume/volumes.ts";
 import { EventLog } from "./events.ts";
@@ -83,6 +87,9 @@ const openRooms = async (
   ]);
   if (facts.apparmor) await loadDefaultProfile(log);
   const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
+  const registries = new Registries({ ...options.registries, proxies: proxiesFrom(process.env) });
+  const fetches = await LayerFetches.open(root, images.layers, registries);
+  const pulls = new Pulls(images, fetches, registries);
   const networks = Networks.open(database, networkPrefix(run));
   const resolver = await openResolver(run);
   const hello = await openHello(images, programs);
@@ -123,7 +130,21 @@ const openRooms = async (
     await containers.close();
     events.flush();
   };
-  return { containers, images, networks, volumes, host, events, log, root, run, id: identityOf(database), close };
+  return {
+    containers,
+    images,
+    pulls,
+    registries,
+    networks,
+    volumes,
+    host,
+    events,
+    log,
+    root,
+    run,
+    id: identityOf(database),
+    close,
+  };
 };
 
 /** Keepers ask here for what is in no table of names. */

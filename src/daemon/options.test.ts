@@ -10,6 +10,7 @@ describe("the daemon's options", () => {
       socket: "/run/pier/pier.sock",
       logLevel: "info",
       layerFormat: undefined,
+      registries: { mirrors: new Map(), insecure: [] },
     });
     assert.equal(parseOptions(["--run", "/tmp/x"])?.socket, "/tmp/x/pier.sock");
   });

@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
 import type { LayerFormat } from "../kernel/facts.ts";
+import { parseInsecure, parseMirror, type RegistrySettings } from "../registry/settings.ts";
 import { daemonError } from "./errors.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
 
@@ -14,6 +15,14 @@ Options:
       --run DIR           what does not (default "/run/pier")
   -H, --host SOCKET       where clients connect (default "unix://RUN/pier.sock")
       --layer-format WAY  how layers are mounted: ${layerFormats.join(", ")} (default: the first that works)
+      --registry-mirror [REGISTRY=]URL
+                          where images of a registry (default docker.io) are looked for first; may be repeated
+      --insecure-registry HOST[:PORT]|RANGE
+                          may do without encryption, beside this machine itself; may be repeated
+      --max-concurrent-downloads COUNT
+                          layers at once from one registry (default 3)
+      --max-concurrent-uploads COUNT
+                          layers at once to one registry (default 5)
       --log-level LEVEL   debug, info, warn or error (default "info")
       --help              print this
 `;
@@ -26,6 +35,7 @@ export interface DaemonOptions {
   readonly logLevel: LogLevel;
   /** Undefined: what works best here. */
   readonly layerFormat: LayerFormat | undefined;
+  readonly registries: Partial<RegistrySettings>;
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -35,11 +45,16 @@ const names: Readonly<Record<string, string>> = {
   "--host": "host",
   "--log-level": "log-level",
   "--layer-format": "layer-format",
+  "--registry-mirror": "registry-mirror",
+  "--insecure-registry": "insecure-registry",
+  "--max-concurrent-downloads": "max-concurrent-downloads",
+  "--max-concurrent-uploads": "max-concurrent-uploads",
 };
 
 /** Undefined when the user asks for help. */
 export const parseOptions = (args: readonly string[]): DaemonOptions | undefined => {
   const given: Record<string, string> = {};
+  const repeated = new Map<string, string[]>();
   for (let index = 0; index < args.length; index++) {
     const [option = "", ...rest] = args[index]!.split("=");
     if (option === "--help" || option === "-h") return undefined;
@@ -48,6 +63,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     const value = rest.length > 0 ? rest.join("=") : args[++index];
     if (value === undefined || value === "") throw daemonError("missingValue", { option });
     given[name] = value;
+    repeated.set(name, [...(repeated.get(name) ?? []), value]);
   }
   const run = resolve(given.run ?? "/run/pier");
   return {
@@ -56,6 +72,24 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     socket: parseHost(given.host ?? `unix://${join(run, "pier.sock")}`),
     logLevel: parseLevel(given["log-level"] ?? "info"),
     layerFormat: given["layer-format"] === undefined ? undefined : parseLayerFormat(given["layer-format"]),
+    registries: parseRegistries(repeated),
+  };
+};
+
+const parseRegistries = (given: ReadonlyMap<string, readonly string[]>): Partial<RegistrySettings> => {
+  const mirrors = Map.groupBy((given.get("registry-mirror") ?? []).map(parseMirror), ([registry]) => registry);
+  const count = (option: string): number | undefined => {
+    const text = given.get(option)?.at(-1);
+    if (text === undefined) return undefined;
+    if (!/^[1-9]\d{0,2}$/.test(text)) throw daemonError("badCount", { option: `--${option}`, text });
+    return Number(text);
+  };
+  const [downloads, uploads] = [count("max-concurrent-downloads"), count("max-concurrent-uploads")];
+  return {
+    mirrors: new Map([...mirrors].map(([registry, pairs]) => [registry, pairs.map(([, url]) => url)])),
+    insecure: (given.get("insecure-registry") ?? []).map(parseInsecure),
+    ...(downloads === undefined ? {} : { downloads }),
+    ...(uploads === undefined ? {} : { uploads }),
   };
 };
 

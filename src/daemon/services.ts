@@ -18,6 +18,7 @@ import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { NetworkRecord } from "../network/record.ts";
+import type { Credentials } from "../registry/credentials.ts";
 import type { VolumeRecord, VolumeRequest } from "../volume/record.ts";
 import type { EventLog } from "./events.ts";
 import type { Log } from "./log.ts";
@@ -128,6 +129,25 @@ export interface ImageService {
   onEvent(listener: (event: ImageEvent) => void): () => void;
 }
 
+export interface PullService {
+  pull(
+    reference: string,
+    options: {
+      readonly platform?: Platform;
+      readonly allTags?: boolean;
+      readonly allPlatforms?: boolean;
+      readonly credentials?: Credentials | undefined;
+      readonly signal?: AbortSignal;
+      readonly progress?: (line: ProgressLine) => void;
+    },
+  ): Promise<unknown>;
+}
+
+/** What is asked of registries for its own sake. */
+export interface RegistryService {
+  login(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<void>;
+}
+
 export interface NetworkService {
   find(name: string): NetworkRecord | undefined;
   list(): readonly NetworkRecord[];
@@ -146,6 +166,8 @@ export interface VolumeService {
 export interface Services {
   readonly containers: ContainerService;
   readonly images: ImageService;
+  readonly pulls: PullService;
+  readonly registries: RegistryService;
   readonly networks: NetworkService;
   readonly volumes: VolumeService;
   readonly host: HostFacts;

@@ -19,7 +19,7 @@ import { volumeError } from "../volume/errors.ts";
 import { EventLog } from "./events.ts";
 import { Log } from "./log.ts";
 import { Server } from "./server.ts";
-import type { ContainerService, ExecView, ImageService, Services } from "./services.ts";
+import type { ContainerService, ExecView, ImageService, PullService, Services } from "./services.ts";
 
 export const imageId = `sha256:${"1".repeat(64)}` as ImageId;
 
@@ -124,9 +124,13 @@ export class World implements AsyncDisposable {
   attach: (client: Duplex) => Promise<void> = echo;
   #server: Server | undefined;
 
-  static async open(containers: Partial<ContainerService> = {}, images: Partial<ImageService> = {}): Promise<World> {
+  static async open(
+    containers: Partial<ContainerService> = {},
+    images: Partial<ImageService> = {},
+    pulls: Partial<PullService> = {},
+  ): Promise<World> {
     const world = new World();
-    world.#server = new Server(world.#services(containers, images));
+    world.#server = new Server(world.#services(containers, images, pulls));
     await world.#server.listen(world.socket);
     return world;
   }
@@ -144,7 +148,11 @@ export class World implements AsyncDisposable {
     return found;
   }
 
-  #services(containers: Partial<ContainerService>, images: Partial<ImageService>): Services {
+  #services(
+    containers: Partial<ContainerService>,
+    images: Partial<ImageService>,
+    pulls: Partial<PullService>,
+  ): Services {
     const refuse = (): never => {
       throw new PierError("untested", 500, "not part of this test");
     };
@@ -203,6 +211,8 @@ export class World implements AsyncDisposable {
         onEvent: () => () => {},
         ...containers,
       },
+      pulls: { pull: refuse, ...pulls },
+      registries: { login: refuse },
       images: {
         load: refuse,
         importRoot: refuse,

@@ -162,7 +162,7 @@ export class ImageArchive implements AsyncDisposable {
     const head = await content.peek(BLOCK);
     if (!isLayer(head)) return this.#keep(content);
     const counted = this.#report(path, content, size);
-    const staged = this.#owned.use(await this.#layers.stage(counted));
+    const staged = this.#owned.use(await this.#layers.stage(counted, { keepsCompressed: true }));
     this.#staged += staged.tarSize;
     if (this.#staged > maxStagedBytes) {
       throw imageError("archiveLimit", { what: "more bytes in its layers, unpacked", limit: maxStagedBytes });

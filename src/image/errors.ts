@@ -57,6 +57,13 @@ export const imageErrors = {
   },
   unsupportedMediaType: { status: 400, sentence: "unsupported media type of {what}: {mediaType}" },
   otherSystem: { status: 400, sentence: "cannot load {os} image on linux" },
+  noMatchingManifest: { status: 404, sentence: "no matching manifest for {platform} in the manifest list entries" },
+  wrongPlatform: {
+    status: 404,
+    sentence:
+      "image with reference {name} was found but its platform ({has}) does not match the specified platform ({asked})",
+  },
+  tagWithAllTags: { status: 400, sentence: "tag can't be used with --all-tags/-a" },
   noPlatform: { status: 400, sentence: "no image for {platform} in the archive" },
   tooManyLayers: { status: 400, sentence: "max depth exceeded: the image has {count} layers, the limit is {limit}" },
   layerLimit: { status: 400, sentence: "the layer has more than {limit} bytes, unpacked" },

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import { ImageArchive } from "./archive.ts";
+import { BlobFiles } from "./blob-files.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
 import { chainIds, historyOf } from "./history.ts";
@@ -18,7 +19,7 @@ import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "./reference.ts";
 import { planRemoval } from "./removal.ts";
-import { ImageStore, type StoredImage } from "./store.ts";
+import { ImageStore, type StoredImage, type StoredManifest } from "./store.ts";
 import { abortable } from "./streams.ts";
 
 export type { ImageRecord, ImageUser } from "./record.ts";
@@ -44,33 +45,39 @@ export interface NewImage {
   readonly layers: readonly ArchivedLayer[];
   /** With tags, with digests, or none. */
   readonly names: readonly ImageName[];
+  /** What it came with, verified. */
+  readonly manifest?: StoredManifest & { readonly bytes: Uint8Array };
 }
 
 export class Images {
   readonly layers: Layers;
   readonly #store: ImageStore;
+  readonly #files: BlobFiles;
   readonly #clock: Clock;
   readonly #listeners = new Set<(event: ImageEvent) => void>();
 
-  private constructor(layers: Layers, store: ImageStore, clock: Clock) {
+  private constructor(layers: Layers, store: ImageStore, files: BlobFiles, clock: Clock) {
     this.layers = layers;
     this.#store = store;
+    this.#files = files;
     this.#clock = clock;
   }
 
   /** Holds afterwards: every image is complete, and nothing that a crash left half done is there any more. */
   static async open(root: string, database: Database, clock = systemClock): Promise<Images> {
-    const layers = await Layers.open(root, database);
-    const store = await ImageStore.open(root, database, (diffId) => layers.get(diffId) !== undefined);
-    const images = new Images(layers, store, clock);
+    const files = await BlobFiles.open(root);
+    const layers = await Layers.open(root, database, files);
+    const store = await ImageStore.open(database, files, (diffId) => layers.get(diffId) !== undefined);
+    const images = new Images(layers, store, files, clock);
     images.#collect();
+    await files.clear((digest) => store.needs(digest) || layers.findKept(digest) !== undefined);
     await images.settled();
     return images;
   }
 
   /** Settles when the bytes of all that was removed are gone. */
   async settled(): Promise<void> {
-    await Promise.all([this.layers.settled(), this.#store.settled()]);
+    await Promise.all([this.layers.settled(), this.#files.settled()]);
   }
 
   /** Stores every image of an archive under its names, or none of them. */
@@ -111,30 +118,42 @@ export class Images {
    * Who stores them vouches for each layer's being the one that the configuration names.
    */
   async create(images: readonly NewImage[], action: "load" | "import" | "pull"): Promise<readonly ImageId[]> {
-    const described = images.map(({ config, layers, names }) => {
+    const described = images.map(({ config, layers, names, manifest }) => {
       const id = digestOfBytes(config) as Digest as ImageId;
-      return { id, config, layers, names, description: parseConfig(config) };
+      return { id, config, layers, names, manifest, description: parseConfig(config) };
     });
+    const blobs = described.flatMap(({ id, config, manifest }): readonly (readonly [Digest, Uint8Array])[] => [
+      [id, config],
+      ...(manifest === undefined ? [] : [[manifest.digest, manifest.bytes] as const]),
+    ]);
+    const unneeded: Digest[] = [];
     try {
       using _held = this.layers.hold(described.flatMap(({ description }) => description.layers));
       await this.#commitLayers(described.flatMap(({ layers }) => layers));
       // A configuration may be taken away again, with an image that is removed at this moment.
-      const missing = () => described.find(({ id }) => !this.#store.hasConfig(id));
-      for (let one = missing(); one !== undefined; one = missing()) await this.#store.writeConfig(one.id, one.config);
+      const missing = () => blobs.find(([digest]) => !this.#store.hasBlob(digest));
+      for (let one = missing(); one !== undefined; one = missing()) await this.#store.writeBlob(...one);
       this.#requireLayers(described.map(({ description }) => description));
       this.#store.transaction(() => {
-        for (const { id, description, names } of described) {
+        for (const { id, description, names, manifest } of described) {
           this.#store.put(id, description);
+          if (manifest !== undefined) unneeded.push(this.#store.describe(id, manifest) ?? manifest.digest);
+          this.layers.endLeases(description.layers);
           for (const name of names) this.#store.name(name, id, this.#now());
         }
       });
     } catch (error) {
-      for (const { id } of described) this.#store.discardConfig(id);
+      unneeded.push(...blobs.map(([digest]) => digest));
       throw error;
     } finally {
+      for (const digest of unneeded) this.#store.discardBlob(digest);
       this.#collect();
     }
     for (const { id, names } of described) {
+      if (action === "pull") {
+        this.#tell({ action, id, name: names[0] === undefined ? id : familiarName(names[0]) });
+        continue;
+      }
       this.#tell({ action, id, name: id });
       for (const name of names) this.#tell({ action: "tag", id, name: familiarName(name) });
     }
@@ -182,6 +201,16 @@ export class Images {
     return historyOf(record, (diffId) => this.layers.get(diffId)?.size ?? 0);
   }
 
+  /** The manifest that the image came with, byte for byte; undefined when it came without one. */
+  manifestOf(id: ImageId): Promise<(StoredManifest & { readonly bytes: Uint8Array }) | undefined> {
+    return this.#store.readManifest(id);
+  }
+
+  /** The configuration of an image, if it is stored. */
+  findConfig(id: ImageId): Promise<Uint8Array> | undefined {
+    return this.#store.get(id) === undefined ? undefined : this.#store.readConfig(id);
+  }
+
   /** The bytes that the id is the digest of. */
   async rawConfig(id: ImageId): Promise<Uint8Array> {
     return this.#store.readConfig(id);
@@ -205,6 +234,7 @@ export class Images {
     const asked = isIdentifier(reference, id) ? {} : { name: nameOf(reference) };
     const removal = planRemoval({ reference, ...asked, id, names, users, force: options.force });
     const chains = chainIds(this.withId(id).layers);
+    const manifest = this.#store.get(id)?.manifest;
     this.#store.transaction(() => {
       for (const name of removal.untag) this.#store.unname(name);
       if (!removal.isComplete) return;
@@ -214,7 +244,7 @@ export class Images {
     for (const name of removal.untag) this.#tell({ action: "untag", id, name: familiarName(name) });
     const untagged = removal.untag.map((name) => ({ Untagged: familiarName(name) }));
     if (!removal.isComplete) return untagged;
-    if (users.length === 0) this.#store.discardConfig(id);
+    if (users.length === 0) this.#discard(id, manifest);
     this.#collect();
     this.#tell({ action: "delete", id, name: id });
     const kept = new Set([...this.#store.all()].flatMap(({ description }) => chainIds(description.layers)));
@@ -229,7 +259,7 @@ export class Images {
     this.#store.transaction(() => {
       for (const { id } of unused) this.#store.remove(id);
     });
-    for (const { id } of unused) this.#store.discardConfig(id);
+    for (const { id, manifest } of unused) this.#discard(id, manifest);
     this.#collect();
   }
 
@@ -268,6 +298,11 @@ export class Images {
           : [{ name: familiarName(name), before: before.id }];
       }),
     );
+  }
+
+  #discard(id: ImageId, manifest: StoredManifest | undefined): void {
+    this.#store.discardBlob(id);
+    if (manifest !== undefined) this.#store.discardBlob(manifest.digest);
   }
 
   #requireLayers(descriptions: readonly ImageDescription[]): void {

@@ -23,6 +23,9 @@ export interface LayerFacts {
   readonly blob: { readonly digest: Digest; readonly size: number };
 }
 
+/** The name under which a layer's compressed bytes are kept until they have one of their own. */
+const compressedName = "compressed";
+
 /** Counts and hashes bytes on their way. */
 export class Gauge {
   readonly #hash = createHash("sha256");
@@ -46,10 +49,17 @@ export class Gauge {
   }
 }
 
+async function* copyTo(file: DurableFile, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const bytes of source) {
+    await file.write(bytes);
+    yield bytes;
+  }
+}
+
 const checkEvery = 64 * 1024 * 1024;
 
 /** A bomb must not take the room that removing it needs: fails when too little of the disk would stay free. */
-const checkSpace = async (directory: string): Promise<void> => {
+export const checkSpace = async (directory: string): Promise<void> => {
   const { bsize, blocks, bavail } = await statfs(directory);
   const reserve = Math.floor(Math.min((blocks * bsize) / 50, 512 * 1024 * 1024));
   if (bavail * bsize < reserve) throw imageError("noSpace", { reserve, path: directory });
@@ -68,10 +78,14 @@ export const writeLayer = async (
   source: AsyncIterable<Uint8Array>,
   directory: string,
   limit: number,
-): Promise<LayerFacts> => {
+  keepsCompressed = false,
+): Promise<LayerFacts & { readonly compressed?: string }> => {
   const arriving = new Watched(source);
-  // What comes as it is has one digest, and is hashed once.
+  // What comes as it is has one digest, is hashed once, and is the tar itself.
   const blob = compressionOf(await arriving.peek(longestMagic)) === "none" ? undefined : new Gauge();
+  const compressed = keepsCompressed && blob !== undefined ? join(directory, compressedName) : undefined;
+  await using kept = compressed === undefined ? undefined : await DurableFile.create(compressed);
+  const raw = kept === undefined ? arriving : copyTo(kept, arriving);
   const plain = new Gauge();
   const index = new IndexBuilder();
   let size = 0;
@@ -83,7 +97,7 @@ export const writeLayer = async (
   });
   await using tar = await DurableFile.create(join(directory, "tar"));
   let nextCheck = 0;
-  for await (const bytes of decompress(blob === undefined ? arriving : blob.through(arriving))) {
+  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw))) {
     if (plain.size + bytes.length > limit) throw imageError("layerLimit", { limit });
     if (plain.size >= nextCheck) {
       await checkSpace(directory);
@@ -102,9 +116,10 @@ export const writeLayer = async (
   const diffId = plain.digest() as DiffId;
   await using indexFile = await DurableFile.create(join(directory, "index"));
   for (const piece of index.finish({ diffId, tarSize: plain.size })) await indexFile.write(piece);
-  await Promise.all([tar.finish(), indexFile.finish()]);
+  await Promise.all([tar.finish(), indexFile.finish(), kept?.finish()]);
   await syncDirectory(directory);
   return {
+    ...(compressed === undefined ? {} : { compressed }),
     diffId,
     tarSize: plain.size,
     size,

@@ -6,6 +6,7 @@ import { createDirectory, isPendingName, Pending, Removals, removeDurably } from
 import { errnoOf } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
+import type { BlobFiles } from "./blob-files.ts";
 import { imageError } from "./errors.ts";
 import { checkLayer, type ExpectedLayer } from "./expected.ts";
 import { type LayerFacts, writeLayer } from "./layer-writer.ts";
@@ -48,32 +49,60 @@ const schema = `
     is_empty INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS layer_blobs (digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS layer_bytes (
+    digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS layer_leases (diff_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
 /** A layer whose bytes are on disk under a temporary name; disposal takes them away unless they were committed. */
 export interface StagedLayer extends LayerFacts, AsyncDisposable {
   readonly pending: Pending;
+  /** Where the blob's bytes are, if they are to be kept: on disk, and taken away with the rest when nobody commits. */
+  readonly compressed?: string;
 }
+
+/** A layer's bytes as they came, kept so that they can be given away again. */
+export interface KeptBlob {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  readonly size: number;
+}
+
+export interface StageOptions {
+  /** Bytes of the tar. */
+  readonly limit?: number;
+  /** Compressed bytes are kept beside the tar. */
+  readonly keepsCompressed?: boolean;
+}
+
+/** How long a layer is kept for a pull that broke off. */
+const leaseMs = 7 * 24 * 3600 * 1000;
 
 export class Layers {
   readonly #database: Database;
   readonly #directory: string;
+  readonly #files: BlobFiles;
   readonly #locks = new Locks();
   readonly #stored = new Map<DiffId, StoredLayer>();
   readonly #blobs = new Map<Digest, DiffId>();
+  readonly #kept = new Map<Digest, KeptBlob>();
+  /** Until when layers are kept that no image has, in milliseconds since 1970. */
+  readonly #leases = new Map<DiffId, number>();
   /** Layers that work under way relies on, and how often. */
   readonly #held = new Map<DiffId, number>();
   readonly #removals = new Removals();
   readonly #listeners = new Set<(layer: StackLayer) => void>();
 
-  private constructor(root: string, database: Database) {
+  private constructor(root: string, database: Database, files: BlobFiles) {
     this.#directory = join(root, "layers");
     this.#database = database;
+    this.#files = files;
   }
 
   /** Holds afterwards: every row has its files and every file its row; what a crash left half done is gone. */
-  static async open(root: string, database: Database): Promise<Layers> {
-    const layers = new Layers(root, database);
+  static async open(root: string, database: Database, files: BlobFiles): Promise<Layers> {
+    const layers = new Layers(root, database, files);
     await createDirectory(layers.#directory);
     database.exec(schema);
     await layers.#readRows();
@@ -94,6 +123,37 @@ export class Layers {
     return this.#stored.get(this.#blobs.get(digest) ?? (digest as DiffId));
   }
 
+  /** The kept bytes of a blob; undefined when there are none, though its layer may be stored. */
+  findKept(digest: Digest): KeptBlob | undefined {
+    return this.#kept.get(digest);
+  }
+
+  /** All kept bytes of a layer, in the order of their digests. */
+  keptOf(diffId: DiffId): readonly KeptBlob[] {
+    return [...this.#kept.values()]
+      .filter((kept) => kept.diffId === diffId)
+      .sort((a, b) => (a.digest < b.digest ? -1 : 1));
+  }
+
+  allKept(): Iterable<KeptBlob> {
+    return this.#kept.values();
+  }
+
+  /** The file with the bytes of a blob: compressed, or a layer's tar; undefined when neither is here. */
+  fileOf(digest: Digest): { readonly path: string; readonly size: number } | undefined {
+    const kept = this.#kept.get(digest);
+    if (kept !== undefined) return { path: this.#files.path(digest), size: kept.size };
+    const stored = this.#stored.get(digest as DiffId);
+    return stored === undefined ? undefined : { path: this.#place(stored).tar, size: stored.tarSize };
+  }
+
+  /** Where a stored layer lies. */
+  place(diffId: DiffId): StackLayer {
+    const stored = this.#stored.get(diffId);
+    if (stored === undefined) throw imageError("missingLayer", { diffId });
+    return this.#place(stored);
+  }
+
   /** What an overlay of these layers (the lowest first) is made of: topmost first, each once, empty ones left out. */
   stack(layers: readonly DiffId[]): readonly StackLayer[] {
     return [...new Set(layers.toReversed())]
@@ -107,11 +167,14 @@ export class Layers {
   }
 
   /** Reads a layer to its end: its bytes are on disk afterwards, under a temporary name and of no consequence yet. */
-  async stage(source: AsyncIterable<Uint8Array>, limit = maxLayerSize): Promise<StagedLayer> {
+  async stage(
+    source: AsyncIterable<Uint8Array>,
+    { limit = maxLayerSize, keepsCompressed = false }: StageOptions = {},
+  ): Promise<StagedLayer> {
     const pending = new Pending(join(this.#directory, "layer"));
     try {
       await mkdir(pending.temporary, { mode: 0o700 });
-      const facts = await writeLayer(source, pending.temporary, limit);
+      const facts = await writeLayer(source, pending.temporary, limit, keepsCompressed);
       return { ...facts, pending, [Symbol.asyncDispose]: () => pending[Symbol.asyncDispose]() };
     } catch (error) {
       await pending[Symbol.asyncDispose]();
@@ -126,6 +189,9 @@ export class Layers {
   async commit(staged: StagedLayer): Promise<StoredLayer> {
     const { diffId, blob } = staged;
     return this.#locks.run(diffId, async () => {
+      const { compressed } = staged;
+      const keeps = compressed !== undefined && !this.#kept.has(blob.digest);
+      if (keeps) await this.#files.adopt(compressed, blob.digest);
       if (!this.#stored.has(diffId)) {
         await staged.pending.commit(this.#pathOf(diffId));
         this.#insertRow(staged);
@@ -134,6 +200,7 @@ export class Layers {
         this.#database.run("INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)", blob.digest, diffId);
         this.#blobs.set(blob.digest, diffId);
       }
+      if (keeps) this.#keep({ ...blob, diffId });
       return this.#stored.get(diffId)!;
     });
   }
@@ -161,9 +228,39 @@ export class Layers {
     };
   }
 
-  /** Holds at once: no layer is stored that is neither used nor held. */
+  /**
+   * Keeps bytes of a stored layer that were made or have come again; the file, which is on disk, becomes ours. Whoever
+   * calls has verified them and holds the layer.
+   */
+  async keep(file: string, kept: KeptBlob): Promise<void> {
+    await this.#locks.run(kept.diffId, async () => {
+      if (this.#kept.has(kept.digest)) return;
+      await this.#files.adopt(file, kept.digest);
+      this.#database.run("INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)", kept.digest, kept.diffId);
+      this.#blobs.set(kept.digest, kept.diffId);
+      this.#keep(kept);
+    });
+  }
+
+  /** Holds afterwards: the layer stays for a while though no image has it: a pull will need it when it goes on. */
+  lease(diffId: DiffId, now: number): void {
+    this.#database.run("INSERT OR REPLACE INTO layer_leases VALUES (?, ?)", diffId, now + leaseMs);
+    this.#leases.set(diffId, now + leaseMs);
+  }
+
+  /** Holds afterwards: these layers, or all, are only kept for images that have them. */
+  endLeases(diffIds: Iterable<DiffId> = [...this.#leases.keys()]): void {
+    for (const diffId of diffIds) {
+      if (!this.#leases.delete(diffId)) continue;
+      this.#database.run("DELETE FROM layer_leases WHERE diff_id = ?", diffId);
+    }
+  }
+
+  /** Holds at once: no layer is stored that is neither used nor held nor leased. */
   collect(used: ReadonlySet<DiffId>): void {
-    const unused = [...this.#stored.values()].filter(({ diffId }) => !used.has(diffId) && !this.#held.has(diffId));
+    const unused = [...this.#stored.values()].filter(
+      ({ diffId }) => !used.has(diffId) && !this.#held.has(diffId) && !this.#leases.has(diffId),
+    );
     if (unused.length === 0) return;
     this.#database.transaction(() => {
       for (const { diffId } of unused) this.#deleteRow(diffId);
@@ -205,6 +302,20 @@ export class Layers {
     )) {
       this.#blobs.set(digest as Digest, diff_id as DiffId);
     }
+    for (const row of this.#database.all<{ digest: Digest; diff_id: DiffId; size: number }>(
+      "SELECT * FROM layer_bytes",
+    )) {
+      const { digest, diff_id: diffId, size } = row;
+      const isThere = this.#stored.has(diffId) && (await sizeOrNone(this.#files.path(digest))) === size;
+      if (isThere) this.#kept.set(digest, { digest, diffId, size });
+      else this.#database.run("DELETE FROM layer_bytes WHERE digest = ?", digest);
+    }
+    this.#database.run("DELETE FROM layer_leases WHERE until < ?", Date.now());
+    for (const { diff_id, until } of this.#database.all<{ diff_id: DiffId; until: number }>(
+      "SELECT * FROM layer_leases",
+    )) {
+      this.#leases.set(diff_id, until);
+    }
   }
 
   async #clear(): Promise<void> {
@@ -227,13 +338,23 @@ export class Layers {
     }
   }
 
+  #keep(kept: KeptBlob): void {
+    this.#database.run("INSERT OR REPLACE INTO layer_bytes VALUES (?, ?, ?)", kept.digest, kept.diffId, kept.size);
+    this.#kept.set(kept.digest, kept);
+  }
+
   #deleteRow(diffId: DiffId): void {
-    this.#database.run("DELETE FROM layers WHERE diff_id = ?", diffId);
-    this.#database.run("DELETE FROM layer_blobs WHERE diff_id = ?", diffId);
+    for (const table of ["layers", "layer_blobs", "layer_bytes", "layer_leases"]) {
+      this.#database.run(`DELETE FROM ${table} WHERE diff_id = ?`, diffId);
+    }
   }
 
   #forget(diffId: DiffId): void {
     this.#stored.delete(diffId);
+    for (const { digest } of this.keptOf(diffId)) {
+      this.#kept.delete(digest);
+      this.#files.remove(digest);
+    }
     for (const [digest, of] of this.#blobs) if (of === diffId) this.#blobs.delete(digest);
   }
 

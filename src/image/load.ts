@@ -28,6 +28,8 @@ export interface ArchivedImage {
   /** The lowest first. */
   readonly layers: readonly ArchivedLayer[];
   readonly names: readonly ImageName[];
+  /** What an OCI layout calls it by. */
+  readonly manifest?: { readonly digest: Digest; readonly mediaType: string; readonly bytes: Uint8Array };
 }
 
 /** All images of the archive; throws when anything of any of them is not as it should be. */
@@ -76,14 +78,12 @@ const collectOciImages = async (
   }
   const images: ArchivedImage[] = [];
   for (const { names, manifest } of chooseManifests(archive, listed, asked)) {
-    const { config, layers } = parseManifest(
-      blobPath(manifest.digest),
-      readBlob(archive, manifest),
-      manifest.mediaType,
-    );
+    const bytes = readBlob(archive, manifest);
+    const { config, layers } = parseManifest(blobPath(manifest.digest), bytes, manifest.mediaType);
     if (asked !== undefined && !isFor(parseConfig(readBlob(archive, config)), asked)) continue;
     const sources = layers.map(({ digest, size }) => ({ name: blobPath(digest), expected: { digest, size } }));
-    images.push(await collectImage(archive, readBlob(archive, config), sources, names));
+    const image = await collectImage(archive, readBlob(archive, config), sources, names);
+    images.push({ ...image, manifest: { digest: manifest.digest, mediaType: manifest.mediaType, bytes } });
   }
   if (images.length === 0) throw noImageFor(asked);
   return images;

@@ -32,6 +32,8 @@ const descriptor = object({
   annotations: nullable(map(string)),
   platform: optional(platform),
   artifactType: string,
+  /** Where a layer is that registries may not give away. */
+  urls: nullable(list(string)),
 });
 /** Names bytes by their digest and length. */
 export type Descriptor = ShapeOf<typeof descriptor>;
@@ -74,7 +76,8 @@ const configTypes: ReadonlySet<string> = new Set([
 const layerType =
   /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(diff|foreign\.diff)\.tar)([.+](gzip|zstd))?$/;
 
-export const isIndex = ({ mediaType }: Descriptor): boolean => indexTypes.has(mediaType);
+export const isIndexType = (mediaType: string): boolean => indexTypes.has(mediaType);
+export const isIndex = ({ mediaType }: Descriptor): boolean => isIndexType(mediaType);
 export const isManifest = ({ mediaType }: Descriptor): boolean => manifestTypes.has(mediaType);
 
 const index = object({

@@ -1,11 +1,8 @@
 /** Which images there are and what they are called: in memory for reading, in the database and its blobs for good. */
-import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { Database } from "../base/database.ts";
-import { createDirectory, Removals, removeDurably, writeDurably } from "../base/durable.ts";
 import { errnoOf } from "../base/errors.ts";
-import { type DiffId, type Digest, digestFromHex, hexOf, type ImageId } from "../base/ids.ts";
+import type { DiffId, Digest, ImageId } from "../base/ids.ts";
+import type { BlobFiles } from "./blob-files.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { digestOfBytes } from "./members.ts";
 import { canonicalName, type ImageName, parseName } from "./reference.ts";
@@ -18,11 +15,24 @@ export interface StoredImage {
   /** Nobody sees it any more, and a container still lives on it. */
   readonly isRemoved: boolean;
   readonly lastTagged: string;
+  /** What a registry or an archive called it by, byte for byte. */
+  readonly manifest: StoredManifest | undefined;
+}
+
+export interface StoredManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
 }
 
 interface NamedImage {
   readonly name: ImageName;
   readonly id: ImageId;
+}
+
+interface ManifestRow {
+  readonly image: string;
+  readonly digest: Digest;
+  readonly media_type: string;
 }
 
 interface ImageRow {
@@ -40,29 +50,34 @@ const schema = `
     last_tagged TEXT NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS image_names (name TEXT PRIMARY KEY, image TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS image_manifests (
+    image TEXT PRIMARY KEY, digest TEXT NOT NULL, media_type TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
 `;
 
 export class ImageStore {
   readonly #database: Database;
-  readonly #directory: string;
+  readonly #files: BlobFiles;
   readonly #images = new Map<ImageId, StoredImage>();
-  readonly #removals = new Removals();
   /** Names in full to images. */
   readonly #names = new Map<string, NamedImage>();
 
-  private constructor(root: string, database: Database) {
-    this.#directory = join(root, "blobs", "sha256");
+  private constructor(database: Database, files: BlobFiles) {
     this.#database = database;
+    this.#files = files;
   }
 
   /** Holds afterwards: every image has its configuration and its layers; what has lost one of them is gone. */
-  static async open(root: string, database: Database, hasLayer: (diffId: DiffId) => boolean): Promise<ImageStore> {
-    const store = new ImageStore(root, database);
-    await createDirectory(store.#directory);
+  static async open(database: Database, files: BlobFiles, hasLayer: (diffId: DiffId) => boolean): Promise<ImageStore> {
+    const store = new ImageStore(database, files);
     database.exec(schema);
     await store.#read(hasLayer);
-    await store.#clear();
     return store;
+  }
+
+  /** Whether an image is, or is described by, this blob. */
+  needs(digest: Digest): boolean {
+    return this.#images.has(digest as ImageId) || this.#hasManifest(digest);
   }
 
   get(id: ImageId): StoredImage | undefined {
@@ -93,26 +108,29 @@ export class ImageStore {
 
   /** The bytes that the image's id is the digest of. */
   async readConfig(id: ImageId): Promise<Uint8Array> {
-    return readFile(this.#pathOf(id));
+    return this.#files.read(id);
   }
 
-  hasConfig(id: ImageId): boolean {
-    return existsSync(this.#pathOf(id));
+  /** The manifest that the image came with, byte for byte; undefined when it came without, or it is lost. */
+  async readManifest(id: ImageId): Promise<(StoredManifest & { readonly bytes: Uint8Array }) | undefined> {
+    const manifest = this.#images.get(id)?.manifest;
+    if (manifest === undefined || !this.#files.has(manifest.digest)) return undefined;
+    const bytes = await this.#files.read(manifest.digest);
+    return digestOfBytes(bytes) === manifest.digest ? { ...manifest, bytes } : undefined;
   }
 
-  /** Holds afterwards: the configuration is on disk; no image has it yet. */
-  async writeConfig(id: ImageId, bytes: Uint8Array): Promise<void> {
-    await writeDurably(this.#pathOf(id), bytes);
+  hasBlob(digest: Digest): boolean {
+    return this.#files.has(digest);
   }
 
-  /** Holds at once: no configuration is stored under this id, unless an image has it. */
-  discardConfig(id: ImageId): void {
-    if (!this.#images.has(id)) this.#removals.begin(this.#pathOf(id));
+  /** Holds afterwards: the configuration or manifest is on disk; no image has it yet. */
+  async writeBlob(digest: Digest, bytes: Uint8Array): Promise<void> {
+    await this.#files.write(digest, bytes);
   }
 
-  /** Settles when the bytes of all removed configurations are gone. */
-  settled(): Promise<void> {
-    return this.#removals.settled();
+  /** Holds at once: no configuration or manifest is stored under this digest, unless an image has it. */
+  discardBlob(digest: Digest): void {
+    if (!this.needs(digest)) this.#files.remove(digest);
   }
 
   /** To be called in a transaction, when its configuration and layers are on disk. An image that was removed is back. */
@@ -121,8 +139,19 @@ export class ImageStore {
     if (before?.isRemoved === false) return;
     if (before === undefined) {
       const { lastId } = this.#database.run("INSERT INTO images (id, is_removed, last_tagged) VALUES (?, 0, '')", id);
-      this.#images.set(id, { id, description, number: lastId, isRemoved: false, lastTagged: "" });
+      const manifest = undefined;
+      this.#images.set(id, { id, description, number: lastId, isRemoved: false, lastTagged: "", manifest });
     } else this.#update({ ...before, isRemoved: false });
+  }
+
+  /** To be called in a transaction, when it is on disk. Answers the manifest that nobody needs any more. */
+  describe(id: ImageId, manifest: StoredManifest): Digest | undefined {
+    const image = this.#images.get(id)!;
+    const { digest, mediaType } = manifest;
+    this.#database.run("INSERT OR REPLACE INTO image_manifests VALUES (?, ?, ?)", id, digest, mediaType);
+    this.#images.set(id, { ...image, manifest });
+    const before = image.manifest?.digest;
+    return before === undefined || this.#hasManifest(before) ? undefined : before;
   }
 
   /** To be called in a transaction. The name is the image's, whoever had it before. */
@@ -145,6 +174,7 @@ export class ImageStore {
   /** To be called in a transaction. The image is not stored; its names are gone before, its configuration goes after. */
   remove(id: ImageId): void {
     this.#database.run("DELETE FROM images WHERE id = ?", id);
+    this.#database.run("DELETE FROM image_manifests WHERE image = ?", id);
     this.#images.delete(id);
   }
 
@@ -171,14 +201,24 @@ export class ImageStore {
     this.#images.set(image.id, image);
   }
 
+  #hasManifest(digest: Digest): boolean {
+    return [...this.#images.values()].some(({ manifest }) => manifest?.digest === digest);
+  }
+
   async #read(hasLayer: (diffId: DiffId) => boolean): Promise<void> {
+    const manifests = new Map<string, StoredManifest>();
+    for (const { image, digest, media_type } of this.#database.all<ManifestRow>("SELECT * FROM image_manifests")) {
+      if (this.#files.has(digest)) manifests.set(image, { digest, mediaType: media_type });
+      else this.#database.run("DELETE FROM image_manifests WHERE image = ?", image);
+    }
     for (const row of this.#database.all<ImageRow>("SELECT * FROM images")) {
       const id = row.id as ImageId;
       const description = await this.#describe(id);
       if (description?.layers.every(hasLayer)) {
         const { number, last_tagged: lastTagged } = row;
-        this.#images.set(id, { id, description, number, isRemoved: row.is_removed !== 0, lastTagged });
-      } else this.#database.run("DELETE FROM images WHERE id = ?", id);
+        const manifest = manifests.get(id);
+        this.#images.set(id, { id, description, number, isRemoved: row.is_removed !== 0, lastTagged, manifest });
+      } else this.remove(id);
     }
     for (const { name, image } of this.#database.all<{ name: string; image: string }>("SELECT * FROM image_names")) {
       const id = image as ImageId;
@@ -197,16 +237,6 @@ export class ImageStore {
       throw error;
     }
     return digestOfBytes(bytes) === id ? parseConfig(bytes) : undefined;
-  }
-
-  async #clear(): Promise<void> {
-    for (const name of await readdir(this.#directory)) {
-      if (!this.#images.has(digestFromHex(name) as ImageId)) await removeDurably(join(this.#directory, name));
-    }
-  }
-
-  #pathOf(id: Digest): string {
-    return join(this.#directory, hexOf(id));
   }
 }
 

@@ -1,7 +1,7 @@
 /** Creates a container, with the image fetched before where it must be. */
 import type { ProgressLine } from "../../api/answers.ts";
 import { AnswerError, type Client, jsonLines } from "../../api/client.ts";
-import { printProgress } from "../output/progress.ts";
+import { showProgress } from "../output/progress.ts";
 import { print, printError } from "../streams/output.ts";
 import { familiarName, parseReference } from "../values/reference.ts";
 import { IdFile } from "./id-file.ts";
@@ -57,8 +57,10 @@ const taggedName = (image: string): string => {
 const pull = async (client: Client, { platform, body }: CreateRequest, quiet: boolean): Promise<void> => {
   const { name, tag, digest } = parseReference(body.Image ?? "");
   const query = { fromImage: name, tag: digest ?? tag ?? "latest", platform };
-  const { body: lines } = await client.send("imageCreate", {}, { query });
-  await printProgress(jsonLines<ProgressLine>(lines), quiet ? () => undefined : printError);
+  const { authHeaders } = await import("../registry/auth.ts");
+  const headers = await authHeaders(name);
+  const { body: lines } = await client.send("imageCreate", {}, { query, headers });
+  await showProgress(jsonLines<ProgressLine>(lines), { quiet, toErrors: true });
 };
 
 /** Addresses of this host's loopback mean another one in a container. */

@@ -3,7 +3,8 @@ import { PassThrough } from "node:stream";
 import type { ProgressLine } from "../../api/answers.ts";
 import { formatPlatform, isFor } from "../../api/platforms.ts";
 import { imageInspectFor } from "../../api/versions.ts";
-import { familiarName, parseName, withDefaultTag } from "../../image/reference.ts";
+import { familiarName, parseName } from "../../image/reference.ts";
+import { type Credentials, decodeCredentials } from "../../registry/credentials.ts";
 import { imageAnswer } from "../answers/image.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
@@ -86,17 +87,47 @@ const importRoot = (call: Call): Answer => {
   });
 };
 
-const pull = (call: Call, image: string, version: string): Answer => {
+/** Without a tag all of them are meant, as in Docker's API; its clients say `latest` themselves. */
+const pull = (call: Call, image: string, version: string): Promise<Answer> => {
+  const { services, query, signal } = call;
   const separator = version.includes(":") ? "@" : ":";
   const asked = parseName(version === "" ? image : `${image}${separator}${version}`);
-  const name = familiarName(withDefaultTag(asked));
-  if (call.services.images.find(name) === undefined) throw daemonError("noPull", { name });
-  return progress(call, async (report) => {
-    report({ status: `${name} is here already, and pier does not ask registries yet` });
+  const platform = platformText(query);
+  const allTags = asked.tag === undefined && asked.digest === undefined;
+  const credentials = credentialsOf(call);
+  return progressOrFailure(call, async (report) => {
+    await services.pulls.pull(familiarName(asked), {
+      ...(platform === undefined ? {} : { platform }),
+      ...{ allTags, allPlatforms: query.flag("allPlatforms"), credentials, signal, progress: report },
+    });
   });
 };
 
+const credentialsOf = ({ request }: Call): Credentials | undefined =>
+  decodeCredentials(String(request.headers["x-registry-auth"] ?? ""));
+
 type Report = (line: ProgressLine) => void;
+
+/** As `progress`; what fails before there was anything to tell is answered with its status. */
+const progressOrFailure = async (call: Call, work: (report: Report) => Promise<void>): Promise<Answer> => {
+  const begun = Promise.withResolvers<void>();
+  let hasBegun = false;
+  const answer = progress(call, async (report) => {
+    try {
+      await work((line) => {
+        hasBegun = true;
+        begun.resolve();
+        report(line);
+      });
+      begun.resolve();
+    } catch (error) {
+      if (hasBegun) throw error;
+      begun.reject(error);
+    }
+  });
+  await begun.promise;
+  return answer;
+};
 
 /** Lines of JSON while the work is being done, the last of them its error if there is one. */
 const progress = (call: Call, work: (report: Report) => Promise<void>): Answer => {

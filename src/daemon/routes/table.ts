@@ -10,6 +10,7 @@ import * as imageList from "./image-list.ts";
 import * as images from "./images.ts";
 import * as networks from "./networks.ts";
 import * as prune from "./prune.ts";
+import * as registries from "./registries.ts";
 import * as stats from "./stats.ts";
 import * as streams from "./streams.ts";
 import { swarmHandlers } from "./swarm.ts";
@@ -56,6 +57,8 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   execCreate: streams.execCreate,
   execResize: streams.execResize,
   execInspect: streams.execInspect,
+
+  auth: registries.auth,
 
   imageList: imageList.list,
   imageCreate: images.create,

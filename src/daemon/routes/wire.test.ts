@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { ContainerInspect, ContainerSummary, ImageSummary, ProgressLine } from "../../api/answers.ts";
 import { PierError } from "../../base/errors.ts";
 import type { ContainerId } from "../../base/ids.ts";
+import { imageError } from "../../image/errors.ts";
 import { testEndpoint } from "../../network/test-endpoint.ts";
 import { ask, imageId, Line, makeImage, makeRecord, type Reply, World } from "../test-services.ts";
 
@@ -298,13 +299,38 @@ describe("images", () => {
     assert.deepEqual(JSON.parse(failed.body), { errorDetail: { message: "not an archive" }, error: "not an archive" });
   });
 
-  it("are not pulled, and a client is told what to do instead", async () => {
-    await using world = await World.open();
-    const refused = await ask(world, "POST", "/images/create?fromImage=nginx&tag=latest");
-    assert.equal(refused.status, 501);
-    assert.match(refused.body, /pier does not pull images yet, and nginx:latest is not here: bring it with pier load/);
-    const here = await ask(world, "POST", "/images/create?fromImage=busybox&tag=1.35");
-    assert.equal(here.status, 200);
+  it("are pulled with lines, and with a status while there was nothing to tell", async () => {
+    const asked: unknown[] = [];
+    await using world = await World.open(
+      {},
+      {},
+      {
+        pull: async (reference, { progress, credentials, allTags }) => {
+          asked.push([reference, credentials?.username, allTags]);
+          if (reference === "nothing:1") throw imageError("noSuchImage", { name: reference });
+          progress?.({ status: "Pulling", id: "1" });
+          if (reference === "half:1") throw imageError("noSuchImage", { name: reference });
+        },
+      },
+    );
+    const auth = { "X-Registry-Auth": Buffer.from('{"username":"me","password":"x"}').toString("base64url") };
+    const whole = await ask(world, "POST", "/images/create?fromImage=nginx&tag=1", undefined, auth);
+    assert.deepEqual([whole.status, whole.body], [200, '{"status":"Pulling","id":"1"}\r\n']);
+    const none = await ask(world, "POST", "/images/create?fromImage=nothing&tag=1");
+    assert.deepEqual([none.status, none.body], [404, '{"message":"No such image: nothing:1"}\n']);
+    const half = await ask(world, "POST", "/images/create?fromImage=half&tag=1");
+    assert.match(half.body, /"error":"No such image: half:1"/);
+    await ask(world, "POST", "/images/create?fromImage=all");
+    const spoilt = await ask(world, "POST", "/images/create?fromImage=x&tag=1", undefined, {
+      "X-Registry-Auth": "bm90IGpzb24=",
+    });
+    assert.equal(spoilt.status, 400);
+    assert.deepEqual(asked, [
+      ["nginx:1", "me", false],
+      ["nothing:1", undefined, false],
+      ["half:1", undefined, false],
+      ["all", undefined, true],
+    ]);
   });
 
   it("are removed and tagged by any of their names", async () => {

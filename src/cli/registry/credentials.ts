@@ -1,0 +1,65 @@
+/** Credentials of registries: in config.json, or with the helper that it names. */
+import type { Auth } from "./auth.ts";
+import { type ConfigFile, readConfig, writeConfig } from "./config.ts";
+import { askHelper } from "./credential-programs.ts";
+
+const decode = (auth: string): readonly [username: string, password: string] => {
+  const text = Buffer.from(auth, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  return colon < 0 ? ["", ""] : [text.slice(0, colon), text.slice(colon + 1)];
+};
+
+/** `https://host/v1/` and `host` are the same registry. */
+const hostOf = (server: string): string => server.replace(/^https?:\/\//, "").split("/", 1)[0]!;
+
+const helperFor = (config: ConfigFile, server: string): string | undefined =>
+  config.credHelpers?.[server] ?? config.credHelpers?.[hostOf(server)] ?? (config.credsStore || undefined);
+
+/** Undefined when nobody is logged in there. */
+export const credentialsFor = async (server: string, config = readConfig()): Promise<Auth | undefined> => {
+  const helper = helperFor(config, server);
+  if (helper !== undefined) {
+    const found = await askHelper(helper, "get", server);
+    if (found !== undefined) {
+      const { Username = "", Secret = "" } = found as { Username?: string; Secret?: string };
+      if (Username === "<token>") return { identitytoken: Secret, serveraddress: server };
+      return { username: Username, password: Secret, serveraddress: server };
+    }
+  }
+  const auths = config.auths ?? {};
+  const key = Object.hasOwn(auths, server) ? server : Object.keys(auths).find((one) => hostOf(one) === hostOf(server));
+  const entry = key === undefined ? undefined : auths[key];
+  if (entry === undefined || (!entry.auth && !entry.identitytoken)) return undefined;
+  const [username, password] = decode(entry.auth ?? "");
+  return {
+    ...(username === "" ? {} : { username, password }),
+    ...(entry.identitytoken ? { identitytoken: entry.identitytoken } : {}),
+    serveraddress: server,
+  };
+};
+
+/** Holds afterwards: whoever asks for this registry is these. Answers where they are kept. */
+export const storeCredentials = async (server: string, auth: Auth): Promise<"file" | "helper"> => {
+  const config = readConfig();
+  const helper = helperFor(config, server);
+  if (helper !== undefined) {
+    const [Username, Secret] =
+      auth.identitytoken === undefined ? [auth.username, auth.password] : ["<token>", auth.identitytoken];
+    await askHelper(helper, "store", JSON.stringify({ ServerURL: server, Username, Secret }));
+    writeConfig({ ...config, auths: { ...config.auths, [server]: {} } });
+    return "helper";
+  }
+  const basic = Buffer.from(`${auth.username ?? ""}:${auth.identitytoken === undefined ? auth.password : ""}`);
+  const token = auth.identitytoken === undefined ? {} : { identitytoken: auth.identitytoken };
+  writeConfig({ ...config, auths: { ...config.auths, [server]: { auth: basic.toString("base64"), ...token } } });
+  return "file";
+};
+
+/** Holds afterwards: nobody is logged in there. */
+export const eraseCredentials = async (server: string): Promise<void> => {
+  const config = readConfig();
+  const helper = helperFor(config, server);
+  if (helper !== undefined) await askHelper(helper, "erase", server);
+  const kept = Object.entries(config.auths ?? {}).filter(([key]) => hostOf(key) !== hostOf(server));
+  writeConfig({ ...config, auths: Object.fromEntries(kept) });
+};

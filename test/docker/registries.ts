@@ -1,0 +1,94 @@
+/** Debian's registry, which is not ours, for a test file: on a directory of its own, ended with it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execute, type Ran } from "../execute.ts";
+
+const tools = fileURLToPath(new URL("../../build/tools/registry", import.meta.url));
+const program = (name: string): string => join(tools, "usr/bin", name);
+
+export const hasRegistry: string | false = existsSync(program("docker-registry"))
+  ? false
+  : "needs Debian's registry; type: sh scripts/test-packages";
+
+const environment = {
+  ...process.env,
+  LD_LIBRARY_PATH: [`${tools}/lib/x86_64-linux-gnu`, `${tools}/lib/aarch64-linux-gnu`, `${tools}/lib`].join(":"),
+};
+
+/** Other people's tools for images: `skopeo`, `umoci`. */
+export const tool = (name: "skopeo" | "umoci", args: readonly string[]): Promise<Ran> =>
+  execute(program(name), name === "skopeo" ? ["--insecure-policy", ...args] : args, { env: environment });
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+export interface RegistryOptions {
+  /** Lines of its configuration, as YAML in one line each. */
+  readonly http?: string;
+  readonly auth?: string;
+}
+
+export class DebianRegistry {
+  readonly directory = mkdtempSync(join(tmpdir(), "pier-registry-"));
+  readonly port: number;
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number) {
+    this.port = port;
+  }
+
+  /** One that answers. */
+  static async start(options: RegistryOptions = {}): Promise<DebianRegistry> {
+    const registry = new DebianRegistry(await freePort());
+    mkdirSync(join(registry.directory, "store"));
+    const config = join(registry.directory, "config.yml");
+    const lines = [
+      "version: 0.1",
+      "log: {level: error}",
+      `storage: {filesystem: {rootdirectory: ${registry.directory}/store}, delete: {enabled: true}}`,
+      `http: {addr: "127.0.0.1:${registry.port}"${options.http === undefined ? "" : `, ${options.http}`}}`,
+      ...(options.auth === undefined ? [] : [`auth: ${options.auth}`]),
+    ];
+    writeFileSync(config, `${lines.join("\n")}\n`);
+    registry.#child = spawn(program("docker-registry"), ["serve", config], { stdio: "ignore" });
+    await registry.#listens();
+    return registry;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child!;
+    if (child.exitCode === null) {
+      child.kill("SIGKILL");
+      await new Promise((resolve) => child.once("exit", resolve));
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** A server cannot be told to say when it listens: it is asked until it does. */
+  async #listens(): Promise<void> {
+    for (;;) {
+      if (this.#child!.exitCode !== null) throw new Error("the registry ended");
+      const answers = await new Promise<boolean>((resolve) => {
+        const socket = connect(this.port, "127.0.0.1");
+        socket.once("connect", () => resolve(true));
+        socket.once("error", () => resolve(false));
+        socket.once("close", () => socket.destroy());
+      });
+      if (answers) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/** What is pulled is what the registry has, whatever its kind; and nothing is fetched twice. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import type { ProgressLine } from "../../src/api/answers.ts";
+import { Tree } from "../../src/image/tree.ts";
+import { leftovers, tarOf } from "../image/rooms.ts";
+import { ChaosRegistry, digestOf } from "./chaos.ts";
+import { noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";
+
+const one = await tarOf({ "a/": "", "a/b": "hello" });
+const two = await tarOf({ "a/c": "x".repeat(100_000) });
+const three = await tarOf({ d: "-> a/b" });
+
+describe("a pull", () => {
+  for (const kind of ["oci", "docker"] as const) {
+    test(`takes manifests of the kind ${kind}, layers plain, in gzip and in zstd`, async () => {
+      await using registry = await ChaosRegistry.start();
+      await using world = await openPulls();
+      const put = putImage(registry, "team/app", "1", [one, two, three], { kind, packing: ["plain", "gzip", "zstd"] });
+      const lines: ProgressLine[] = [];
+      const name = `${registry.host}/team/app`;
+      await world.pulls.pull(`${name}:1`, { progress: (line) => lines.push(line) });
+      const image = world.room.images.get(`${name}:1`);
+      assert.equal(image.id, put.config);
+      assert.deepEqual(image.digests, [`${name}@${put.digest}`]);
+      const tree = Tree.open(world.room.images.layers.stack(image.layers));
+      assert.equal(Buffer.from(tree.read("/d", 100)!).toString(), "hello");
+      const manifest = await world.room.images.manifestOf(image.id);
+      assert.equal(digestOf(manifest!.bytes), put.digest);
+      for (const digest of put.blobs) {
+        const file = world.room.images.layers.fileOf(digest as never);
+        assert.equal(digestOf(readFileSync(file!.path)), digest);
+      }
+      assert.deepEqual(lines[0], { status: "Pulling from team/app", id: "1" });
+      assert.deepEqual(lines.at(-2), { status: `Digest: ${put.digest}` });
+      assert.deepEqual(lines.at(-1), { status: `Status: Downloaded newer image for ${name}:1` });
+      await world.pulls.pull(`${name}:1`, { progress: (line) => lines.push(line) });
+      assert.deepEqual(lines.at(-1), { status: `Status: Image is up to date for ${name}:1` });
+      world.room.images.remove(`${name}:1`, { force: true, noPrune: false, usedBy: () => [] });
+      await world.room.images.settled();
+      assert.deepEqual(leftovers(world.room), []);
+    });
+  }
+
+  test("of an index takes this machine's image, or the asked one, or all side by side", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const own = putImage(registry, "app", "own", [one]);
+    const arm = putImage(registry, "app", "arm", [two], { config: { architecture: "arm64" } });
+    const index = putIndex(registry, "app", "all", [
+      { image: arm, platform: { os: "linux", architecture: "arm64" } },
+      { image: own, platform: { os: "linux", architecture: "amd64" } },
+    ]);
+    const name = `${registry.host}/app`;
+    const { images } = world.room;
+    await world.pulls.pull(`${name}:all`);
+    assert.equal(images.get(`${name}:all`).id, own.config);
+    assert.equal(images.get(`${name}@${index.digest}`).id, own.config);
+    assert.equal(images.find(arm.config), undefined);
+    await world.pulls.pull(`${name}:all`, { platform: { os: "linux", architecture: "arm64" } });
+    assert.equal(images.get(`${name}:all`).id, arm.config);
+    await world.pulls.pull(`${name}:all`, { allPlatforms: true });
+    assert.equal(images.get(`${name}:all`).id, own.config);
+    assert.equal(images.get(`${name}@${arm.digest}`).id, arm.config);
+    await assert.rejects(
+      world.pulls.pull(`${name}:all`, { platform: { os: "linux", architecture: "riscv64" } }),
+      /no matching manifest for linux\/riscv64 in the manifest list entries/,
+    );
+    await assert.rejects(
+      world.pulls.pull(`${name}:own`, { platform: { os: "linux", architecture: "arm64" } }),
+      /its platform \(linux\/amd64\) does not match the specified platform \(linux\/arm64\)/,
+    );
+  });
+
+  test("of all tags follows every page of the list", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    for (const tag of ["a", "b", "c", "d", "e"]) putImage(registry, "app", tag, [one], { config: { author: tag } });
+    await world.pulls.pull(`${registry.host}/app`, { allTags: true });
+    const tags = world.room.images.list().flatMap((image) => image.tags);
+    assert.deepEqual(
+      tags.sort(),
+      ["a", "b", "c", "d", "e"].map((tag) => `${registry.host}/app:${tag}`),
+    );
+    assert.equal(registry.count("GET", `/blobs/${putImage(registry, "app", "a", [one]).blobs[0]}`), 1);
+  });
+
+  test("fetches only layers that are missing", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const first = putImage(registry, "first", "1", [one, two]);
+    const second = putImage(registry, "second", "1", [one, three]);
+    await world.pulls.pull(`${registry.host}/first:1`);
+    const lines: ProgressLine[] = [];
+    await world.pulls.pull(`${registry.host}/second:1`, { progress: (line) => lines.push(line) });
+    assert.equal(registry.count("GET", first.blobs[0]!), 1);
+    assert.equal(registry.count("GET", second.blobs[1]!), 1);
+    assert.ok(lines.some(({ status }) => status === "Already exists"));
+  });
+
+  test("by two at once does the work once, and goes on for the one when the other leaves", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const put = putImage(registry, "app", "1", [await noisyTar(300_000)]);
+    const held = Promise.withResolvers<void>();
+    registry.fault = ({ path, serve }) => {
+      if (!path.endsWith(put.blobs[0]!)) return false;
+      void held.promise.then(serve);
+      return true;
+    };
+    const leaving = new AbortController();
+    const waiting = Promise.withResolvers<void>();
+    const left = world.pulls.pull(`${registry.host}/app:1`, { signal: leaving.signal });
+    const stays = world.pulls.pull(`${registry.host}/app:1`, {
+      progress: ({ status }) => status === "Waiting" && waiting.resolve(),
+    });
+    await waiting.promise;
+    leaving.abort(new Error("gone"));
+    await assert.rejects(left, /gone/);
+    held.resolve();
+    await stays;
+    assert.equal(registry.count("GET", put.blobs[0]!), 1);
+    assert.equal(world.room.images.list().length, 1);
+  });
+
+  test("has no more than three layers of a registry on their way, and all in the end", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const tars = await Promise.all(Array.from({ length: 9 }, (_, index) => noisyTar(3000, index + 1)));
+    putImage(registry, "app", "1", tars);
+    const waiting: (() => void)[] = [];
+    let most = 0;
+    // Nobody is answered before three have asked, and none of them before whoever else would ask has had the time.
+    registry.fault = ({ path, bytes, serve }) => {
+      if (!path.includes("/blobs/") || bytes.length < 2500) return false;
+      waiting.push(serve);
+      most = Math.max(most, waiting.length);
+      if (waiting.length === 3) {
+        setImmediate(() => {
+          for (const answer of waiting.splice(0)) answer();
+        });
+      }
+      return true;
+    };
+    await world.pulls.pull(`${registry.host}/app:1`);
+    assert.equal(most, 3);
+    assert.equal(world.room.images.list()[0]!.layers.length, 9);
+  });
+
+  test("takes a layer that registries may not give away from where its address leads", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using elsewhere = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const put = putImage(registry, "app", "1", [one, two], {
+      change: (manifest) => {
+        const [, foreign] = manifest.layers as Record<string, unknown>[];
+        foreign!.mediaType = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        foreign!.urls = [`http://127.0.0.1:${elsewhere.port}/v2/x/blobs/${String(foreign!.digest)}`];
+      },
+    });
+    elsewhere.put(registry.blobs.get(put.blobs[1]!)!);
+    registry.blobs.delete(put.blobs[1]!);
+    await world.pulls.pull(`${registry.host}/app:1`);
+    assert.equal(world.room.images.get(`${registry.host}/app:1`).layers.length, 2);
+    assert.equal(elsewhere.asked.length, 1);
+  });
+
+  test("asks a mirror first, and the registry for what the mirror does not have or cannot give", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using mirror = await ChaosRegistry.start();
+    const mirrors = new Map([[registry.host, [new URL(`http://${mirror.host}`)]]]);
+    await using world = await openPulls({ mirrors });
+    const put = putImage(registry, "app", "1", [one, two]);
+    putImage(mirror, "app", "1", [one, two]);
+    mirror.blobs.delete(put.blobs[1]!);
+    await world.pulls.pull(`${registry.host}/app:1`);
+    assert.equal(registry.count("GET", put.blobs[0]!), 0);
+    assert.equal(registry.count("GET", put.blobs[1]!), 1);
+    assert.equal(registry.count("GET", "/manifests/1"), 0);
+  });
+});
