@@ -314,14 +314,14 @@ describe("images", () => {
       },
     );
     const auth = { "X-Registry-Auth": Buffer.from('{"username":"me","password":"x"}').toString("base64url") };
-    const whole = await ask(world, "POST", "/images/create?fromImage=nginx&tag=1", undefined, auth);
+    const whole = await ask(world, "POST", "/images/create?fromImage=nginx&tag=1", "", auth);
     assert.deepEqual([whole.status, whole.body], [200, '{"status":"Pulling","id":"1"}\r\n']);
     const none = await ask(world, "POST", "/images/create?fromImage=nothing&tag=1");
     assert.deepEqual([none.status, none.body], [404, '{"message":"No such image: nothing:1"}\n']);
     const half = await ask(world, "POST", "/images/create?fromImage=half&tag=1");
     assert.match(half.body, /"error":"No such image: half:1"/);
     await ask(world, "POST", "/images/create?fromImage=all");
-    const spoilt = await ask(world, "POST", "/images/create?fromImage=x&tag=1", undefined, {
+    const spoilt = await ask(world, "POST", "/images/create?fromImage=x&tag=1", "", {
       "X-Registry-Auth": "bm90IGpzb24=",
     });
     assert.equal(spoilt.status, 400);
