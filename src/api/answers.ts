@@ -220,6 +220,20 @@ export interface ProgressLine {
   readonly errorDetail?: { readonly code?: number; readonly message: string };
 }
 
+/** One line of `POST /build`. */
+export interface BuildProgressLine {
+  readonly stream?: string;
+  readonly aux?: { readonly ID: string };
+  readonly error?: string;
+  readonly errorDetail?: { readonly code?: number; readonly message: string };
+}
+
+/** `POST /build/prune` */
+export interface BuildPruneAnswer {
+  readonly CachesDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
 /** One line of `GET /events` */
 export interface EventMessage {
   /** status, id and from: as API clients before 1.22 read them, for containers and images alone. */

@@ -75,10 +75,18 @@ export const routes = {
   imageSave: { method: "GET", path: "/images/{name+}/get", later: "pier does not save images yet" },
   imageSaveAll: { method: "GET", path: "/images/get", later: "pier does not save images yet" },
   commit: { method: "POST", path: "/commit", later: "pier does not commit containers yet" },
-  build: { method: "POST", path: "/build", later: "pier does not build images yet" },
-  buildPrune: { method: "POST", path: "/build/prune", later: "pier does not build images yet" },
-  session: { method: "POST", path: "/session", later: "pier does not build images yet" },
-  grpc: { method: "POST", path: "/grpc", later: "pier does not build images yet" },
+  build: { method: "POST", path: "/build" },
+  buildPrune: { method: "POST", path: "/build/prune" },
+  session: {
+    method: "POST",
+    path: "/session",
+    later: "pier does not speak BuildKit's protocol yet: DOCKER_BUILDKIT=0 docker build",
+  },
+  grpc: {
+    method: "POST",
+    path: "/grpc",
+    later: "pier does not speak BuildKit's protocol yet: DOCKER_BUILDKIT=0 docker build",
+  },
   distributionInspect: {
     method: "GET",
     path: "/distribution/{name+}/json",

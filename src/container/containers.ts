@@ -16,6 +16,7 @@ import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs
 import { findProcessors } from "./facts.ts";
 import { isStepFailure } from "./failure.ts";
 import { findGroups } from "./groups.ts";
+import { Jobs } from "./jobs.ts";
 import { joinedOf, withNetworkOwner } from "./joined.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
@@ -68,6 +69,7 @@ export class Containers {
   readonly #stops: Stops;
   readonly #updates: Updates;
   readonly #execs: Execs;
+  readonly jobs: Jobs;
   readonly #probes: Probes;
   readonly #processors: Processors;
   /** Those that a predecessor left, and whose keepers have not answered yet. */
@@ -80,6 +82,7 @@ export class Containers {
     this.#launcher = launcher;
     this.#connections = new Connections(rooms);
     this.#execs = new Execs(rooms, this.events);
+    this.jobs = new Jobs({ rooms, launcher, processors, connections: this.#connections });
     this.#probes = new Probes({
       store,
       events: this.events,

@@ -40,13 +40,23 @@ export interface Prepared {
 
 export interface LaunchInput {
   readonly record: ContainerRecord;
-  readonly image: ImageRecord;
+  readonly image: LaunchImage;
   readonly endpoints: readonly Endpoint[];
   /** Where the container's volumes lie, by name. */
   readonly volumes: ReadonlyMap<string, string>;
   /** The namespaces of other containers that are joined. */
   readonly joined?: ContainerFacts["joined"];
+  /** It is a job. */
+  readonly job?: JobPlace;
 }
+
+export interface JobPlace {
+  /** What others have written over the image before, the last first: read by this one and changed by nobody any more. */
+  readonly uppers: readonly string[];
+}
+
+/** What of an image a start needs. */
+export type LaunchImage = Pick<ImageRecord, "id" | "config" | "layers">;
 
 const ownNamespaces: CreateRequest["namespaces"] = {
   pid: { kind: "private" },
@@ -73,12 +83,18 @@ export class Launcher {
 
   /** The plan of a container, made from values and read-only looks alone. */
   async prepare(input: LaunchInput): Promise<Prepared> {
-    const { record, image, endpoints } = input;
+    const { record, image, endpoints, job } = input;
+    const uppers = job?.uppers ?? [];
     const { host, holder } = this.#rooms;
     const paths = containerPaths(this.#rooms, record.id);
     const stack = this.#rooms.images.layers.stack(image.layers);
-    const root = this.#rootPlace(paths, stack, record.request.autoRemove);
-    const tree: RootTree = isFresh(paths) ? Tree.open(stack) : await this.#readWritten(root, stack);
+    // Of a job, what it wrote is read as soon as it has ended, by us.
+    const isVolatile = record.request.autoRemove || job !== undefined;
+    const root = this.#rootPlace(paths, stack, uppers, isVolatile);
+    const tree: RootTree =
+      isFresh(paths) && uppers.length === 0
+        ? Tree.open(stack)
+        : await this.#readWritten(job === undefined ? root : { ...root, upper: "" }, stack);
     const facts = await collectFacts(record.request, {
       id: record.id,
       directory: paths.directory,
@@ -135,7 +151,7 @@ export class Launcher {
   }
 
   /** Holds afterwards: the layers that the plan names are mounted. */
-  async mountLayers(image: ImageRecord): Promise<void> {
+  async mountLayers(image: LaunchImage): Promise<void> {
     await this.#mounts.mount(this.#rooms.images.layers.stack(image.layers));
   }
 
@@ -146,7 +162,7 @@ export class Launcher {
     await this.#mounts.mount(stack);
     return {
       holder: this.#rooms.holder,
-      root: this.#rootPlace(paths, stack, false),
+      root: this.#rootPlace(paths, stack, [], false),
       hasUpper: !isFresh(paths),
       mounts: planVisitMounts(record.request, volumes, paths.directory),
       subpaths: subpathsOf(record),
@@ -163,7 +179,7 @@ export class Launcher {
     const tree: RootTree =
       isFresh(paths) || record.state.status === "running"
         ? Tree.open(stack)
-        : await this.#readWritten(this.#rootPlace(paths, stack, false), stack);
+        : await this.#readWritten(this.#rootPlace(paths, stack, [], false), stack);
     const [passwd, group] = await Promise.all([
       tree.read("/etc/passwd", userFileLimit),
       tree.read("/etc/group", userFileLimit),
@@ -171,10 +187,15 @@ export class Launcher {
     return resolveUser(request.user || config.User, { passwd, group }, []);
   }
 
-  #rootPlace(paths: ContainerPaths, stack: readonly StackLayer[], volatile: boolean): RootPlace {
+  #rootPlace(
+    paths: ContainerPaths,
+    stack: readonly StackLayer[],
+    uppers: readonly string[],
+    volatile: boolean,
+  ): RootPlace {
     return {
       layersDirectory: this.#mounts.directory,
-      layers: stack.map(({ number }) => String(number)),
+      layers: [...uppers, ...stack.map(({ number }) => String(number))],
       emptyName,
       upper: paths.upper,
       work: paths.work,
@@ -205,7 +226,7 @@ export class Launcher {
     return { read: (path) => keeper.bytes(files.indexOf(path)) };
   }
 
-  async #withImageEnv(spec: OciSpec, image: ImageRecord): Promise<OciSpec> {
+  async #withImageEnv(spec: OciSpec, image: LaunchImage): Promise<OciSpec> {
     const more = (await this.#rooms.imageEnv?.(image.id)) ?? [];
     return more.length === 0 ? spec : { ...spec, process: { ...spec.process, env: [...spec.process.env, ...more] } };
   }

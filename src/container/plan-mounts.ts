@@ -15,6 +15,7 @@ export interface RootPlace {
   readonly layers: readonly string[];
   /** An empty directory beneath `layersDirectory`: overlayfs wants a lower one. */
   readonly emptyName: string;
+  /** "": nothing is written, and there are two layers at least. */
   readonly upper: string;
   readonly work: string;
   /** An empty directory of the host on which the root is mounted, in the container's own namespace. */
@@ -53,14 +54,14 @@ const dataOf = (options: readonly string[]): string =>
 
 /** The layers become one file system, with the container's own layer on top. */
 export const planRoot = (root: RootPlace): readonly Step[] => {
-  const lower = root.layers.length === 0 ? [root.emptyName] : root.layers;
+  const isTooFew = root.layers.length === 0 || (root.upper === "" && root.layers.length === 1);
+  const lower = isTooFew ? [...root.layers, root.emptyName] : root.layers;
   const options = [
     `lowerdir=${lower.join(":")}`,
-    `upperdir=${root.upper}`,
-    `workdir=${root.work}`,
+    ...(root.upper === "" ? [] : [`upperdir=${root.upper}`, `workdir=${root.work}`]),
     // Attributes that an image could smuggle in lead nowhere; all files of a container are on one device.
     "redirect_dir=nofollow,metacopy=off,index=off,xino=on",
-    ...(root.volatile ? ["volatile"] : []),
+    ...(root.volatile && root.upper !== "" ? ["volatile"] : []),
   ];
   return [
     {

@@ -104,14 +104,14 @@ export const recover = async (rooms: ContainerRooms, store: ContainerStore, foun
   });
   const execs = await readdir(execsDirectory(rooms.run));
   await Promise.all([...recovering, ...execs.map((id) => isSettled(recoverExec(execPaths(rooms, id as ExecId))))]);
-  for (const id of await readdir(containersDirectory(rooms.root))) {
-    // What the disk does not let go of is tried again by the next daemon: it is in nobody's way.
-    if (!store.has(id)) await found.rubbish(join(containersDirectory(rooms.root), id)).catch(() => {});
-  }
   for (const id of await readdir(runningDirectory(rooms.run))) {
     if (store.has(id)) continue;
     const paths = containerPaths(rooms, id as ContainerId);
     await cleanAfter(rooms.holder, paths);
     clearRun(paths);
+  }
+  for (const id of await readdir(containersDirectory(rooms.root))) {
+    // What the disk does not let go of is tried again by the next daemon: it is in nobody's way.
+    if (!store.has(id)) await found.rubbish(join(containersDirectory(rooms.root), id)).catch(() => {});
   }
 };

@@ -69,10 +69,7 @@ export async function* layerEntries(told: AsyncIterable<ToldEntry>): AsyncGenera
   }
 }
 
-/**
- * What is in an upper directory that nobody writes any more.
- * @public
- */
+/** What is in an upper directory that nobody writes any more. */
 export const readUpper = (rooms: Pick<ContainerRooms, "holder" | "run">, upper: string): AsyncGenerator<TarOutput> => {
   const outside = [{ step: "readTree", index: 0, path: upper } as const];
   return layerEntries(decodeTree(streamErrand(rooms.holder, rooms.run, { outside, inside: [], after: [] })));

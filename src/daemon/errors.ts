@@ -38,6 +38,15 @@ export const daemonErrors = {
 
   // What comes later.
   noLinks: { status: 501, sentence: "pier does not link containers" },
+  invalidJson: { status: 400, sentence: "invalid value for {name}: it is not the JSON that it should be" },
+  noBuildKitBuild: {
+    status: 501,
+    sentence: "pier does not build by BuildKit's protocol yet",
+    hint: "DOCKER_BUILDKIT=0 docker build",
+  },
+  noRemoteContext: { status: 501, sentence: "pier does not fetch build contexts yet: send one" },
+  noSquash: { status: 501, sentence: "pier does not squash layers: --squash is not there" },
+  noBuildOutputs: { status: 501, sentence: "pier's builds make images, and write nothing else yet" },
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },
   otherSystem: { status: 400, sentence: "operating system is not supported" },

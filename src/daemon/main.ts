@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Database } from "../base/database.ts";
 import { errnoOf, PierError } from "../base/errors.ts";
+import { Builds } from "../build/builds.ts";
+import { BuildCache } from "../build/cache.ts";
+import { CacheMounts } from "../build/cache-mounts.ts";
 import { Containers } from "../container/containers.ts";
 import { findLayerFormat } from "../container/layer-probe.ts";
 import { Images } from "../image/images.ts";
@@ -80,10 +83,11 @@ const openRooms = async (
 ): Promise<Services & { close(): Promise<void> }> => {
   const { root, run } = options;
   const programs = findPrograms();
+  const cache = new BuildCache(database, systemClock);
   const [holder, facts, images] = await Promise.all([
     Holding.open(join(programs, "keeper"), holderFile(run)),
     findHostFacts(),
-    Images.open(root, database),
+    Images.open(root, database, systemClock, (layers) => cache.open(layers)),
   ]);
   if (facts.apparmor) await loadDefaultProfile(log);
   const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
@@ -125,6 +129,10 @@ const openRooms = async (
   volumes.onEvent(({ action, name }) =>
     events.tell({ type: "volume", action, id: name, attributes: { driver: localDriver } }),
   );
+  const builds = await Builds.open({
+    ...{ images, jobs: containers.jobs, cache, cacheMounts: new CacheMounts({ root, run, holder }) },
+    ...{ holder, clock: systemClock, root, run },
+  });
   const close = async () => {
     resolver.close();
     await containers.close();
@@ -137,6 +145,7 @@ const openRooms = async (
     registries,
     networks,
     volumes,
+    builds,
     host,
     events,
     log,

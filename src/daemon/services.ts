@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
 import type { Platform } from "../api/platforms.ts";
 import type { ContainerId, DiffId, ExecId, ImageId } from "../base/ids.ts";
+import type { Builds } from "../build/builds.ts";
 import type { AttachRequest } from "../container/attach.ts";
 import type { PathStat, PutOptions } from "../container/copies.ts";
 import type { ContainerEvent } from "../container/events.ts";
@@ -163,6 +164,8 @@ export interface VolumeService {
   sizes(names: readonly string[]): Promise<readonly number[]>;
 }
 
+export type BuildService = Pick<Builds, "build" | "cache" | "prune">;
+
 export interface Services {
   readonly containers: ContainerService;
   readonly images: ImageService;
@@ -170,6 +173,7 @@ export interface Services {
   readonly registries: RegistryService;
   readonly networks: NetworkService;
   readonly volumes: VolumeService;
+  readonly builds: BuildService;
   readonly host: HostFacts;
   readonly events: EventLog;
   readonly log: Log;

@@ -233,6 +233,11 @@ export class World implements AsyncDisposable {
         ...images,
       },
       networks: { find: (name) => (name === "bridge" ? testNetwork : undefined), list: () => [] },
+      builds: {
+        build: async () => ({ id: imageId }),
+        cache: async () => [],
+        prune: async () => ({ ids: [], bytes: 0 }),
+      },
       volumes: {
         find: () => undefined,
         get: (name) => {

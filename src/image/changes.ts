@@ -155,7 +155,7 @@ const changes: Readonly<Record<string, Change>> = {
 const maxPort = 65535;
 
 /** `80`, `80/udp`, `8000-8010/tcp`. */
-const parsePorts = (text: string): readonly string[] => {
+export const parsePorts = (text: string): readonly string[] => {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text);
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? first);

@@ -63,10 +63,19 @@ export class Images {
     this.#clock = clock;
   }
 
-  /** Holds afterwards: every image is complete, and nothing that a crash left half done is there any more. */
-  static async open(root: string, database: Database, clock = systemClock): Promise<Images> {
+  /**
+   * Holds afterwards: every image is complete, and nothing that a crash left half done is there any more. `claim` holds
+   * the layers that somebody else needs, before those that nobody needs go.
+   */
+  static async open(
+    root: string,
+    database: Database,
+    clock = systemClock,
+    claim: (layers: Layers) => void = () => {},
+  ): Promise<Images> {
     const files = await BlobFiles.open(root);
     const layers = await Layers.open(root, database, files);
+    claim(layers);
     const store = await ImageStore.open(database, files, (diffId) => layers.get(diffId) !== undefined);
     const images = new Images(layers, store, files, clock);
     images.#collect();
@@ -117,7 +126,10 @@ export class Images {
    * Holds afterwards: all these images are stored under their names, also after a power cut; or none of them.
    * Who stores them vouches for each layer's being the one that the configuration names.
    */
-  async create(images: readonly NewImage[], action: "load" | "import" | "pull"): Promise<readonly ImageId[]> {
+  async create(
+    images: readonly NewImage[],
+    action: "load" | "import" | "pull" | "create",
+  ): Promise<readonly ImageId[]> {
     const described = images.map(({ config, layers, names, manifest }) => {
       const id = digestOfBytes(config) as Digest as ImageId;
       return { id, config, layers, names, manifest, description: parseConfig(config) };
@@ -260,6 +272,11 @@ export class Images {
       for (const { id } of unused) this.#store.remove(id);
     });
     for (const { id, manifest } of unused) this.#discard(id, manifest);
+    this.#collect();
+  }
+
+  /** Holds afterwards: no layer is stored that no image has and nobody holds. */
+  collectLayers(): void {
     this.#collect();
   }
 

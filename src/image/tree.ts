@@ -98,24 +98,82 @@ export class Tree {
     return tar === undefined || entry.type !== "file" ? undefined : readContent(tar, entry);
   }
 
-  /** `..` of the root is the root, and links begin again at the root or where they stand: no path leads out. */
+  /** What is at the path, the last name's own link not followed. Paths here and below: one character per byte. */
+  entry(path: string): TreeEntry | undefined {
+    const names = namesOf(path);
+    const last = names.pop();
+    if (last === undefined || last === "." || last === "..") {
+      const here = this.#follow(names.concat(last ?? []));
+      return here === undefined || here.missing.length > 0 ? undefined : entryOf(here.way.at(-1)!.node);
+    }
+    const above = this.#follow(names);
+    if (above === undefined || above.missing.length > 0) return undefined;
+    const node = childOf(above.way.at(-1)!.node, last);
+    return node === undefined ? undefined : entryOf(node);
+  }
+
+  /** The names in a directory, sorted by their bytes; links on the way to it are followed. */
+  names(path: string): readonly string[] {
+    const found = this.#follow(namesOf(path));
+    const node = found?.way.at(-1)?.node;
+    if (found === undefined || found.missing.length > 0 || node?.[0].inode.type !== "directory") return [];
+    return childrenOf(node).map(([name]) => name);
+  }
+
+  /** Where a path leads when every link is followed: as far as it exists, and the names that do not; undefined for circles. */
+  locate(path: string): { readonly path: string; readonly missing: readonly string[] } | undefined {
+    if (this.#root === undefined) return { path: "/", missing: namesOf(path).filter((name) => name !== ".") };
+    const found = this.#follow(namesOf(path));
+    if (found === undefined) return undefined;
+    const names = found.way.slice(1).map(({ name }) => name);
+    return { path: `/${names.join("/")}`, missing: found.missing };
+  }
+
+  /** The content of a file that `entry`, `find` or `walk` gave, in pieces, holes as zeroes. */
+  *contents(entry: TreeEntry): Generator<Uint8Array> {
+    const tar = this.#root?.find(({ layer }) => entry.identity.startsWith(`${layer.number}:`))?.layer.tar;
+    if (tar === undefined || entry.type !== "file" || entry.size === 0) return;
+    const file = openSync(tar, "r");
+    try {
+      let at = 0;
+      for (const { logical, offset, length } of entry.extents) {
+        yield* zeroes(logical - at);
+        for (let done = 0; done < length; done += pieceSize) {
+          const piece = new Uint8Array(Math.min(pieceSize, length - done));
+          readExactly(file, piece, offset + done);
+          yield piece;
+        }
+        at = logical + length;
+      }
+      yield* zeroes(entry.size - at);
+    } finally {
+      closeSync(file);
+    }
+  }
+
   #resolve(path: string): Node | undefined {
+    const found = this.#follow(namesOf(Buffer.from(path, "utf8").toString("latin1")));
+    return found === undefined || found.missing.length > 0 ? undefined : found.way.at(-1)!.node;
+  }
+
+  /** `..` of the root is the root, and links begin again at the root or where they stand: no path leads out. */
+  #follow(names: readonly string[]): { way: Way[]; missing: readonly string[] } | undefined {
     if (this.#root === undefined) return undefined;
-    const way: Node[] = [this.#root];
-    const left = namesOf(Buffer.from(path, "utf8").toString("latin1")).reverse();
+    const way: Way[] = [{ name: "", node: this.#root }];
+    const left = names.toReversed();
     let links = 0;
     for (let name = left.pop(); name !== undefined; name = left.pop()) {
-      const here = way.at(-1)!;
-      if (here[0].inode.type !== "directory") return undefined;
+      const here = way.at(-1)!.node;
+      if (here[0].inode.type !== "directory") return { way, missing: [name, ...left.reverse()] };
       if (name === ".") continue;
       if (name === "..") {
         if (way.length > 1) way.pop();
         continue;
       }
       const next = lookUp(here, name);
-      if (next === undefined) return undefined;
+      if (next === undefined) return { way, missing: [name, ...left.reverse()] };
       if (next[0].inode.type !== "symlink") {
-        way.push(next);
+        way.push({ name, node: next });
         continue;
       }
       if (++links > maxLinks) return undefined;
@@ -123,9 +181,26 @@ export class Tree {
       if (target.startsWith("/")) way.length = 1;
       left.push(...namesOf(target).reverse());
     }
-    return way.at(-1);
+    return { way, missing: [] };
   }
 }
+
+interface Way {
+  readonly name: string;
+  readonly node: Node;
+}
+
+const pieceSize = 256 * 1024;
+
+function* zeroes(length: number): Generator<Uint8Array> {
+  for (let left = length; left > 0; left -= pieceSize) yield new Uint8Array(Math.min(left, pieceSize));
+}
+
+const childOf = (directory: Node, name: string): Node | undefined =>
+  directory[0].inode.type === "directory" ? lookUp(directory, name) : undefined;
+
+const namesIn = (directory: Node): readonly string[] =>
+  [...new Set(directory.flatMap(({ layer, inode }) => layer.reader.readdir(inode.nid).map(({ name }) => name)))].sort();
 
 /** The names of a path; `.` stands for a slash at its end, which only a directory may have. */
 const namesOf = (path: string): string[] => {
@@ -148,15 +223,11 @@ const lookUp = (directory: Node, name: string): Node | undefined => {
   return top === undefined ? undefined : [top, ...below];
 };
 
-const childrenOf = (directory: Node): readonly (readonly [string, Node])[] => {
-  const names = new Set(
-    directory.flatMap(({ layer, inode }) => layer.reader.readdir(inode.nid).map(({ name }) => name)),
-  );
-  return [...names].sort().flatMap((name) => {
+const childrenOf = (directory: Node): readonly (readonly [string, Node])[] =>
+  namesIn(directory).flatMap((name) => {
     const node = lookUp(directory, name);
     return node === undefined ? [] : [[name, node] as const];
   });
-};
 
 class Lister {
   readonly #sources: readonly string[];

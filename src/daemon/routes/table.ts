@@ -2,6 +2,7 @@
 import type { RouteName, routes } from "../../api/routes.ts";
 import type { Handler } from "../call.ts";
 import type { Hijacker } from "../hijack.ts";
+import * as builds from "./builds.ts";
 import * as containerList from "./container-list.ts";
 import * as containers from "./containers.ts";
 import * as copies from "./copies.ts";
@@ -67,6 +68,9 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   imageHistory: images.history,
   imageTag: images.tag,
   imageDelete: images.remove,
+
+  build: builds.build,
+  buildPrune: builds.prune,
 
   networkList: networks.networkList,
   networkInspect: networks.networkInspect,

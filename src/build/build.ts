@@ -1,0 +1,140 @@
+/** One build, from its request to its image: stages that do not need each other are built at the same time. */
+
+import { formatPlatform, isFor } from "../api/platforms.ts";
+import type { ImageId } from "../base/ids.ts";
+import { maxLayers } from "../image/config.ts";
+import type { ImageRecord } from "../image/record.ts";
+import { type ImageName, nameToGive, parseName } from "../image/reference.ts";
+import { hiddenFiles } from "./context.ts";
+import type { CopySource, Owner } from "./copy.ts";
+import type { SourceFinder } from "./copy-step.ts";
+import { type Dockerfile, parseDockerfile } from "./dockerfile/stages.ts";
+import { buildError } from "./errors.ts";
+import { BuildFailure, excerpt } from "./failure.ts";
+import { Part, StageFiles } from "./files.ts";
+import { type BuildGraph, findStage, planGraph } from "./graph.ts";
+import type { BuildPlatform } from "./platform.ts";
+import { type BuildListener, Reporter } from "./report.ts";
+import type { Shop } from "./shop.ts";
+import { StageBuild, type StageResult } from "./stage-build.ts";
+import { encodeImage } from "./working-image.ts";
+
+const root: Owner = { uid: 0, gid: 0 };
+
+export class Build {
+  readonly #shop: Shop;
+  readonly #reporter: Reporter;
+  readonly #file: Dockerfile;
+  readonly #graph: BuildGraph;
+  readonly #stages = new Map<number, Promise<StageResult>>();
+  readonly #hidden: CopySource["hidden"];
+
+  /** Throws what is wrong with the Dockerfile before anything is done. */
+  constructor(shop: Shop, listener: BuildListener) {
+    this.#shop = shop;
+    this.#reporter = new Reporter(listener);
+    const { dockerfile, target, args, platform, context } = shop.request;
+    this.#file = parseDockerfile(dockerfile.text, dockerfile.name);
+    checkSyntax(this.#file.directives.syntax);
+    this.#graph = planGraph(this.#file, { target, args, platform });
+    this.#hidden = hiddenFiles(context.tree, dockerfile.name);
+  }
+
+  /** Where in the Dockerfile a failure belongs, as lines to show; "" where it belongs nowhere. */
+  excerpt(error: unknown): string {
+    const { name } = this.#shop.request.dockerfile;
+    return error instanceof BuildFailure ? excerpt(name, this.#file.lines, error.range) : "";
+  }
+
+  /** Holds afterwards: the image is stored under its names. */
+  async run(): Promise<ImageId> {
+    const { request, rooms, signal } = this.#shop;
+    const names = request.names.map(parseTag);
+    const { stages, target } = this.#graph;
+    this.#reporter.planned(stages.reduce((sum, { stage }) => sum + stage.instructions.length + 1, 0));
+    const working = stages.map(({ stage }) => this.#stage(stage.index));
+    // All of them come to their end before the build does: what they hold is then given back.
+    await Promise.allSettled(working);
+    await Promise.all(working);
+    const { image: built, files } = await this.#stage(target);
+    const labelled = { ...built, config: { ...built.config, Labels: labelsOf(built.config.Labels, request.labels) } };
+    const diffIds = await files.diffIds();
+    if (diffIds.length > maxLayers) throw buildError("layerLimit", { count: diffIds.length, limit: maxLayers });
+    signal.throwIfAborted();
+    const created = this.#shop.epoch === undefined ? files.parts.at(-1)?.created : undefined;
+    const config = encodeImage(labelled, diffIds, created || this.#shop.created);
+    const [id] = await rooms.images.create([{ config, layers: [], names }], "create");
+    return id!;
+  }
+
+  #stage(index: number): Promise<StageResult> {
+    const known = this.#stages.get(index);
+    if (known !== undefined) return known;
+    const planned = this.#graph.stages.find(({ stage }) => stage.index === index)!;
+    const build = new StageBuild({
+      shop: this.#shop,
+      planned,
+      backslash: this.#file.directives.backslash,
+      globals: this.#graph.globals,
+      reporter: this.#reporter,
+      sources: this.#sources(),
+      stage: (other) => this.#stage(other),
+      image: (name, platform) => this.#image(name, platform),
+    });
+    const building = build.build();
+    building.catch(() => {});
+    this.#stages.set(index, building);
+    return building;
+  }
+
+  #sources(): SourceFinder {
+    const { request } = this.#shop;
+    return {
+      find: async (name) => {
+        if (name === "") {
+          const hidden = this.#hidden === undefined ? {} : { hidden: this.#hidden };
+          // Whoever sent them is nobody in the image.
+          return { tree: request.context.tree, owner: root, keepsXattrs: false, ...hidden };
+        }
+        const stage = findStage(this.#file.stages, name);
+        if (stage !== undefined) {
+          const { files } = await this.#stage(stage.index);
+          return { tree: await files.tree(), keepsXattrs: true };
+        }
+        const record = this.#image(name, "");
+        const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));
+        for (const diffId of record.layers) this.#shop.hold(diffId);
+        return { tree: await new StageFiles(this.#shop.rooms.images.layers, parts, "").tree(), keepsXattrs: true };
+      },
+    };
+  }
+
+  #image(name: string, asked: string): ImageRecord {
+    const { rooms, request } = this.#shop;
+    const found = rooms.images.find(name);
+    if (found === undefined) throw buildError("noSuchBase", { name });
+    const platform = asked === "" ? request.platform : parseAsked(asked);
+    if (!isFor(found, platform)) {
+      throw buildError("otherPlatform", { name, has: formatPlatform(found), asked: formatPlatform(platform) });
+    }
+    return found;
+  }
+}
+
+const parseAsked = (text: string): BuildPlatform => {
+  const [os = "", architecture = "", variant] = text.split("/");
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+};
+
+const parseTag = (text: string): ImageName => nameToGive(parseName(text));
+
+const labelsOf = (before: Readonly<Record<string, string>> | null, more: Readonly<Record<string, string>>) =>
+  Object.keys(more).length === 0 ? before : { ...before, ...more };
+
+/** A frontend is an image that would run; ours is the language that docker/dockerfile has. */
+const checkSyntax = (syntax: string | undefined): void => {
+  if (syntax === undefined) return;
+  if (!/^(docker\.io\/)?docker\/dockerfile(-upstream)?(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/.test(syntax)) {
+    throw buildError("syntaxImage", { image: syntax });
+  }
+};

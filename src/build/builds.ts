@@ -1,0 +1,143 @@
+/** The service of the room: builds, one place on disk for each, and what their cache takes. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ImageId } from "../base/ids.ts";
+import { Build } from "./build.ts";
+import { type Context, readText, storeArchive } from "./context.ts";
+import { buildError } from "./errors.ts";
+import type { BuildListener } from "./report.ts";
+import type { BuildRequest } from "./request.ts";
+import { type BuildRooms, Shop } from "./shop.ts";
+
+/** A request whose context is still to come. */
+export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile">;
+
+export interface BuildSource {
+  /** A tar, plain or compressed. */
+  readonly archive: AsyncIterable<Uint8Array>;
+  /** The Dockerfile's path in it. */
+  readonly dockerfile: string;
+  /** The Dockerfile itself, where it is not in the archive. */
+  readonly text?: string;
+}
+
+export interface BuildOutcome {
+  readonly id: ImageId;
+}
+
+/** Why a build failed, with the lines of the Dockerfile to show. */
+export interface BuildFailed {
+  readonly error: unknown;
+  readonly excerpt: string;
+}
+
+export interface CacheEntry {
+  readonly id: string;
+  readonly kind: "regular" | "exec.cachemount";
+  readonly description: string;
+  readonly size: number;
+  readonly inUse: boolean;
+  /** Something else than the cache has it. */
+  readonly isShared: boolean;
+  readonly created: number;
+  readonly lastUsed: number;
+  readonly uses: number;
+}
+
+export class Builds {
+  readonly #rooms: BuildRooms;
+
+  private constructor(rooms: BuildRooms) {
+    this.#rooms = rooms;
+  }
+
+  /** Holds afterwards: what an earlier daemon's builds left is gone. */
+  static async open(rooms: BuildRooms): Promise<Builds> {
+    const places = [join(rooms.root, "build", "running"), join(rooms.run, "build")];
+    for (const place of places) {
+      for (const name of await readdir(place).catch(() => []))
+        await rm(join(place, name), { recursive: true, force: true });
+      await mkdir(place, { recursive: true, mode: 0o700 });
+    }
+    return new Builds(rooms);
+  }
+
+  /**
+   * Holds afterwards: the image is stored, or nothing of the build is left but its cache. Rejects with what went wrong;
+   * `failed` is told first where in the Dockerfile.
+   */
+  async build(
+    asked: AskedBuild,
+    source: BuildSource,
+    options: {
+      readonly listener: BuildListener;
+      readonly signal: AbortSignal;
+      readonly failed: (failure: BuildFailed) => void;
+    },
+  ): Promise<BuildOutcome> {
+    const name = randomBytes(6).toString("hex");
+    const directory = join(this.#rooms.root, "build", "running", name);
+    const secrets = join(this.#rooms.run, "build", name);
+    await mkdir(directory, { mode: 0o700 });
+    try {
+      const context = await storeArchive(source.archive, directory);
+      const request: BuildRequest = { ...asked, context, dockerfile: dockerfileOf(context, source) };
+      await using shop = new Shop(this.#rooms, request, { directory, secrets }, options.signal);
+      const build = new Build(shop, options.listener);
+      try {
+        return { id: await build.run() };
+      } catch (error) {
+        options.failed({ error, excerpt: build.excerpt(error) });
+        throw error;
+      }
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+      await rm(secrets, { recursive: true, force: true });
+      this.#rooms.images.collectLayers();
+    }
+  }
+
+  /** What the cache holds. */
+  async cache(): Promise<readonly CacheEntry[]> {
+    const { images, cache, cacheMounts } = this.#rooms;
+    const used = new Set(images.list().flatMap(({ layers }) => layers));
+    const steps = cache.list().map(
+      ({ key, diffId, description, created, lastUsed, uses }): CacheEntry => ({
+        ...{ id: key, kind: "regular", description, created, lastUsed, uses, inUse: false },
+        size: images.layers.get(diffId)?.size ?? 0,
+        isShared: used.has(diffId),
+      }),
+    );
+    const mounts = (await cacheMounts.list()).map(
+      ({ id, size, inUse, created }): CacheEntry => ({
+        ...{ id, kind: "exec.cachemount", description: "a cache mount", size, inUse, isShared: false },
+        ...{ created, lastUsed: created, uses: 1 },
+      }),
+    );
+    return [...steps, ...mounts];
+  }
+
+  /** Holds afterwards: what the filter chose is no longer in the cache. Answers what went and the bytes that came free. */
+  async prune(
+    isChosen: (entry: CacheEntry) => boolean,
+  ): Promise<{ readonly ids: readonly string[]; readonly bytes: number }> {
+    const { cache, cacheMounts, images } = this.#rooms;
+    const chosen = (await this.cache()).filter((entry) => !entry.inUse && isChosen(entry));
+    const of = (kind: CacheEntry["kind"]) => chosen.filter((entry) => entry.kind === kind).map(({ id }) => id);
+    cache.remove(of("regular"));
+    await cacheMounts.remove(of("exec.cachemount"));
+    images.collectLayers();
+    const bytes = chosen.filter(({ isShared }) => !isShared).reduce((sum, { size }) => sum + size, 0);
+    return { ids: chosen.map(({ id }) => id), bytes };
+  }
+}
+
+const dockerfileOf = (context: Context, { dockerfile, text }: BuildSource): BuildRequest["dockerfile"] => {
+  const found =
+    text ??
+    readText(context.tree, `/${dockerfile}`) ??
+    (dockerfile === "Dockerfile" ? readText(context.tree, "/dockerfile") : undefined);
+  if (found === undefined) throw buildError("noDockerfile", { name: dockerfile });
+  return { name: dockerfile, text: found };
+};

@@ -1,0 +1,95 @@
+/** The build context: the tar as it came and an index over it, so that its files are read as data and never unpacked. */
+import { createHash } from "node:crypto";
+import { open, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type DiffId, digestFromHex } from "../base/ids.ts";
+import { decompress } from "../format/compression.ts";
+import { IndexBuilder } from "../format/erofs/builder.ts";
+import { type Ignore, parseIgnore, parseIgnoreFile } from "../format/ignore.ts";
+import type { TarEntry, TarTime } from "../format/tar/entry.ts";
+import { TarParser } from "../format/tar/parser.ts";
+import { type TarHeader, writeTar } from "../format/tar/write.ts";
+import { Tree } from "../image/tree.ts";
+import { buildError } from "./errors.ts";
+
+export interface Context {
+  readonly tree: Tree;
+  /** Where its tar and index lie. */
+  readonly tar: string;
+  readonly index: string;
+}
+
+const maxFileSize = 16 * 1024 * 1024;
+const partSize = 1024 * 1024;
+
+const checkName = ({ path }: TarEntry): void => {
+  const text = Buffer.from(path).toString("latin1");
+  if (/(^|\/)\.wh\./.test(text)) throw buildError("whiteoutName", { path: text.slice(0, 200) });
+};
+
+/**
+ * Holds afterwards: `directory`, which exists, has the archive's `tar` and its `index`. Not for good: nothing of it
+ * needs to survive the build.
+ */
+export const storeArchive = async (source: AsyncIterable<Uint8Array>, directory: string): Promise<Context> => {
+  const [tar, index] = [join(directory, "tar"), join(directory, "index")];
+  const builder = new IndexBuilder();
+  const parser = new TarParser({
+    entry: (entry) => {
+      checkName(entry);
+      builder.add(entry);
+    },
+  });
+  let tarSize = 0;
+  await using file = await open(tar, "wx", 0o600);
+  let held: Uint8Array[] = [];
+  let heldSize = 0;
+  const write = async (): Promise<void> => {
+    await file.writev(held);
+    [held, heldSize] = [[], 0];
+  };
+  for await (const bytes of decompress(source)) {
+    tarSize += bytes.length;
+    parser.push(bytes);
+    held.push(bytes);
+    heldSize += bytes.length;
+    if (heldSize >= partSize) await write();
+  }
+  if (heldSize > 0) await write();
+  parser.end();
+  // Its digest would name it; nobody asks for it by name.
+  const diffId = digestFromHex(createHash("sha256").update(tar).digest("hex")) as DiffId;
+  await writeFile(index, Buffer.concat([...builder.finish({ diffId, tarSize })]), { mode: 0o600, flag: "wx" });
+  return { tree: Tree.open([{ diffId, number: 0, tar, index }]), tar, index };
+};
+
+/** One file of root's as an archive, for what is not in the context. */
+export const storeFile = async (
+  file: { readonly name: string; readonly content: Uint8Array; readonly mode: number; readonly time: TarTime },
+  directory: string,
+): Promise<Tree> => {
+  const { name, content, mode, time: mtime } = file;
+  const header: TarHeader = {
+    ...{ path: Buffer.from(name), mode, uid: 0, gid: 0, mtime, size: content.length },
+    ...{ type: "file", link: new Uint8Array(), major: 0, minor: 0, xattrs: new Map() },
+  };
+  return (await storeArchive(writeTar([{ header, content: [content] }]), directory)).tree;
+};
+
+/** The text of a file of the context, or undefined. */
+export const readText = (tree: Tree, path: string): string | undefined => {
+  const bytes = tree.read(path, maxFileSize);
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString("utf8");
+};
+
+/**
+ * The files that clients send though they are left out, because the build itself reads them. Paths have no slash before
+ * them.
+ */
+export const hiddenFiles = (tree: Tree, dockerfile: string): Ignore => {
+  const name = dockerfile.replace(/^\/+/, "");
+  const own = readText(tree, `/${name}.dockerignore`) ?? readText(tree, "/.dockerignore");
+  const rules = parseIgnore(own === undefined ? [] : parseIgnoreFile(own));
+  const files = new Set([name, ".dockerignore", `${name}.dockerignore`]);
+  return { has: (path) => files.has(path) && rules.has(path), hasExceptions: false };
+};

@@ -1,0 +1,58 @@
+/** What can go wrong with a build, in BuildKit's words where people know them. */
+import { errorsFrom } from "../base/errors.ts";
+
+export const buildErrors = {
+  // The Dockerfile.
+  parseLine: { status: 400, sentence: "dockerfile parse error on line {line}: {problem}" },
+  emptyDockerfile: { status: 400, sentence: "the Dockerfile ({name}) cannot be empty" },
+  noStage: { status: 400, sentence: "dockerfile parse error: file with no instructions" },
+  noSuchTarget: { status: 400, sentence: 'target stage "{target}" could not be found' },
+  circularStage: { status: 400, sentence: "circular dependency detected on stage: {name}" },
+  missingArgument: { status: 400, sentence: "{name}: {problem}" },
+  expansion: { status: 400, sentence: "failed to process {word}: {problem}" },
+  syntaxImage: {
+    status: 501,
+    sentence: "pier builds Dockerfiles itself and runs no frontend images: # syntax={image}",
+    hint: "leave the line out, or name docker/dockerfile",
+  },
+  notYet: { status: 501, sentence: "{what} is not there yet in pier's builds" },
+
+  // The context.
+  noDockerfile: { status: 400, sentence: "failed to read dockerfile: open {name}: no such file or directory" },
+  invalidIgnore: { status: 400, sentence: 'illegal exclusion pattern: "{pattern}"' },
+  whiteoutName: {
+    status: 400,
+    sentence: "the build context has {path}: names that begin with .wh. cannot be in an image",
+  },
+  notFound: { status: 400, sentence: 'failed to compute cache key: "{path}": not found' },
+  noSuchMatch: { status: 400, sentence: "no source files were specified: nothing matches {path}" },
+  severalToFile: {
+    status: 400,
+    sentence: "when using {name} with more than one source file, the destination must be a directory and end with a /",
+  },
+  notADirectory: { status: 400, sentence: "cannot copy to {path}: there is a file on the way" },
+  invalidOwner: { status: 400, sentence: "failed to find {owner}: there is no such user or group in the image" },
+  invalidMode: { status: 400, sentence: 'invalid chmod parameter: "{mode}": it should be octal, such as 0644' },
+
+  // Bases.
+  noSuchBase: {
+    status: 404,
+    sentence: "{name} is not here, and pier does not pull for a build yet",
+    hint: "pier load -i FILE",
+  },
+  otherPlatform: { status: 400, sentence: "{name} is for {has}, not for {asked}" },
+
+  // Steps.
+  runFailed: { status: 400, sentence: 'process "{command}" did not complete successfully: exit code: {code}' },
+  download: { status: 400, sentence: "failed to download {url}: {reason}" },
+  checksum: { status: 400, sentence: "{url} has checksum {found}, not {expected}" },
+  unpack: { status: 400, sentence: "{name} cannot be unpacked: {reason}" },
+  secretMissing: { status: 400, sentence: "secret {id}: not found" },
+  layerLimit: {
+    status: 400,
+    sentence: "max depth exceeded: the image would have {count} layers, the limit is {limit}",
+  },
+  cancelled: { status: 499, sentence: "the build was cancelled" },
+} as const;
+
+export const buildError = errorsFrom(buildErrors);

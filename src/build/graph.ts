@@ -1,0 +1,99 @@
+/** Which stages a target needs, and on what each of them is built: what nobody needs is not built at all. */
+
+import { expandWord } from "./dockerfile/expand.ts";
+import type { Instruction } from "./dockerfile/instructions.ts";
+import { parseError } from "./dockerfile/source.ts";
+import type { Dockerfile, Stage } from "./dockerfile/stages.ts";
+import { buildError } from "./errors.ts";
+import { type BuildPlatform, platformVariables } from "./platform.ts";
+
+export type Base =
+  | { readonly kind: "scratch" }
+  | { readonly kind: "stage"; readonly index: number }
+  | { readonly kind: "image"; readonly name: string };
+
+export interface PlannedStage {
+  readonly stage: Stage;
+  readonly base: Base;
+  readonly platform: string;
+}
+
+export interface BuildGraph {
+  /** In the order of the file. */
+  readonly stages: readonly PlannedStage[];
+  readonly target: number;
+  /** The variables before the first stage. */
+  readonly globals: ReadonlyMap<string, string>;
+}
+
+export interface GraphInput {
+  readonly target: string;
+  readonly args: ReadonlyMap<string, string>;
+  readonly platform: BuildPlatform;
+}
+
+/** A stage by its name or number, or undefined: then it is an image. */
+export const findStage = (stages: readonly Stage[], name: string): Stage | undefined => {
+  if (/^\d{1,6}$/.test(name)) return stages[Number(name)];
+  const wanted = name.toLowerCase();
+  return stages.findLast((stage) => stage.name === wanted);
+};
+
+/** What an instruction takes from elsewhere: names of stages or images. */
+export const sourcesOf = (instruction: Instruction): readonly string[] => {
+  if (instruction.kind === "COPY") return instruction.flags.from === undefined ? [] : [instruction.flags.from];
+  if (instruction.kind !== "RUN") return [];
+  return instruction.mounts.map(({ from }) => from).filter((from) => from !== "");
+};
+
+const targetOf = (stages: readonly Stage[], target: string): Stage => {
+  const found = target === "" ? stages.at(-1) : findStage(stages, target);
+  if (found === undefined) throw buildError("noSuchTarget", { target });
+  return found;
+};
+
+export const planGraph = (file: Dockerfile, input: GraphInput): BuildGraph => {
+  const { stages, directives } = file;
+  const target = targetOf(stages, input.target);
+  const options = { backslash: directives.backslash };
+  const globals = new Map(platformVariables(input.platform, target.name ?? ""));
+  for (const { name, value } of file.args.flatMap(({ args }) => args)) {
+    const given = input.args.get(name) ?? (value === undefined ? undefined : expandWord(value, globals, options));
+    if (given !== undefined) globals.set(name, given);
+  }
+  const planned = stages.map((stage): PlannedStage => {
+    const platform = expandWord(stage.platform ?? "", globals, options);
+    return { stage, base: baseOf(stages, stage, expandWord(stage.base, globals, options)), platform };
+  });
+  const needed = new Set<number>();
+  visit(planned, stages, target.index, needed, new Set());
+  return { stages: planned.filter(({ stage }) => needed.has(stage.index)), target: target.index, globals };
+};
+
+const baseOf = (stages: readonly Stage[], stage: Stage, name: string): Base => {
+  if (name === "") throw parseError(stage.start, `base name (${stage.base}) should not be blank`);
+  if (name === "scratch") return { kind: "scratch" };
+  // Only what stands before it: a later stage of the same name is an image here.
+  const found = /^\d+$/.test(name) ? undefined : findStage(stages.slice(0, stage.index), name);
+  return found === undefined ? { kind: "image", name } : { kind: "stage", index: found.index };
+};
+
+const visit = (
+  planned: readonly PlannedStage[],
+  stages: readonly Stage[],
+  index: number,
+  done: Set<number>,
+  way: Set<number>,
+): void => {
+  const { stage, base } = planned[index]!;
+  if (way.has(index)) throw buildError("circularStage", { name: stage.name ?? String(index) });
+  if (done.has(index)) return;
+  way.add(index);
+  if (base.kind === "stage") visit(planned, stages, base.index, done, way);
+  for (const name of stage.instructions.flatMap(sourcesOf)) {
+    const source = findStage(stages, name);
+    if (source !== undefined) visit(planned, stages, source.index, done, way);
+  }
+  way.delete(index);
+  done.add(index);
+};

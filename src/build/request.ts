@@ -1,0 +1,19 @@
+/** What is asked of a build, whoever asked: parsed and checked. */
+import type { Context } from "./context.ts";
+import type { BuildPlatform } from "./platform.ts";
+
+export interface BuildRequest {
+  readonly context: Context;
+  readonly dockerfile: { readonly name: string; readonly text: string };
+  /** "": the last stage. */
+  readonly target: string;
+  readonly args: ReadonlyMap<string, string>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** As written: `web`, `web:1`. */
+  readonly names: readonly string[];
+  readonly noCache: boolean;
+  readonly platform: BuildPlatform;
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** For the programs that RUN starts: a part of a body of `POST /containers/create`. */
+  readonly host: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,230 @@
+/** RUN: a job on the files of the stage; what it writes is the step's layer. */
+import { chmod, chown, writeFile } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { extractedFiles, prepareExtraction } from "../container/layer-extraction.ts";
+import type { CreateRequest } from "../container/request.ts";
+import { parseCreateRequest } from "../container/request-parse.ts";
+import { writeTar } from "../format/tar/write.ts";
+import { runErrand } from "../kernel/errand.ts";
+import { storeArchive } from "./context.ts";
+import { planCopy } from "./copy.ts";
+import { outputsOf, type SourceFinder } from "./copy-step.ts";
+import { chomp, parseOpening } from "./dockerfile/heredocs.ts";
+import type { RunInstruction } from "./dockerfile/instructions.ts";
+import type { RunMount } from "./dockerfile/mounts.ts";
+import { buildError } from "./errors.ts";
+import { BuildFailure } from "./failure.ts";
+import type { StageFiles } from "./files.ts";
+import { digestOfItems, keyOf } from "./keys.ts";
+import type { RunningStep } from "./report.ts";
+import type { Shop } from "./shop.ts";
+import { withoutStubs } from "./stubs.ts";
+import { commandLine, shellOf, type WorkingImage } from "./working-image.ts";
+
+export interface RunInput {
+  readonly shop: Shop;
+  readonly instruction: RunInstruction;
+  readonly image: WorkingImage;
+  readonly files: StageFiles;
+  /** `NAME=value`, and what of it is in no key. */
+  readonly env: readonly string[];
+  readonly secretEnv: readonly string[];
+  readonly sources: SourceFinder;
+  readonly running: RunningStep;
+}
+
+interface Script {
+  readonly args: readonly string[];
+  /** A program that was written in the Dockerfile, with its own interpreter. */
+  readonly program?: string;
+}
+
+const scriptPath = "/dev/pipes/EOF";
+
+/** What is run: a heredoc that is all there is to it is the script itself. */
+const scriptOf = ({ config }: WorkingImage, { command, heredocs }: RunInstruction): Script => {
+  const [first] = heredocs;
+  if (!command.isShell || first === undefined) return { args: commandLine(config, command) };
+  const line = command.args[0] ?? "";
+  const isAlone = heredocs.length === 1 && parseOpening(line) !== undefined;
+  if (!isAlone) {
+    const whole = [line, ...heredocs.map(({ content, name }) => `${content}${name}`)].join("\n");
+    return { args: [...shellOf(config), whole] };
+  }
+  const content = first.chomps ? chomp(first.content) : first.content;
+  return content.startsWith("#!") ? { args: [scriptPath], program: content } : { args: [...shellOf(config), content] };
+};
+
+/** As history tells it. */
+export const toldCommand = (image: WorkingImage, instruction: RunInstruction): string => {
+  const { args, program } = scriptOf(image, instruction);
+  return program === undefined ? args.join(" ") : `${scriptPath} ${program}`;
+};
+
+type MountBody = Readonly<Record<string, unknown>>;
+
+export const runStep = async (input: RunInput): Promise<StageFiles> => {
+  const { shop, instruction, image, files, running } = input;
+  if (instruction.security === "insecure") throw buildError("notYet", { what: "RUN --security=insecure" });
+  const script = scriptOf(image, instruction);
+  const binds = await Promise.all(
+    instruction.mounts.filter(({ type }) => type === "bind").map((mount) => planBind(input, mount)),
+  );
+  const key = keyOf("RUN", [
+    ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, instruction.network],
+    ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
+  ]);
+  const known = shop.cached(key, running);
+  if (known !== undefined) return files.with(known, key);
+  const targets = instruction.mounts.map((mount) => targetOf(mount, image));
+  const job = await withMounts(input, binds, (mounts) => runJob(input, script, mounts));
+  shop.keep(job.id);
+  if (job.exitCode !== 0) {
+    const command = script.args.join(" ");
+    throw new BuildFailure(buildError("runFailed", { command, code: job.exitCode }), instruction, job.exitCode);
+  }
+  const below = () => files.tree();
+  const storing = shop.store(withoutStubs(shop.written(job.upper), targets, below));
+  return files.with(shop.part(key, running, storing, job), key);
+};
+
+const withoutSecrets = ({ type, target, source, from, readonly, id, sharing, env, mode, uid, gid, size }: RunMount) => [
+  ...[type, target ?? null, source, from, readonly, id ?? null, sharing, env ?? null, mode ?? null, uid, gid, size],
+];
+
+const targetOf = ({ type, target, id }: RunMount, { config }: WorkingImage): string => {
+  const path = target ?? `/run/${type === "ssh" ? "buildkit/ssh_agent" : "secrets"}/${posix.basename(id ?? "default")}`;
+  return posix.resolve("/", config.WorkingDir || "/", path);
+};
+
+const runJob = async (
+  { shop, instruction, image, files, env, secretEnv, running }: RunInput,
+  script: Script,
+  mounts: readonly MountBody[],
+) => {
+  const { config } = image;
+  const programs = script.program === undefined ? [] : [await writeProgram(shop, script.program)];
+  const host = {
+    ...shop.request.host,
+    ...(instruction.network === "default" ? {} : { NetworkMode: instruction.network }),
+    Mounts: [...mounts, ...programs],
+  };
+  const request: CreateRequest = parseCreateRequest({
+    Image: "scratch",
+    Cmd: script.args,
+    Env: [...env, ...secretEnv],
+    User: config.User,
+    WorkingDir: config.WorkingDir || "/",
+    HostConfig: { ...host, LogConfig: { Type: "none", Config: {} } },
+  });
+  return shop.rooms.jobs.run({
+    request,
+    ...(await files.lower()),
+    output: (stream, data) => running.say(stream === "stderr" ? "stderr" : "stdout", data),
+    signal: shop.signal,
+  });
+};
+
+const writeProgram = async (shop: Shop, content: string): Promise<MountBody> => {
+  const path = join(await shop.directory(), "program");
+  await writeFile(path, content, { mode: 0o755 });
+  await chmod(path, 0o755);
+  return { Type: "bind", Source: path, Target: scriptPath, ReadOnly: true };
+};
+
+interface PlannedBind {
+  readonly mount: RunMount;
+  readonly digest: string;
+  readonly items: ReturnType<typeof planCopy>;
+}
+
+const planBind = async ({ sources }: RunInput, mount: RunMount): Promise<PlannedBind> => {
+  const source = await sources.find(mount.from);
+  const pattern = `/${mount.source}`;
+  if (source.tree.find(posix.resolve("/", mount.source)) === undefined) throw buildError("notFound", { path: pattern });
+  const isDirectory = source.tree.find(posix.resolve("/", mount.source))?.type === "directory";
+  const items = planCopy({
+    name: "RUN --mount",
+    sources: [{ ...source, pattern }],
+    target: isDirectory ? "/" : "/file",
+    workdir: "/",
+    ...{ below: undefined, owner: undefined, mode: undefined, parents: false, exclude: [], several: false },
+    time: { seconds: 0n, nanoseconds: 0 },
+  });
+  return { mount, items, digest: digestOfItems(items) };
+};
+
+/** Runs the work with everything that it is to see beside its own files in place; nothing of that is in its layer. */
+const withMounts = async <T>(
+  { shop, instruction, image }: RunInput,
+  binds: readonly PlannedBind[],
+  work: (mounts: readonly MountBody[]) => Promise<T>,
+): Promise<T> => {
+  const caches = instruction.mounts.filter(({ type }) => type === "cache");
+  const others: MountBody[] = [];
+  for (const mount of instruction.mounts) {
+    const Target = targetOf(mount, image);
+    if (mount.type === "tmpfs") {
+      others.push({ Type: "tmpfs", Target, ...(mount.size > 0 ? { TmpfsOptions: { SizeBytes: mount.size } } : {}) });
+    } else if (mount.type === "secret") {
+      const Source = await writeSecret(shop, mount);
+      if (Source !== undefined) others.push({ Type: "bind", Source, Target, ReadOnly: true });
+    } else if (mount.type === "ssh") throw buildError("notYet", { what: "RUN --mount=type=ssh" });
+    else if (mount.type === "cache" && (mount.source !== "" || mount.from !== "")) {
+      throw buildError("notYet", { what: "a cache mount with a source" });
+    }
+  }
+  for (const { mount, items } of binds) {
+    const Source = await extract(shop, items);
+    others.push({ Type: "bind", Source, Target: targetOf(mount, image), ReadOnly: mount.readonly });
+  }
+  const withCaches = (index: number, mounts: readonly MountBody[]): Promise<T> => {
+    const mount = caches[index];
+    if (mount === undefined) return work(mounts);
+    return shop.rooms.cacheMounts.use(mount, (Source) =>
+      withCaches(index + 1, [
+        ...mounts,
+        { Type: "bind", Source, Target: targetOf(mount, image), ReadOnly: mount.readonly },
+      ]),
+    );
+  };
+  return withCaches(0, others);
+};
+
+/** A secret as a file in memory, or undefined: it is not given, and need not be; or it goes into the environment. */
+const writeSecret = async (shop: Shop, mount: RunMount): Promise<string | undefined> => {
+  const id = secretId(mount);
+  const value = shop.request.secrets.get(id);
+  if (value === undefined) {
+    if (mount.required) throw buildError("secretMissing", { id });
+    return undefined;
+  }
+  if (mount.env !== undefined && mount.target === undefined) return undefined;
+  const path = join(await shop.secretDirectory(), "value");
+  await writeFile(path, value, { mode: 0o400, flag: "wx" });
+  await chown(path, mount.uid, mount.gid);
+  await chmod(path, mount.mode ?? 0o400);
+  return path;
+};
+
+const secretId = ({ id, target, env }: RunMount): string => id ?? env ?? posix.basename(target ?? "");
+
+/** The variables that secrets are. */
+export const secretVariables = (shop: Shop, instruction: RunInstruction): readonly string[] =>
+  instruction.mounts.flatMap((mount) => {
+    if (mount.type !== "secret" || mount.env === undefined) return [];
+    const id = secretId(mount);
+    const value = shop.request.secrets.get(id);
+    if (value === undefined && mount.required) throw buildError("secretMissing", { id });
+    return value === undefined ? [] : [`${mount.env}=${Buffer.from(value).toString("utf8")}`];
+  });
+
+/** The files as a directory of the host's, or a file of it: the one place where a build unpacks anything, beneath its own directory. */
+const extract = async (shop: Shop, items: ReturnType<typeof planCopy>): Promise<string> => {
+  const [place, archive] = [await shop.directory(), await shop.directory()];
+  const context = await storeArchive(writeTar(outputsOf(items)), archive);
+  const { holder, run } = shop.rooms;
+  await runErrand(holder, run, await prepareExtraction(context, place));
+  const files = extractedFiles(place);
+  return items.length === 1 && items[0]!.path === "file" ? join(files, "file") : files;
+};

@@ -1,0 +1,142 @@
+/** What all steps of one build share: its rooms, its time, its place on disk, and what must go when it is over. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { ContainerId, DiffId } from "../base/ids.ts";
+import type { Jobs } from "../container/jobs.ts";
+import { readUpper } from "../container/upper.ts";
+import type { TarTime } from "../format/tar/entry.ts";
+import { type TarOutput, writeTar } from "../format/tar/write.ts";
+import type { Images } from "../image/images.ts";
+import type { Holding } from "../kernel/holder.ts";
+import type { BuildCache } from "./cache.ts";
+import type { CacheMounts } from "./cache-mounts.ts";
+import { Part } from "./files.ts";
+import type { RunningStep } from "./report.ts";
+import type { BuildRequest } from "./request.ts";
+
+export interface BuildRooms {
+  readonly images: Images;
+  readonly jobs: Jobs;
+  readonly cache: BuildCache;
+  readonly cacheMounts: CacheMounts;
+  readonly holder: Holding;
+  readonly clock: Clock;
+  readonly root: string;
+  readonly run: string;
+}
+
+/** RFC 3339 as Go writes it, without zeroes at its end: the same image has the same bytes, whoever builds it. */
+const timeText = (milliseconds: number): string =>
+  new Date(milliseconds)
+    .toISOString()
+    .replace(/\.(\d*?)0*Z$/, (_, digits: string) => (digits === "" ? "Z" : `.${digits}Z`));
+
+export class Shop implements AsyncDisposable {
+  readonly rooms: BuildRooms;
+  readonly request: BuildRequest;
+  readonly signal: AbortSignal;
+  /** RFC 3339: when everything in the image was made. */
+  readonly created: string;
+  readonly time: TarTime;
+  /** Nothing in a layer is younger; undefined: things are as old as they are. Seconds since 1970. */
+  readonly epoch: number | undefined;
+  readonly #directory: string;
+  readonly #secrets: string;
+  #count = 0;
+  readonly #held: Disposable[] = [];
+  readonly #jobs: ContainerId[] = [];
+  readonly #storing: Promise<unknown>[] = [];
+
+  constructor(
+    rooms: BuildRooms,
+    request: BuildRequest,
+    { directory, secrets }: { readonly directory: string; readonly secrets: string },
+    signal: AbortSignal,
+  ) {
+    this.rooms = rooms;
+    this.request = request;
+    this.signal = signal;
+    this.#directory = directory;
+    this.#secrets = secrets;
+    const asked = request.args.get("SOURCE_DATE_EPOCH") ?? "";
+    this.epoch = /^\d{1,12}$/.test(asked) ? Number(asked) : undefined;
+    const now = this.epoch === undefined ? rooms.clock.now() : this.epoch * 1000;
+    this.created = timeText(now);
+    this.time = { seconds: BigInt(Math.floor(now / 1000)), nanoseconds: (now % 1000) * 1_000_000 };
+  }
+
+  /** A new directory of the build's own. */
+  async directory(): Promise<string> {
+    const path = join(this.#directory, String(++this.#count));
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  }
+
+  /** A layer that an earlier build made from the same, or undefined; it stays until this build is over. */
+  cached(key: string, running: RunningStep): Part | undefined {
+    const known = this.request.noCache ? undefined : this.rooms.cache.find(key);
+    if (known === undefined) return undefined;
+    this.hold(known.diffId);
+    running.isCached = true;
+    const created = this.epoch === undefined ? timeText(known.created) : this.created;
+    return new Part(Promise.resolve(known.diffId), created);
+  }
+
+  /** A layer that is new: the next build finds it. */
+  part(key: string, running: RunningStep, stored: Promise<DiffId>, job?: Part["job"]): Part {
+    const diffId = stored.then((found) => {
+      this.rooms.cache.put(key, found, running.step.name, Date.parse(this.created));
+      return found;
+    });
+    return new Part(diffId, this.created, job);
+  }
+
+  /** The same, in memory. */
+  async secretDirectory(): Promise<string> {
+    const path = join(this.#secrets, String(++this.#count));
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return path;
+  }
+
+  /** Holds afterwards, until the build is over: a layer of these entries is stored. */
+  async store(entries: AsyncIterable<TarOutput> | Iterable<TarOutput>): Promise<DiffId> {
+    const { layers } = this.rooms.images;
+    const staging = layers.stage(writeTar(this.#clamped(entries)));
+    this.#storing.push(staging);
+    await using staged = await staging;
+    this.hold(staged.diffId);
+    await layers.commit(staged);
+    return staged.diffId;
+  }
+
+  /** What a job wrote, as the entries of a layer. */
+  written(upper: string): AsyncIterable<TarOutput> {
+    return readUpper(this.rooms, upper);
+  }
+
+  /** What a job wrote stays until the build is over. */
+  keep(job: ContainerId): void {
+    this.#jobs.push(job);
+  }
+
+  hold(diffId: DiffId): void {
+    this.#held.push(this.rooms.images.layers.hold([diffId]));
+  }
+
+  async *#clamped(entries: AsyncIterable<TarOutput> | Iterable<TarOutput>): AsyncGenerator<TarOutput> {
+    const { epoch } = this;
+    for await (const output of entries) {
+      const isYounger = epoch !== undefined && output.header.mtime.seconds >= BigInt(epoch);
+      if (!isYounger) yield output;
+      else yield { ...output, header: { ...output.header, mtime: { seconds: BigInt(epoch), nanoseconds: 0 } } };
+    }
+  }
+
+  /** Holds afterwards: nothing of the build is left but the image and the cache. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#storing);
+    await Promise.allSettled(this.#jobs.map((id) => this.rooms.jobs.remove(id)));
+    for (const held of this.#held) held[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,228 @@
+/** One stage: its base, then its instructions, each on what the one before left. */
+import type { ImageRecord } from "../image/record.ts";
+import { planDirectories } from "./copy.ts";
+import { copyStep, ownerOf, type SourceFinder } from "./copy-step.ts";
+import { expandWord } from "./dockerfile/expand.ts";
+import type { Instruction } from "./dockerfile/instructions.ts";
+import { parseInstruction } from "./dockerfile/instructions.ts";
+import { type LineRange, parseSource } from "./dockerfile/source.ts";
+import { buildError } from "./errors.ts";
+import { BuildFailure } from "./failure.ts";
+import { Part, StageFiles } from "./files.ts";
+import { type PlannedStage, sourcesOf } from "./graph.ts";
+import { keyOf } from "./keys.ts";
+import { undeclared } from "./platform.ts";
+import type { Reporter, RunningStep } from "./report.ts";
+import { runStep, secretVariables, toldCommand } from "./run-step.ts";
+import type { Shop } from "./shop.ts";
+import {
+  afterChange,
+  applyMetadata,
+  type Change,
+  imageToBuildOn,
+  isMetadata,
+  scratchImage,
+  variablesOf,
+  type WorkingImage,
+  withHistory,
+} from "./working-image.ts";
+
+export interface StageResult {
+  readonly image: WorkingImage;
+  readonly files: StageFiles;
+}
+
+export interface StageInput {
+  readonly shop: Shop;
+  readonly planned: PlannedStage;
+  readonly backslash: string;
+  readonly globals: ReadonlyMap<string, string>;
+  readonly reporter: Reporter;
+  readonly sources: SourceFinder;
+  /** The stage that it is built on. */
+  stage(index: number): Promise<StageResult>;
+  /** Throws where it is not there. */
+  image(name: string, platform: string): ImageRecord;
+}
+
+export class StageBuild {
+  readonly #input: StageInput;
+  readonly #label: string;
+  readonly #total: number;
+  /** ARGs that have a value here. */
+  readonly #args = new Map<string, string>();
+  #image: WorkingImage;
+  #files: StageFiles;
+  #number = 1;
+
+  constructor(input: StageInput) {
+    this.#input = input;
+    const { stage } = input.planned;
+    this.#label = stage.name ?? (stage.index === 0 ? "" : `stage-${stage.index}`);
+    this.#total = stage.instructions.filter(isCounted).length + 1;
+    this.#image = scratchImage(input.shop.request.platform);
+    this.#files = new StageFiles(input.shop.rooms.images.layers, [], keyOf("SCRATCH", []));
+  }
+
+  /** Everything in the stage, done. */
+  async build(): Promise<StageResult> {
+    const { planned } = this.#input;
+    if (planned.base.kind === "stage") await this.#input.stage(planned.base.index);
+    const triggers = await this.#step(planned.stage, planned.stage.text, () => this.#from());
+    for (const instruction of [...triggers, ...planned.stage.instructions]) {
+      // A step begins when it can go on: what it needs of other stages is there.
+      for (const name of sourcesOf(instruction)) await this.#located(instruction, () => this.#input.sources.find(name));
+      await this.#step(
+        instruction,
+        instruction.text,
+        (running) => this.#apply(instruction, running),
+        !isCounted(instruction),
+      );
+    }
+    return { image: this.#image, files: this.#files };
+  }
+
+  async #step<T>(
+    range: LineRange,
+    text: string,
+    work: (running: RunningStep) => Promise<T>,
+    isMetadata = false,
+  ): Promise<T> {
+    const { reporter, shop } = this.#input;
+    const place = `${this.#label === "" ? "" : `${this.#label} `}${Math.min(this.#number, this.#total)}/${this.#total}`;
+    if (!isMetadata) this.#number++;
+    shop.signal.throwIfAborted();
+    const running = reporter.begin({ stage: this.#label, name: `[${place}] ${text}`, text, isMetadata });
+    try {
+      const result = await this.#located(range, () => work(running));
+      running.end();
+      return result;
+    } catch (error) {
+      running.end(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  async #located<T>(range: LineRange, work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof BuildFailure || !(error instanceof Error)) throw error;
+      throw new BuildFailure(error, range);
+    }
+  }
+
+  /** The base; answers what it wants to have done first. */
+  async #from(): Promise<readonly Instruction[]> {
+    const { planned, shop, backslash } = this.#input;
+    const { base, platform } = planned;
+    const { layers } = shop.rooms.images;
+    if (base.kind === "scratch") return [];
+    if (base.kind === "stage") {
+      const found = await this.#input.stage(base.index);
+      const triggers = found.image.config.OnBuild ?? [];
+      this.#image = { ...found.image, config: { ...found.image.config, OnBuild: null }, hasOwnCommand: false };
+      this.#files = found.files;
+      return parseTriggers(triggers, backslash, planned.stage);
+    }
+    const record = this.#input.image(base.name, platform);
+    for (const diffId of record.layers) shop.hold(diffId);
+    this.#image = imageToBuildOn(record);
+    const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));
+    // The whole of it: two images of the same layers are two bases (CVE-2024-24557).
+    this.#files = new StageFiles(layers, parts, keyOf("FROM", [record.id]));
+    return parseTriggers(record.config.OnBuild ?? [], backslash, planned.stage);
+  }
+
+  /** When the last layer was made: what the image says of itself is as old as that. */
+  get #created(): string {
+    return this.#files.parts.at(-1)?.created || this.#input.shop.created;
+  }
+
+  /** Variables of the image come before arguments of the same name. */
+  #variables(): ReadonlyMap<string, string> {
+    return new Map([...this.#args, ...variablesOf(this.#image.config)]);
+  }
+
+  async #apply(instruction: Instruction, running: RunningStep): Promise<void> {
+    const { shop, backslash, sources } = this.#input;
+    const variables = this.#variables();
+    if (instruction.kind === "ARG") this.#declare(instruction);
+    else if (instruction.kind === "RUN") await this.#run(instruction, running);
+    else if (!isMetadata(instruction)) {
+      const input = { shop, instruction, image: this.#image, files: this.#files, variables, backslash, sources };
+      this.#files = await copyStep({ ...input, running: running });
+      this.#image = withHistory(this.#image, `${instruction.text} # buildkit`, this.#created, false);
+    } else {
+      const change = applyMetadata(this.#image, instruction, variables, backslash);
+      const isWorkdir = instruction.kind === "WORKDIR";
+      if (isWorkdir) await this.#makeDirectory(change, running);
+      const hasLayer = isWorkdir && change.config.WorkingDir !== "/";
+      this.#image = afterChange(this.#image, change, this.#created, !hasLayer);
+    }
+  }
+
+  #declare(instruction: Instruction & { readonly kind: "ARG" }): void {
+    const { shop, globals, backslash } = this.#input;
+    for (const { name, value } of instruction.args) {
+      const given = shop.request.args.get(name);
+      const inherited = value === undefined ? globals.get(name) : undefined;
+      const own = value === undefined ? undefined : expandWord(value, this.#variables(), { backslash });
+      const found = given ?? own ?? inherited;
+      if (found !== undefined) this.#args.set(name, found);
+      const told = found === undefined ? name : `${name}=${found}`;
+      this.#image = withHistory(this.#image, `ARG ${told}`, this.#created, true);
+    }
+  }
+
+  async #run(instruction: Instruction & { readonly kind: "RUN" }, running: RunningStep): Promise<void> {
+    const { shop, sources } = this.#input;
+    const env = [...this.#variables()].map(([name, value]) => `${name}=${value}`);
+    const hidden = [...shop.request.args].filter(([name]) => undeclared.has(name) && !this.#variables().has(name));
+    const args = [...this.#args].filter(([name]) => !undeclared.has(name)).map(([name, value]) => `${name}=${value}`);
+    const told = toldCommand(this.#image, instruction);
+    this.#files = await runStep({
+      ...{ shop, instruction, image: this.#image, files: this.#files, env, sources, running },
+      secretEnv: [...hidden.map(([name, value]) => `${name}=${value}`), ...secretVariables(shop, instruction)],
+    });
+    const counted = args.length === 0 ? "" : `|${args.length} ${args.join(" ")} `;
+    this.#image = withHistory(this.#image, `RUN ${counted}${told} # buildkit`, this.#created, false);
+  }
+
+  /** WORKDIR: the directory is there afterwards, and is the user's where it was not before. */
+  async #makeDirectory({ config }: Change, running: RunningStep): Promise<void> {
+    const { shop } = this.#input;
+    const files = this.#files;
+    const path = config.WorkingDir;
+    if (path === "/") return;
+    const key = keyOf("WORKDIR", [files.key, path, config.User, shop.epoch ?? null]);
+    const known = shop.cached(key, running);
+    if (known !== undefined) {
+      this.#files = files.with(known, key);
+      return;
+    }
+    const below = await files.tree();
+    const owner = config.User === "" ? { uid: 0, gid: 0 } : await ownerOf(config.User, files);
+    const items = planDirectories(path, below, owner, shop.time);
+    const isNew = items.some(({ isOld }) => !isOld);
+    const part = shop.part(key, running, shop.store(isNew ? items.map(({ header }) => ({ header })) : []));
+    await part.diffId;
+    this.#files = files.with(part, key);
+  }
+}
+
+/** What changes files is a step of its own; the rest only changes what the image says of itself. */
+const isCounted = (instruction: Instruction): boolean => ["RUN", "COPY", "ADD", "WORKDIR"].includes(instruction.kind);
+
+const parseTriggers = (texts: readonly string[], backslash: string, range: LineRange): readonly Instruction[] =>
+  texts.flatMap((text) =>
+    parseSource(backslash === "\\" ? text : `# escape=${backslash}\n${text}`).instructions.map((source) => {
+      if (["FROM", "ONBUILD", "MAINTAINER"].includes(source.name)) {
+        throw buildError("parseLine", {
+          line: range.start,
+          problem: `${source.name} isn't allowed as an ONBUILD trigger`,
+        });
+      }
+      return { ...parseInstruction(source, backslash), start: range.start, end: range.end };
+    }),
+  );

@@ -1,0 +1,176 @@
+/** `docker build` as it was before BuildKit: a context comes in, lines of progress go out. */
+import { PassThrough } from "node:stream";
+import type { BuildPruneAnswer } from "../../api/answers.ts";
+import { decodeJson, integer, list, map, nullable, object, type Shape, string } from "../../api/shape.ts";
+import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
+import { BuildFailure } from "../../build/failure.ts";
+import { hostPlatform } from "../../build/platform.ts";
+import { familiarName, nameToGive, parseName } from "../../image/reference.ts";
+import { BuildLines } from "../answers/build.ts";
+import type { Call, Handler } from "../call.ts";
+import { daemonError } from "../errors.ts";
+import { Filters } from "../filters.ts";
+import { platformText } from "../platforms.ts";
+import type { Query } from "../query.ts";
+import { failureOf, json, jsonType, stream } from "../wire.ts";
+
+const texts = map(string);
+const nullableTexts = map(nullable(string));
+const ulimits = list(object({ Name: string, Soft: integer(), Hard: integer() }));
+
+const parseJson = <T>(query: Query, name: string, shape: Shape<T>): T | undefined => {
+  const text = query.text(name);
+  if (text === "" || text === "null") return undefined;
+  try {
+    return shape(decodeJson(Buffer.from(text)), name);
+  } catch (cause) {
+    throw daemonError("invalidJson", { name }, cause);
+  }
+};
+
+/** A build argument without a value is the client's to fill in; one that has none is not there. */
+const parseArguments = (query: Query): ReadonlyMap<string, string> => {
+  const given = Object.entries(parseJson(query, "buildargs", nullableTexts) ?? {});
+  return new Map(given.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const])));
+};
+
+const numbers = {
+  memory: "Memory",
+  memswap: "MemorySwap",
+  cpushares: "CpuShares",
+  cpuquota: "CpuQuota",
+  cpuperiod: "CpuPeriod",
+  shmsize: "ShmSize",
+};
+const names = {
+  cpusetcpus: "CpusetCpus",
+  cpusetmems: "CpusetMems",
+  cgroupparent: "CgroupParent",
+  networkmode: "NetworkMode",
+};
+
+/** What the programs that RUN starts may use: the same door checks it as for any container. */
+const hostOf = (query: Query): Readonly<Record<string, unknown>> => {
+  const host: { [name: string]: unknown; Ulimits?: unknown; ExtraHosts?: unknown } = {};
+  for (const [key, name] of Object.entries(numbers)) {
+    const value = query.integer(key);
+    if (value !== undefined && value !== 0) host[name] = value;
+  }
+  for (const [key, name] of Object.entries(names)) if (query.text(key) !== "") host[name] = query.text(key);
+  const limits = parseJson(query, "ulimits", ulimits);
+  if (limits !== undefined) host.Ulimits = limits;
+  const hosts = query
+    .list("extrahosts")
+    .flatMap((text) => (text.startsWith("[") ? (JSON.parse(text) as string[]) : text.split(",")));
+  if (hosts.length > 0) host.ExtraHosts = hosts.filter((text) => text !== "");
+  return host;
+};
+
+/** Throws for what is not there yet: an option that is ignored would make another image. */
+const refuseLater = (query: Query): void => {
+  if (query.text("version") === "2") throw daemonError("noBuildKitBuild", {});
+  if (query.text("remote") !== "") throw daemonError("noRemoteContext", {});
+  if (query.flag("squash")) throw daemonError("noSquash", {});
+  if (query.text("outputs") !== "" && query.text("outputs") !== "[]") throw daemonError("noBuildOutputs", {});
+};
+
+const parseBuild = (query: Query): AskedBuild => {
+  refuseLater(query);
+  const platform = platformText(query);
+  if (platform !== undefined && platform.os !== "linux") throw daemonError("otherSystem", {});
+  const tags = query.list("t").filter((name) => name !== "");
+  for (const name of tags) nameToGive(parseName(name));
+  return {
+    target: query.text("target"),
+    args: parseArguments(query),
+    labels: parseJson(query, "labels", texts) ?? {},
+    names: tags,
+    noCache: query.flag("nocache"),
+    platform: platform ?? hostPlatform,
+    secrets: new Map(),
+    host: hostOf(query),
+  };
+};
+
+export const build: Handler = (call) => {
+  const { query, request } = call;
+  const asked = parseBuild(query);
+  const lines = new PassThrough();
+  const write = (line: unknown): void => void lines.write(`${JSON.stringify(line)}\r\n`);
+  void runBuild(call, asked, write).finally(() => {
+    lines.end();
+    // A client that is still sending would not read the answer.
+    request.resume();
+  });
+  return stream(jsonType, lines);
+};
+
+const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) => void): Promise<void> => {
+  const { services, request, query, signal } = call;
+  const quiet = query.flag("q");
+  const told = new BuildLines((line) => {
+    if (!quiet) write(line);
+  });
+  try {
+    const { id } = await services.builds.build(
+      asked,
+      { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
+      {
+        signal,
+        listener: (event) => told.hear(event),
+        failed: ({ excerpt }) => {
+          if (excerpt !== "" && !quiet) write({ stream: `${excerpt}` });
+        },
+      },
+    );
+    write({ aux: { ID: id } });
+    if (quiet) return write({ stream: `${id}\n` });
+    write({ stream: `Successfully built ${id.slice("sha256:".length, "sha256:".length + 12)}\n` });
+    for (const name of asked.names)
+      write({ stream: `Successfully tagged ${familiarName(nameToGive(parseName(name)))}\n` });
+  } catch (error) {
+    // Whoever has gone is why, and reads nothing any more.
+    if (signal.aborted) return;
+    const cause = error instanceof BuildFailure ? error.cause : error;
+    const { body } = failureOf(cause, services.log, "a build");
+    const code = error instanceof BuildFailure ? error.exitCode : undefined;
+    write({ errorDetail: { ...(code === undefined ? {} : { code }), message: body.message }, error: body.message });
+  }
+};
+
+const dayMs = 86_400_000;
+const durations: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: dayMs };
+
+/** `24h`, or a moment in seconds: what was not used since then. */
+const untilOf = (filters: Filters): number | undefined => {
+  const text = filters.get("until")[0] ?? filters.get("unused-for")[0];
+  if (text === undefined) return undefined;
+  const parts = [...text.matchAll(/(\d+)([smhd])/g)];
+  if (parts.length > 0)
+    return Date.now() - parts.reduce((sum, [, count, unit]) => sum + Number(count) * durations[unit!]!, 0);
+  const moment = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
+  if (Number.isNaN(moment)) throw daemonError("invalidFilterValue", { name: "until", value: text.slice(0, 100) });
+  return moment;
+};
+
+const pruneFilters = ["until", "unused-for", "id", "type", "inuse", "shared", "private", "description", "parent"];
+
+export const prune: Handler = async ({ services, query }) => {
+  const filters = Filters.parse(query.text("filters"), pruneFilters);
+  const until = untilOf(filters);
+  const all = query.flag("all");
+  const keep = query.integer("keep-storage") ?? query.integer("reserved-space") ?? 0;
+  let kept = 0;
+  const isChosen = (entry: CacheEntry): boolean => {
+    if (until !== undefined && entry.lastUsed > until) return false;
+    if (!filters.some("id", (id) => entry.id.startsWith(id)) || !filters.some("type", (type) => type === entry.kind))
+      return false;
+    // Without --all, what an image has anyway takes no room of its own.
+    if (!all && entry.isShared) return false;
+    kept += entry.size;
+    return kept > keep;
+  };
+  const { ids, bytes } = await services.builds.prune(isChosen);
+  const answer: BuildPruneAnswer = { CachesDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes };
+  return json(answer);
+};

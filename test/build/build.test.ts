@@ -1,0 +1,237 @@
+/** `docker build` without BuildKit: what Dockerfiles say becomes images that do it. */
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine } from "../engine.ts";
+import { base, dockerBuild, makeContext, printed } from "./contexts.ts";
+
+describe("docker build", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await Engine.launch();
+    await engine.load();
+  });
+  after(() => engine.stop());
+
+  const inspect = async (image: string) => JSON.parse((await engine.docker(["image", "inspect", image])).stdout)[0];
+  const built = async (files: Parameters<typeof makeContext>[1], image: string, ...args: string[]) => {
+    const ran = await dockerBuild(engine, ["-t", image, ...args, makeContext(engine, files)]);
+    assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+    return ran.stdout;
+  };
+
+  test("runs commands, each on what the one before has left, and copies files", async () => {
+    const said = await built(
+      {
+        "a.txt": "hello a\n",
+        "sub/b.txt": "hello b\n",
+        "sub/run": { content: "#!/bin/sh\necho ran\n", mode: 0o755 },
+        "sub/link": { link: "b.txt" },
+        Dockerfile: `
+FROM ${base} AS one
+ARG WHO=world
+ENV GREETING="hello $WHO"
+RUN echo "$GREETING" > /greeting && mkdir /d && rm /bin/ls
+RUN test ! -e /bin/ls && test -d /d && rmdir /d
+WORKDIR /app
+COPY . .
+RUN --mount=type=cache,target=/cache --mount=type=tmpfs,target=/tm echo x >> /cache/f; cat /cache/f; cat a.txt
+FROM scratch
+COPY --from=one /greeting /out/
+COPY --from=one --chown=7:8 --chmod=0640 /app/sub/ /out/
+COPY --from=one /bin/busybox /bin/
+LABEL made=here
+CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/busybox stat -c '%n %a %u:%g %F' * ."]
+`,
+      },
+      "thin",
+    );
+    assert.match(said, /^Step 1\/14 : FROM /m);
+    assert.match(said, /^x\nhello a$/m);
+    assert.match(said, /Successfully tagged thin:latest/);
+    assert.equal(
+      await printed(engine, "thin"),
+      [
+        "hello world",
+        "b.txt 640 7:8 regular file",
+        "greeting 644 0:0 regular file",
+        "link 777 7:8 symbolic link",
+        "run 640 7:8 regular file",
+        ". 755 0:0 directory\n",
+      ].join("\n"),
+    );
+    const { RootFS, Config } = await inspect("thin");
+    assert.equal(RootFS.Layers.length, 3);
+    assert.deepEqual(Config.Labels, { made: "here" });
+    // Nothing that only served the mounts of a step is in a layer.
+    const whole = await printed(engine, "thin", "/bin/busybox", "find", "/", "-xdev", "-maxdepth", "1");
+    assert.deepEqual(
+      whole.split("\n").filter((line) => /cache|\/tm/.test(line)),
+      [],
+    );
+  });
+
+  test("takes from the cache what was made from the same, whatever the times, and nothing else", async () => {
+    const files = { "a/file": "content", Dockerfile: `FROM ${base}\nCOPY a /a\nRUN date +%N > /now\n` };
+    const directory = makeContext(engine, files);
+    const build = async (...args: string[]): Promise<readonly [string, number]> => {
+      const ran = await dockerBuild(engine, ["-t", "cached", ...args, directory]);
+      assert.equal(ran.code, 0, ran.stderr);
+      return [(await inspect("cached")).Id, ran.stdout.match(/Using cache/g)?.length ?? 0];
+    };
+    const [first, none] = await build();
+    assert.equal(none, 0);
+    utimesSync(join(directory, "a/file"), 1, 1);
+    assert.deepEqual(await build(), [first, 2]);
+    assert.notEqual((await build("--no-cache"))[0], first);
+    writeFileSync(join(directory, "a/file"), "changed");
+    const [changed, hits] = await build();
+    assert.notEqual(changed, first);
+    assert.equal(hits, 0);
+    // What the cache holds is still there for the next daemon.
+    await engine.restart();
+    assert.deepEqual(await build(), [changed, 2]);
+  });
+
+  test("knows two bases of the same layers apart (CVE-2024-24557)", async () => {
+    await built({ Dockerfile: `FROM ${base}\nENV NAME=one\n` }, "base-one");
+    await built({ Dockerfile: `FROM ${base}\nENV NAME=two\nHEALTHCHECK CMD true\n` }, "base-two");
+    await built({ Dockerfile: "FROM base-one\nRUN echo $NAME > /name\n" }, "child-one");
+    const said = await built({ Dockerfile: "FROM base-two\nRUN echo $NAME > /name\n" }, "child-two");
+    assert.doesNotMatch(said, /Using cache/);
+    assert.equal(await printed(engine, "child-two", "cat", "/name"), "two\n");
+    assert.deepEqual((await inspect("child-two")).Config.Healthcheck.Test, ["CMD-SHELL", "true"]);
+  });
+
+  test("fails with the lines of the Dockerfile, what was said, and the exit code", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}\nRUN true\nRUN echo some words >&2 && exit 3\n`,
+    });
+    const ran = await dockerBuild(engine, [directory]);
+    assert.equal(ran.code, 3);
+    assert.match(ran.stdout, /^some words$/m);
+    assert.match(ran.stdout, /^Dockerfile:3$/m);
+    assert.match(ran.stdout, /^ {3}3 \| >>> RUN echo some words/m);
+    assert.match(
+      ran.stderr,
+      /process "\/bin\/sh -c echo some words >&2 && exit 3" did not complete successfully: exit code: 3/,
+    );
+  });
+
+  test("fails with a sentence for what is missing or wrong", async () => {
+    const cases: readonly (readonly [string, RegExp])[] = [
+      ["FROM nobody/nothing:1\n", /nobody\/nothing:1 is not here/],
+      [`FROM ${base}\nCOPY missing /\n`, /"\/missing": not found/],
+      [`FROM ${base}\nCOPY *.missing /x/\n`, /nothing matches \*\.missing/],
+      [`FROM ${base}\nCOPY --from=nobody/nothing a /\n`, /nobody\/nothing is not here/],
+      [`FROM ${base}\nCOPY ../../../etc/shadow /\n`, /"\/etc\/shadow": not found/],
+      [`FROM ${base}\nNOPE\n`, /line 2: unknown instruction: NOPE/],
+      [`FROM ${base}\nUSER nobody-here\nRUN true\n`, /nobody-here/],
+      [`FROM ${base}\nRUN ["/no/such/program"]\n`, /\/no\/such\/program/],
+      ["# syntax=evil/frontend\nFROM scratch\n", /runs no frontend images/],
+      [`FROM ${base}\nRUN --security=insecure true\n`, /RUN --security=insecure is not there yet/],
+    ];
+    for (const [Dockerfile, sentence] of cases) {
+      const ran = await dockerBuild(engine, [makeContext(engine, { Dockerfile, "a b": "" })]);
+      assert.equal(ran.code, 1, Dockerfile);
+      assert.match(ran.stderr, sentence);
+    }
+  });
+
+  test("has the arguments, labels, target, file and id file that it is given", async () => {
+    const idFile = join(engine.directory, "iid");
+    const directory = makeContext(engine, {
+      "deep/My.dockerfile": `ARG TAG=none\nFROM ${base.replace(":1.35", ":$TAG")} AS first\nARG A B=two\nRUN echo $A $B > /x\nFROM first\nRUN exit 9\n`,
+    });
+    const args = ["--build-arg", "TAG=1.35", "--build-arg", "A=one", "--label", "l=1", "--target", "first"];
+    const ran = await dockerBuild(engine, [
+      "-q",
+      "-f",
+      join(directory, "deep/My.dockerfile"),
+      "--iidfile",
+      idFile,
+      ...args,
+      directory,
+    ]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const id = ran.stdout.trim();
+    assert.equal(readFileSync(idFile, "utf8").trim(), id);
+    assert.equal(await printed(engine, id, "cat", "/x"), "one two\n");
+    assert.equal((await inspect(id)).Config.Labels.l, "1");
+  });
+
+  test("takes a context or a Dockerfile from standard input", async () => {
+    const alone = await dockerBuild(engine, ["-t", "alone", "-"], Buffer.from(`FROM ${base}\nRUN echo alone > /x\n`));
+    assert.equal(alone.code, 0, alone.stderr);
+    assert.equal(await printed(engine, "alone", "cat", "/x"), "alone\n");
+    const directory = makeContext(engine, { Dockerfile: `FROM ${base}\nCOPY a /a\n`, a: "from a tar\n" });
+    const tar = execFileSync("tar", ["-cz", "-C", directory, "."]);
+    const packed = await dockerBuild(engine, ["-t", "packed", "-"], tar);
+    assert.equal(packed.code, 0, packed.stderr);
+    assert.equal(await printed(engine, "packed", "cat", "/a"), "from a tar\n");
+  });
+
+  test("unpacks archives with ADD and no others, and files beneath links where the links lead", async () => {
+    const inner = makeContext(engine, { "d/f": "inner\n" });
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}\nRUN ln -s /real /link && mkdir /real\nADD a.tar.gz b.txt /link/\nCOPY a.tar.gz /copied/\n`,
+      "b.txt": "b\n",
+    });
+    execFileSync("tar", ["-czf", join(directory, "a.tar.gz"), "--owner=5", "--group=6", "-C", inner, "d"]);
+    const ran = await dockerBuild(engine, ["-t", "added", directory]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const listed = await printed(
+      engine,
+      "added",
+      "sh",
+      "-c",
+      "cd /; find real copied -type f; stat -c %u:%g real/d/f; cat link/d/f",
+    );
+    assert.equal(listed, "real/b.txt\nreal/d/f\ncopied/a.tar.gz\n5:6\ninner\n");
+  });
+
+  test("runs what a base wants to have done, once", async () => {
+    await built({ Dockerfile: `FROM ${base}\nONBUILD COPY x /x\nONBUILD RUN cat /x > /y\n` }, "trigger");
+    await built({ Dockerfile: "FROM trigger\n", x: "fired\n" }, "fired");
+    assert.equal(await printed(engine, "fired", "cat", "/y"), "fired\n");
+    assert.equal((await inspect("fired")).Config.OnBuild, null);
+  });
+
+  test("is the same image from the same input, wherever and whenever it is built", async () => {
+    const Dockerfile = `FROM ${base}\nRUN mkdir -p /a/b && echo x > /a/b/c && chown 5:6 /a\nWORKDIR /w\nCOPY x .\n`;
+    const ids: string[] = [];
+    for (const round of [1, 2]) {
+      const directory = makeContext(engine, { Dockerfile, x: "x" });
+      utimesSync(join(directory, "x"), 2_000_000_000 + round, 2_000_000_000 + round);
+      const ran = await dockerBuild(engine, [
+        "-q",
+        "--no-cache",
+        "--build-arg",
+        "SOURCE_DATE_EPOCH=1700000000",
+        directory,
+      ]);
+      assert.equal(ran.code, 0, ran.stderr);
+      ids.push(ran.stdout.trim());
+    }
+    assert.equal(ids[0], ids[1]);
+    assert.equal((await inspect(ids[0]!)).Created, "2023-11-14T22:13:20Z");
+  });
+
+  test("has a cache that can be looked at and pruned", async () => {
+    const before = JSON.parse((await engine.request("POST", "/build/prune?all=1")).body);
+    assert.ok(before.CachesDeleted.length > 5);
+    const again = JSON.parse((await engine.request("POST", "/build/prune?all=1")).body);
+    assert.deepEqual(again, { CachesDeleted: null, SpaceReclaimed: 0 });
+  });
+
+  test("leaves nothing behind when its client goes", async () => {
+    const directory = makeContext(engine, { Dockerfile: `FROM ${base}\nRUN echo begun; sleep 600\n` });
+    const env = { ...engine.env, DOCKER_BUILDKIT: "0" };
+    const client = spawn("docker", ["build", directory], { env, stdio: ["ignore", "pipe", "ignore"] });
+    for await (const said of client.stdout) if (String(said).includes("begun\n")) break;
+    client.kill("SIGKILL");
+    await engine.assertNothingLeft();
+  });
+});
