@@ -19,7 +19,11 @@ enum { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_COUNT };
 
 struct keeper {
   struct plan plan;
+  const char *plan_path;
+  bool changed; /* the plan is not the first any more */
   int slots[SLOT_LIMIT];
+  int held[SLOT_LIMIT]; /* sockets for as long as the container lives */
+  size_t held_count;
 
   int daemon;  /* the connection inherited as descriptor 3; -1 once it is closed */
   int control; /* the listening control socket, or -1 */
@@ -97,6 +101,13 @@ void say_bytes(struct keeper *k, uint32_t index, const void *bytes, size_t size)
 void watch(struct keeper *k);
 /* Takes everything back: the child is dead and the after lane has run. */
 void undo(struct keeper *k);
+
+/* change.c: the slots are empty, and what of them is to live as long as the container is held. */
+void hold_sockets(struct keeper *k);
+/* What is held can be others' from now on. */
+void free_ports(struct keeper *k);
+/* Runs the plan that lies beside the container's own; 0 or an error number, with the failing step's index in *at. */
+int change(struct keeper *k, uint32_t *at);
 
 /* Leaves, if the container has ended and every client has what it wrote. */
 void finish(struct keeper *k);

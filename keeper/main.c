@@ -62,6 +62,7 @@ static int clean(struct keeper *k, const char *path) {
 static int run(struct keeper *k, const char *path) {
   prctl(PR_SET_NAME, "pier-keeper");
   uint32_t at = 0;
+  k->plan_path = path;
   int error = plan_open(&k->plan, path);
   if (error == 0 && loop_init(&k->loop) != 0) error = ENOMEM;
   if (error != 0) {

@@ -143,7 +143,16 @@ int plan_open(struct plan *plan, const char *path) {
   void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
   int error = bytes == MAP_FAILED ? errno : 0;
   close(fd);
-  return error != 0 ? error : read_plan(plan, bytes, size);
+  if (error != 0) return error;
+  plan->file = bytes;
+  plan->size = size;
+  return read_plan(plan, bytes, size);
+}
+
+void plan_close(struct plan *plan) {
+  for (unsigned lane = 0; lane < LANE_COUNT; lane++) free(plan->steps[lane]);
+  munmap(plan->file, plan->size);
+  memset(plan, 0, sizeof *plan);
 }
 
 void plan_arguments(const struct step *step, struct argument *arguments) {

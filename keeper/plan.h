@@ -22,12 +22,16 @@ struct step {
 };
 
 struct plan {
+  void *file;
+  size_t size;
   struct step *steps[LANE_COUNT];
   uint32_t counts[LANE_COUNT];
 };
 
 /* 0, or an error number: EBADMSG for anything that the encoder would not have written. */
 int plan_open(struct plan *plan, const char *path);
+/* Nothing may point into it any more. */
+void plan_close(struct plan *plan);
 void plan_arguments(const struct step *step, struct argument *arguments);
 uint64_t plan_number(const struct argument *list, size_t index);
 /* The texts of a list, with a null pointer behind the last; allocated, or a null pointer. */

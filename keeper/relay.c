@@ -25,6 +25,7 @@ enum {
 };
 
 struct relay {
+  struct relay *next;
   struct loop *loop;
   int fd;
   union endpoint target;
@@ -32,6 +33,8 @@ struct relay {
   struct client *clients;  /* the one heard of last first */
   unsigned client_count;
 };
+
+static struct relay *relays;
 
 /* Streams. */
 
@@ -438,5 +441,20 @@ int relay_open(struct loop *loop, int bound_fd, int protocol, union endpoint tar
     free(relay);
     return error;
   }
+  relay->next = relays;
+  relays = relay;
   return 0;
+}
+
+void relay_close(struct loop *loop, int bound_fd) {
+  loop_remove(loop, bound_fd);
+  for (struct relay **at = &relays; *at != NULL; at = &(*at)->next) {
+    struct relay *relay = *at;
+    if (relay->fd != bound_fd) continue;
+    *at = relay->next;
+    loop_timer_clear(loop, &relay->timer);
+    while (relay->clients != NULL) close_client(relay->clients);
+    free(relay);
+    return;
+  }
 }

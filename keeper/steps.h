@@ -3,8 +3,8 @@
 
 #define PLAN_MAGIC "PIERPLAN"
 #define PLAN_VERSION 1
-#define PROTOCOL_VERSION 1
-#define SLOT_LIMIT 512
+#define PROTOCOL_VERSION 2
+#define SLOT_LIMIT 2048
 #define TREE_MAGIC "PIERTREE"
 #define TREE_VERSION 1
 #define NAMES_MAGIC "PIERNAME"
@@ -28,6 +28,7 @@
   X(14, netlink, "nbN", 7) \
   X(15, bind_port, "snbn", 1) \
   X(16, relay, "snbn", 1) \
+  X(51, close_port, "nbn", 1) \
   X(50, answer_names, "ssnt", 1) \
   X(17, kill_cgroup, "t", 5) \
   X(18, release, "n", 3) \
@@ -105,6 +106,7 @@ enum { UNMOUNT_PATH, UNMOUNT_FLAGS };
 enum { NETLINK_PROTOCOL, NETLINK_MESSAGES, NETLINK_PID_AT };
 enum { BIND_PORT_SLOT, BIND_PORT_PROTOCOL, BIND_PORT_ADDRESS, BIND_PORT_PORT };
 enum { RELAY_SLOT, RELAY_PROTOCOL, RELAY_ADDRESS, RELAY_PORT };
+enum { CLOSE_PORT_PROTOCOL, CLOSE_PORT_ADDRESS, CLOSE_PORT_PORT };
 enum { ANSWER_NAMES_DATAGRAMS, ANSWER_NAMES_STREAMS, ANSWER_NAMES_PORT, ANSWER_NAMES_TABLE };
 enum { KILL_CGROUP_PATH };
 enum { RELEASE_POINT };
@@ -200,6 +202,7 @@ enum {
   ASK_SIGNAL = 17,
   ASK_RESIZE = 18,
   ASK_ATTACH = 19,
+  ASK_CHANGE = 20,
 };
 
 enum {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -114,19 +113,6 @@ static void hear_last_words(struct keeper *k) {
     on_sync(&k->loop, k->sync, POLLIN, k);
 }
 
-/* Published ports are free before anybody hears of the end: whoever does may want them next. Their numbers as
- * descriptors stay taken, because the relays go by them. */
-static void free_ports(struct keeper *k) {
-  int nothing = eventfd(0, EFD_CLOEXEC);
-  if (nothing < 0) return;
-  for (size_t slot = 0; slot < SLOT_LIMIT; slot++) {
-    if (k->slots[slot] < 0) continue;
-    loop_remove(&k->loop, k->slots[slot]);
-    dup3(nothing, k->slots[slot], O_CLOEXEC);
-  }
-  close(nothing);
-}
-
 void tell_memory(struct keeper *k) {
   for (struct connection *c = connections; c != NULL; c = c->next) memory_tell(k, c->fd);
 }
@@ -156,6 +142,7 @@ static void on_child(struct loop *loop, int fd, uint32_t events, void *data) {
   loop_remove(loop, fd);
   k->child = 0;
   uint32_t left = run_after(k);
+  /* Before anybody hears of the end: whoever does may want them next. */
   free_ports(k);
   streams_drain(k);
   k->phase = PHASE_EXITED;
@@ -242,8 +229,12 @@ static void serve(struct keeper *k, struct connection *c) {
   } else if (c->request.type == ASK_ATTACH && c->request.size == 4 && c->fd != k->daemon) {
     attach(k, c);
   } else {
-    int32_t error = answer(k, c);
-    say_to(k, c->fd, SAY_ANSWER, &error, sizeof error);
+    struct {
+      int32_t error;
+      uint32_t step;
+    } payload = {0};
+    payload.error = c->request.type == ASK_CHANGE && c->request.size == 0 ? change(k, &payload.step) : answer(k, c);
+    say_to(k, c->fd, SAY_ANSWER, &payload, sizeof payload);
   }
 }
 
@@ -308,19 +299,8 @@ static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
   memory_tell(k, accepted);
 }
 
-/* What the lanes worked with is not kept for the container's life: an open directory or mount keeps a disk from being
- * unmounted. Sockets stay, they are the published ports. */
-static void close_slots(struct keeper *k) {
-  for (size_t slot = 0; slot < SLOT_LIMIT; slot++) {
-    struct stat status;
-    if (k->slots[slot] < 0 || (fstat(k->slots[slot], &status) == 0 && S_ISSOCK(status.st_mode))) continue;
-    close(k->slots[slot]);
-    k->slots[slot] = -1;
-  }
-}
-
 void watch(struct keeper *k) {
-  close_slots(k);
+  hold_sockets(k);
   if (k->daemon >= 0 && !connection_open(k, k->daemon)) undo(k);
   if (k->control >= 0) loop_add(&k->loop, k->control, EPOLLIN, on_control, k);
   if (k->child == 0) {

@@ -154,6 +154,11 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/port.ts")).port,
   },
   {
+    top: "ports",
+    summary: "List every published port of this host, and who can reach it",
+    load: async () => (await import("./commands/ports.ts")).ports,
+  },
+  {
     ...container("prune"),
     summary: "Remove all stopped containers",
     load: async () => (await import("./commands/prune.ts")).containerPrune,

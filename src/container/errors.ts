@@ -231,6 +231,17 @@ export const requestErrors = {
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },
   unknownRuntime: { status: 400, sentence: "unknown or invalid runtime name: {name}" },
+  notPublished: {
+    status: 404,
+    sentence: "no port {port} of the host is published by container {container}",
+    hint: "pier port {container}",
+  },
+  publishNeedsNetwork: { status: 400, sentence: "container {name} has no network of its own to publish ports of" },
+  keeperTooOld: {
+    status: 409,
+    sentence: "container {name} was started by an older pier, which cannot change its ports while it runs",
+    hint: "pier restart {name}",
+  },
 } as const;
 
 export const containerError = errorsFrom(requestErrors);

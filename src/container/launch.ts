@@ -131,6 +131,13 @@ export class Launcher {
     return { spec, plan: removesItself(record) ? withRemoval(plan, paths) : plan };
   }
 
+  /** All that is to be taken away when a container has ended that runs already, with these endpoints. */
+  planAfter(record: ContainerRecord, spec: OciSpec, endpoints: readonly Endpoint[]): readonly Step[] {
+    const { after } = planCgroup(this.#rooms.host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
+    const plan: Plan = { outside: [], inside: [], after: [...after, ...this.#planNetwork(record, endpoints).after] };
+    return (removesItself(record) ? withRemoval(plan, containerPaths(this.#rooms, record.id)) : plan).after;
+  }
+
   /** Throws what can be said about a request before anything of it is made: sources, devices, targets, options. */
   async check(record: ContainerRecord, image: ImageRecord): Promise<void> {
     const { directory } = containerPaths(this.#rooms, record.id);

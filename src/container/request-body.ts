@@ -115,12 +115,14 @@ const resources = {
   IOMaximumBandwidth: number,
 } as const;
 
+const portMap = named(list(object({ HostIp: text, HostPort: text })));
+
 const hostConfig = object({
   ...resources,
   Binds: texts,
   LogConfig: object({ Type: text, Config: textMap }),
   NetworkMode: text,
-  PortBindings: named(list(object({ HostIp: text, HostPort: text }))),
+  PortBindings: portMap,
   RestartPolicy: object({ Name: text, MaximumRetryCount: number }),
   AutoRemove: boolean,
   VolumeDriver: text,
@@ -201,6 +203,9 @@ export const createBody = object({
 export const updateBody = object({
   ...resources,
   RestartPolicy: object({ Name: text, MaximumRetryCount: number }),
+  // Ours: Docker cannot publish ports of a container that is there already.
+  PublishAdd: portMap,
+  PublishRemove: texts,
 });
 
 export const execBody = object({

@@ -44,7 +44,7 @@ const checkShared = (body: ContainerCreateBody, host: HostConfig): void => {
 const protocols = ["tcp", "udp", "sctp"] as const;
 
 /** `80`, `80/udp`, `80-90/tcp` as its ports and protocol. */
-const parsePort = (text: string) => {
+export const parsePort = (text: string) => {
   const [range = "", protocol = "tcp", ...rest] = text.split("/");
   const ports = parseRange(range);
   const known = protocols.find((name) => name === protocol.toLowerCase());
@@ -67,7 +67,7 @@ const parseExposed = (text: string): readonly string[] => {
   return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);
 };
 
-const parsePorts = (host: HostConfig): readonly PortRequest[] =>
+export const parsePorts = (host: Pick<HostConfig, "PortBindings">): readonly PortRequest[] =>
   Object.entries(host.PortBindings ?? {}).flatMap(([port, bindings]) =>
     // A port without a binding is published at any free port.
     (bindings === null || bindings.length === 0 ? [{}] : bindings).flatMap(({ HostIp = "", HostPort = "" }) => {
@@ -99,7 +99,7 @@ const portsOf = (
   ];
 };
 
-const checkHostAddress = (address: string): string => {
+export const checkHostAddress = (address: string): string => {
   const bare = address.replace(/^\[(.*)\]$/, "$1");
   if (bare !== "" && (isIP(bare) === 0 || bare.includes("%"))) throw containerError("invalidPort", { port: address });
   return bare;

@@ -1,5 +1,6 @@
 /** What changes in a container that is there already (moby, container_unix.go, UpdateContainer). Pure. */
 import { containerError } from "./errors.ts";
+import { type PublicationChange, parsePublications } from "./publications.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ResourceRequest, RestartPolicy } from "./request.ts";
 import { updateBody } from "./request-body.ts";
@@ -15,6 +16,7 @@ export interface UpdateRequest {
   readonly pids: boolean;
   /** Undefined: it stays; "no": there is none any more. */
   readonly restart: RestartPolicy | "no" | undefined;
+  readonly publications: PublicationChange;
 }
 
 export const parseUpdateRequest = (json: unknown): UpdateRequest => {
@@ -25,7 +27,8 @@ export const parseUpdateRequest = (json: unknown): UpdateRequest => {
   const { Memory: memory, MemorySwap: swap } = rest;
   // A sum without its part is checked when both are known.
   const resources = parseResources({ ...rest, MemorySwap: memory === 0 ? 0 : swap });
-  return { resources, swap, pids: body.PidsLimit !== null, restart: policy };
+  const publications = parsePublications(body.PublishAdd ?? {}, body.PublishRemove ?? []);
+  return { resources, swap, pids: body.PidsLimit !== null, restart: policy, publications };
 };
 
 const changeable = [

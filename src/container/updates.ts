@@ -10,6 +10,7 @@ import { collectDevices } from "./facts-devices.ts";
 import { isStepFailure } from "./failure.ts";
 import { findGroups } from "./groups.ts";
 import type { Live } from "./live.ts";
+import { Publisher } from "./publisher.ts";
 import type { ContainerRecord } from "./record.ts";
 import { fitToHost, type Processors } from "./request-host.ts";
 import { planResources } from "./resources.ts";
@@ -20,14 +21,16 @@ export class Updates {
   readonly #context: RunContext;
   readonly #runs: Runs;
   readonly #processors: Processors;
+  readonly #publisher: Publisher;
 
   constructor(context: RunContext, runs: Runs, processors: Processors) {
     this.#context = context;
     this.#runs = runs;
     this.#processors = processors;
+    this.#publisher = new Publisher(context);
   }
 
-  /** Holds afterwards: the container has these limits, now if it runs and at every later start. Answers warnings. */
+  /** Holds afterwards: the container has these limits and ports, now if it runs and at every later start. Answers warnings. */
   update({ id }: ContainerRecord, asked: UpdateRequest): Promise<readonly string[]> {
     const { locks, store, rooms, events } = this.#context;
     return locks.run(id, async () => {
@@ -38,6 +41,7 @@ export class Updates {
       const live = this.#runs.find(id);
       if (live !== undefined) await this.#apply(before, { ...next, request }, live);
       store.put({ ...store.get(id), request });
+      await this.#publisher.change(store.get(id), asked.publications, live);
       await rooms.database.flush();
       events.emit("update", store.get(id));
       return warnings;

@@ -11,7 +11,7 @@ const headerSize = 40;
 const stepHeaderSize = 16;
 const tolerateLimit = 4;
 /** More than any container needs; the keeper refuses more too. */
-export const slotLimit = 512;
+export const slotLimit = 2048;
 const noSlotNumber = 0xffff_ffff_ffff_ffffn;
 
 const utf8 = new TextEncoder();

@@ -5,14 +5,14 @@ import { Readable, Writable } from "node:stream";
 import { errorsFrom } from "../base/errors.ts";
 import { kernelErrors } from "./errors.ts";
 import type { Holder } from "./holder.ts";
-import { attachFlags, daemonSays, keeperSays, phases } from "./messages.ts";
+import { attachFlags, daemonSays, keeperSays, phases, protocolVersion } from "./messages.ts";
 import { errnoMessage, errnos } from "./numbers/errno.ts";
 import { laneCodes } from "./steps.ts";
 
 const kernelError = errorsFrom(kernelErrors);
 const frameHeader = 8;
 /** The answer about a process that is no more, also when its keeper is not there to give it. */
-const gone = errnos.ESRCH.number;
+const gone: KeeperAnswer = { errno: errnos.ESRCH.number, step: 0 };
 
 /** A process that cannot be mistaken for another: a pid and the clock ticks since boot at its birth. */
 export interface ProcessMark {
@@ -143,14 +143,22 @@ class ByteStream implements AsyncIterable<Uint8Array> {
   }
 }
 
+/** What became of a request: the kernel's error number, 0 for success; and the step that failed, of a change. */
+export interface KeeperAnswer {
+  readonly errno: number;
+  readonly step: number;
+}
+
 export class Keeper {
+  /** The protocol that it speaks: one that this daemon started, ours. */
+  protocol: number = protocolVersion;
   readonly #socket: Socket;
   readonly #hello = pending<{ phase: number; process: ProcessMark }>();
   readonly #created = pending<ProcessMark>();
   readonly #started = pending<void>();
   readonly #exited = pending<ExitReport>();
   readonly #closed = pending<void>();
-  readonly #answers: ((errno: number) => void)[] = [];
+  readonly #answers: ((answer: KeeperAnswer) => void)[] = [];
   readonly #bytes = new Map<number, Buffer[]>();
   readonly #streams = new Map<number, ByteStream>();
   #ooms = 0;
@@ -267,12 +275,17 @@ export class Keeper {
   }
 
   /** The kernel's error number, 0 for success. */
-  signal(number: number): Promise<number> {
-    return this.#ask(frame(daemonSays.signal, number));
+  async signal(number: number): Promise<number> {
+    return (await this.#ask(frame(daemonSays.signal, number))).errno;
   }
 
-  resize(rows: number, columns: number): Promise<number> {
-    return this.#ask(frame(daemonSays.resize, rows, columns));
+  async resize(rows: number, columns: number): Promise<number> {
+    return (await this.#ask(frame(daemonSays.resize, rows, columns))).errno;
+  }
+
+  /** Runs the plan that lies beside its own. */
+  change(): Promise<KeeperAnswer> {
+    return this.#ask(frame(daemonSays.change));
   }
 
   /** The connection is no longer used; the keeper and its container live on, if they were started. */
@@ -280,7 +293,7 @@ export class Keeper {
     this.#socket.destroy();
   }
 
-  #ask(request: Buffer): Promise<number> {
+  #ask(request: Buffer): Promise<KeeperAnswer> {
     if (this.#socket.destroyed) return Promise.resolve(gone);
     this.#socket.write(request);
     return new Promise((resolve) => this.#answers.push(resolve));
@@ -289,6 +302,7 @@ export class Keeper {
   #hear(type: number, payload: Buffer): void {
     switch (type) {
       case keeperSays.hello:
+        this.protocol = payload.readUInt32LE(0);
         this.#hello.resolve({ phase: payload.readUInt32LE(4), process: decodeMark(payload, 8) });
         break;
       case keeperSays.created:
@@ -311,7 +325,11 @@ export class Keeper {
         this.#hearOom(this.#ooms);
         break;
       case keeperSays.answer:
-        this.#answers.shift()?.(payload.readInt32LE(0));
+        // Older keepers name no step.
+        this.#answers.shift()?.({
+          errno: payload.readInt32LE(0),
+          step: payload.length < 8 ? 0 : payload.readUInt32LE(4),
+        });
         break;
     }
   }

@@ -2,7 +2,7 @@
  * What the daemon and a keeper say to each other: frames of `u32 type, u32 length, payload`, little-endian, on the
  * socket inherited as descriptor 3 and on every connection to the control socket. `docs/formats/plan.md` has the whole.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** From the keeper. */
 export const keeperSays = {
@@ -20,7 +20,7 @@ export const keeperSays = {
   bytes: 6,
   /** The connection is a stream from here on: framed output (raw for a terminal) one way, standard input the other. */
   attached: 7,
-  /** The last request on this connection was carried out: i32 error number, 0 for success. */
+  /** The last request on this connection was carried out: i32 error number, 0 for success; u32 step that failed (since 2). */
   answer: 8,
   /** Memory ran out in the container's group: u32 how often so far. Said again on every new connection. */
   memory: 9,
@@ -36,6 +36,8 @@ export const daemonSays = {
   resize: 18,
   /** Make this connection a stream: u32 flags of `attachFlags`. */
   attach: 19,
+  /** Run the outside lane of the plan's file with `.next` behind its name, which then takes its place. Answered. Since 2. */
+  change: 20,
 } as const;
 
 export const attachFlags = { stdin: 1, stdout: 2, stderr: 4 } as const;

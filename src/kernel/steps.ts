@@ -102,6 +102,12 @@ export const stepTable = {
     does: "what arrives at the slot's socket is passed on to the address, both ways",
     args: { slot: "slot", protocol: "number", address: "bytes", port: "number" },
   },
+  closePort: {
+    code: 51,
+    lanes: outside,
+    does: "no socket of an earlier plan is bound to the address any more, and nothing that comes there is passed on",
+    args: { protocol: "number", address: "bytes", port: "number" },
+  },
   answerNames: {
     code: 50,
     lanes: outside,

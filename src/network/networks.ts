@@ -10,6 +10,7 @@ import {
   type ConnectRequest,
   type Endpoint,
   mainEndpoint,
+  type PortRequest,
   type PublishedPort,
   portsOf,
 } from "./endpoint.ts";
@@ -32,13 +33,16 @@ import { Ports } from "./ports.ts";
 import { defaultNetwork, type NetworkRecord } from "./record.ts";
 import { interfaceIndex } from "./steps.ts";
 import { NetworkStore } from "./store.ts";
-import { blankNetwork } from "./stored.ts";
+import { blankNetwork, type Held } from "./stored.ts";
 
 /** The addresses that were chosen: those that were asked for say nothing about where to go on. */
 const lastOf = (network: NetworkRecord, asked: Attachment, place: Endpoint): Pick<NetworkRecord, "last" | "last6"> => ({
   last: asked.address === "" ? place.address : network.last,
   last6: asked.address6 === "" ? place.address6 : network.last6,
 });
+
+const isSamePort = (a: PublishedPort, b: PublishedPort): boolean =>
+  a.protocol === b.protocol && a.hostAddress === b.hostAddress && a.hostPort === b.hostPort;
 
 const newId = (): string => randomBytes(32).toString("hex");
 
@@ -103,6 +107,36 @@ export class Networks {
     if (held === undefined) throw networkError("noSuchNetwork", { name: container });
     this.release(container);
     return this.#connect(container, held.request, avoid);
+  }
+
+  /** Holds afterwards: the container has these ports too, on record; `avoid` are known to be somebody else's. */
+  publish(
+    container: ContainerId,
+    requests: readonly PortRequest[],
+    avoid: readonly PublishedPort[],
+  ): { readonly endpoints: readonly Endpoint[]; readonly added: readonly PublishedPort[] } {
+    const held = this.#store.held(container);
+    const main = mainEndpoint(held?.endpoints ?? []);
+    if (held === undefined || main === undefined) throw networkError("noSuchNetwork", { name: container });
+    const { hostBinding } = this.get(main.networkId);
+    const added = this.#ports.take(requests, avoid, { address: hostBinding, ipv6: this.host.ipv6 });
+    return { endpoints: this.#holdPorts(held, main, [...main.ports, ...added]), added };
+  }
+
+  /** Holds afterwards: the container has these ports no longer. */
+  withdraw(container: ContainerId, ports: readonly PublishedPort[]): void {
+    const held = this.#store.held(container);
+    const main = mainEndpoint(held?.endpoints ?? []);
+    if (held === undefined || main === undefined) return;
+    const kept = main.ports.filter((port) => !ports.some((one) => isSamePort(one, port)));
+    this.#holdPorts(held, main, kept);
+    this.#ports.release(ports);
+  }
+
+  #holdPorts(held: Held, main: Endpoint, ports: readonly PublishedPort[]): readonly Endpoint[] {
+    const endpoints = held.endpoints.map((one) => (one.id === main.id ? { ...one, ports } : one));
+    this.#store.hold({ ...held, endpoints }, []);
+    return endpoints;
   }
 
   /** Holds afterwards: what the container had can be given to others. Comes after its plan's after lane has run. */

@@ -68,6 +68,18 @@ export const withdrawSteps = (endpoint: Endpoint, ports: readonly PublishedPort[
     return changes.length === 0 ? [] : [firewallStep(`${nameOf(port)} leads nowhere`, changes, "ENOENT")];
   });
 
+/** Holds afterwards: whoever wants the ports can have them. */
+export const closeSteps = (ports: readonly PublishedPort[]): Step[] =>
+  ports.map((port) => ({
+    step: "closePort",
+    protocol: protocolNumber(port),
+    address: addressBytes(port.hostAddress),
+    port: port.hostPort,
+    // Where SCTP is unknown there is none.
+    tolerate: tolerated(["ENOENT"]),
+    why: `${nameOf(port)} is ours no longer`,
+  }));
+
 /** A client that goes on sending would be led to this address for ever, also when the port is published anew. */
 export const forgetSteps = (endpoint: Endpoint, ports: readonly PublishedPort[]): Step[] => {
   const udp = ports.find(({ protocol }) => protocol === "udp");

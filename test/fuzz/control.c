@@ -29,6 +29,16 @@ uint32_t run_after(struct keeper *k) {
   return 0;
 }
 
+/* Plans and ports are not what this is about. */
+int change(struct keeper *k, uint32_t *at) {
+  (void)k, (void)at;
+  return ENOENT;
+}
+
+void hold_sockets(struct keeper *k) { (void)k; }
+
+void free_ports(struct keeper *k) { (void)k; }
+
 uint64_t start_time(pid_t pid) { return (uint64_t)pid; }
 
 enum { peer_limit = 8 };
@@ -103,8 +113,8 @@ static int await(struct pollfd *fds, nfds_t count, int timeout) {
 
 /* A request as it should be, or one that only begins so. */
 static void ask(int fd, struct script *script) {
-  uint32_t words[4] = {ASK_START + take_byte(script) % 5U, 4, take_byte(script), 0};
-  if (words[0] == ASK_START) words[1] = 0;
+  uint32_t words[4] = {ASK_START + take_byte(script) % 6U, 4, take_byte(script), 0};
+  if (words[0] == ASK_START || words[0] == ASK_CHANGE) words[1] = 0;
   if (words[0] == ASK_RESIZE) words[1] = 8;
   (void)send(fd, words, 8 + words[1] - take_byte(script) % 2U, MSG_NOSIGNAL);
 }

@@ -39,7 +39,7 @@ test("a slot is refused where it leads nowhere", { skip: noCompiler }, () => {
   const bytes = encodePlan({ outside: [step], inside: [], after: [] });
   const slotAt = 40 + 16;
   const none = Array<number>(8).fill(0xff);
-  const answers = decodeAll(checked, [bytes, withBytes(bytes, slotAt, 0, 2), withBytes(bytes, slotAt, ...none)]);
+  const answers = decodeAll(checked, [bytes, withBytes(bytes, slotAt, 0, 8), withBytes(bytes, slotAt, ...none)]);
   assert.deepEqual(
     answers.map(({ error }) => error),
     [0, EBADMSG, EBADMSG],

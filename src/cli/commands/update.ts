@@ -2,11 +2,12 @@
 import { command } from "../command.ts";
 import { parseRestart } from "../create/body.ts";
 import { containerFlags } from "../create/flags.ts";
+import { parsePublish } from "../create/ports.ts";
 import { forEach } from "../each.ts";
 import { cliError } from "../errors.ts";
 import { flag } from "../flags.ts";
 import { printError } from "../streams/output.ts";
-import { text } from "../values/kinds.ts";
+import { text, texts } from "../values/kinds.ts";
 
 /** The limits of `run` that can change later. */
 const limits = [
@@ -31,9 +32,22 @@ const limitFlags = Object.fromEntries(limits.map((name) => [name, containerFlags
   (typeof limits)[number]
 >;
 
+const portBindings = (published: readonly string[]) =>
+  Object.fromEntries(
+    [...Map.groupBy(published.flatMap(parsePublish), ({ port }) => port)].map(([port, group]) => [
+      port,
+      group.map(({ binding }) => binding),
+    ]),
+  );
+
 export const update = command({
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-  flags: { ...limitFlags, restart: flag(text(), "Restart policy to apply when a container exits") },
+  flags: {
+    ...limitFlags,
+    "publish-add": flag(texts, "Publish a container's port(s) to the host, now and at every start"),
+    "publish-rm": flag(texts, "Publish a port of the host no longer"),
+    restart: flag(text(), "Restart policy to apply when a container exits"),
+  },
   least: 1,
   most: Number.POSITIVE_INFINITY,
   run: async ({ values: flags, given, positional, client }) => {
@@ -52,6 +66,8 @@ export const update = command({
       MemoryReservation: flags["memory-reservation"],
       MemorySwap: flags["memory-swap"],
       ...(given.has("pids-limit") ? { PidsLimit: flags["pids-limit"] } : {}),
+      PublishAdd: portBindings(flags["publish-add"]),
+      PublishRemove: flags["publish-rm"],
       RestartPolicy: flags.restart === "" ? {} : parseRestart(flags.restart),
     };
     return await forEach(positional, async (id) => {

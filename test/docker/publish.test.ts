@@ -1,0 +1,173 @@
+/** Ports that are published, and withdrawn, while their container runs. */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { after, afterEach, before, describe, test } from "node:test";
+import { cannotRun, Engine, executable } from "../engine.ts";
+import { execute } from "../execute.ts";
+import { imageOf } from "../probe/image.ts";
+import { askTcp, inspected, pidOf, removeAll, runServer, said, until } from "./containers.ts";
+import { hostAddress, hostAddress6, openNeighbour } from "./neighbour.ts";
+
+const probe = join(executable, "../probe");
+
+describe("ports of a container that runs", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let neighbour: ChildProcess;
+
+  const there = async (...args: readonly string[]): Promise<string> =>
+    (await execute("nsenter", ["-t", String(neighbour.pid), "-n", probe, ...args])).stdout.trimEnd();
+  const update = async (...args: readonly string[]): Promise<void> => {
+    const { code, stderr } = await engine.pier(["update", ...args]);
+    assert.equal(code, 0, stderr);
+  };
+  const refused = async (...args: readonly string[]): Promise<string> => {
+    const { code, stderr } = await engine.pier(["update", ...args]);
+    assert.notEqual(code, 0);
+    return stderr;
+  };
+  const table = async (): Promise<string> => {
+    const name = '{{index .Options "com.docker.network.bridge.name"}}';
+    const bridge = await said(engine, "network", "inspect", "bridge", "--format", name);
+    return execFileSync("nft", ["list", "table", "ip", bridge.slice(0, -1)], { encoding: "utf8" });
+  };
+  const serve = (...args: readonly string[]): Promise<string> =>
+    runServer(engine, ...args, "probe", "tcp-serve", "0.0.0.0", "80");
+
+  before(async () => {
+    neighbour = await openNeighbour();
+    engine = await Engine.launch();
+    await engine.load(await imageOf());
+  });
+  afterEach(() => removeAll(engine));
+  after(async () => {
+    try {
+      await engine.stop();
+    } finally {
+      neighbour.kill("SIGKILL");
+      await once(neighbour, "exit");
+    }
+  });
+
+  test("are added and withdrawn at once, and stay so over daemons and starts", async () => {
+    const id = await serve("-p", "24000:80");
+    const pid = await pidOf(engine, id);
+    await update("--publish-add", "24001:80", "--publish-rm", "24000", id);
+    assert.equal(await pidOf(engine, id), pid);
+    assert.equal(await said(engine, "port", id), "80/tcp -> 0.0.0.0:24001\n80/tcp -> [::]:24001");
+    const check = async (): Promise<void> => {
+      assert.equal(await askTcp("127.0.0.1", 24_001, "loopback"), "loopback");
+      assert.equal(await askTcp("::1", 24_001, "loopback"), "loopback");
+      assert.equal(await there("tcp-ask", hostAddress, "24001", "neighbour"), "answer: neighbour");
+      assert.equal(await there("tcp-ask", hostAddress6, "24001", "neighbour"), "answer: neighbour");
+      for (const address of ["127.0.0.1", "::1", hostAddress]) {
+        assert.equal(await askTcp(address, 24_000, "gone"), "ECONNREFUSED");
+      }
+    };
+    await check();
+    await engine.restart();
+    await check();
+    await update("--publish-add", "24002:80", id);
+    await update("--publish-rm", "24002", id);
+    await said(engine, "restart", "-t", "0", id);
+    await until("the server listens again", async () => (await askTcp("127.0.0.1", 24_001, "up")) === "up");
+    await check();
+    const bindings = await inspected(engine, "{{json .HostConfig.PortBindings}}", id);
+    assert.deepEqual(JSON.parse(bindings), { "80/tcp": [{ HostIp: "", HostPort: "24001" }] });
+    await said(engine, "stop", "-t", "0", id);
+    await update("--publish-rm", "24001", "--publish-add", "24003:80", id);
+    await said(engine, "start", id);
+    await until("the server listens again", async () => (await askTcp("127.0.0.1", 24_003, "up")) === "up");
+    assert.equal(await askTcp("127.0.0.1", 24_001, "gone"), "ECONNREFUSED");
+  });
+
+  test("give way to others at the same port, by one command", async () => {
+    const id = await serve("-p", "24010:81");
+    await update("--publish-add", "24010:80", "--publish-rm", "24010", id);
+    assert.equal(await askTcp("127.0.0.1", 24_010, "moved"), "moved");
+    assert.equal(await there("tcp-ask", hostAddress, "24010", "moved"), "answer: moved");
+    assert.match(await said(engine, "port", id), /^80\/tcp -> 0\.0\.0\.0:24010$/m);
+  });
+
+  test("are refused where somebody else has them, and everything stays as it was", async () => {
+    const server = createServer().listen(0, "0.0.0.0");
+    await once(server, "listening");
+    const address = server.address();
+    assert.ok(address !== null && typeof address === "object");
+    try {
+      const id = await serve("-p", "24020:80");
+      const before = [await table(), await said(engine, "inspect", id)];
+      const port = String(address.port);
+      assert.match(await refused("--publish-add", `${port}:80`, id), /address already in use \(by .+, pid \d+\)/);
+      assert.match(await refused("--publish-rm", "24021", id), /no port 24021\/tcp of the host is published/);
+      const other = await serve();
+      assert.match(await refused("--publish-add", "24020:80", other), /port is already allocated/);
+      await said(engine, "rm", "-f", other);
+      assert.deepEqual([await table(), await said(engine, "inspect", id)], before);
+      // Of a range, the next one is taken.
+      await update("--publish-add", `${port}-${address.port + 9}:80`, id);
+      assert.equal(await askTcp("127.0.0.1", 24_020, "as before"), "as before");
+      const shown = await said(engine, "port", id);
+      assert.match(shown, new RegExp(`0\\.0\\.0\\.0:${address.port + 1}$`, "m"));
+    } finally {
+      server.close();
+    }
+  });
+
+  test("are taken away with the container, also by a keeper whose daemon is dead", async () => {
+    const id = await serve("-p", "24030:80");
+    await update(
+      "--publish-add",
+      "24031:80",
+      "--publish-add",
+      "127.0.0.1:24032:80",
+      "--publish-add",
+      "24033:80/udp",
+      id,
+    );
+    assert.match(await table(), /24031/);
+    await update("--publish-rm", "24030", id);
+    const pid = await pidOf(engine, id);
+    const keeper = Number(
+      /PPid:\s+(\d+)/.exec(execFileSync("cat", [`/proc/${pid}/status`], { encoding: "utf8" }))?.[1],
+    );
+    const sockets = (): number => readdirSync(`/proc/${keeper}/fd`).length;
+    const open = sockets();
+    for (let turn = 0; turn < 3; turn++) {
+      await update("--publish-add", "24034:80", id);
+      await update("--publish-rm", "24034", id);
+    }
+    assert.equal(sockets(), open);
+    await engine.kill9();
+    process.kill(pid, "SIGKILL");
+    while (existsSync(`/proc/${keeper}`)) await new Promise((resolve) => setImmediate(resolve));
+    await engine.restart();
+    assert.doesNotMatch(await table(), /2403\d/);
+    for (const port of [24_030, 24_031, 24_032]) assert.equal(await askTcp("127.0.0.1", port, "?"), "ECONNREFUSED");
+  });
+
+  test("are listed with who can reach them", async () => {
+    const ports = ["-p", "24050:80", "-p", "127.0.0.1:24051:80", "-p", `${hostAddress}:24052:80/udp`];
+    await said(engine, "run", "-d", "--name", "listed", ...ports, "probe", "sleep");
+    const { stdout } = await engine.pier(["ports"]);
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/));
+    assert.deepEqual(lines, [
+      ["PORT", "CONTAINER", "LEADS TO", "REACHED BY"],
+      ["0.0.0.0:24050/tcp", "listed", "80/tcp", "whoever reaches this host"],
+      ["[::]:24050/tcp", "listed", "80/tcp", "whoever reaches this host"],
+      ["127.0.0.1:24051/tcp", "listed", "80/tcp", "this host only"],
+      [`${hostAddress}:24052/udp`, "listed", "80/udp", `whoever reaches ${hostAddress}`],
+    ]);
+  });
+
+  test("are none of a container in the host's network", async () => {
+    const id = await said(engine, "run", "-d", "--network", "host", "probe", "sleep");
+    assert.match(await refused("--publish-add", "24040:80", id), /has no network of its own to publish ports of/);
+  });
+});
