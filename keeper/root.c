@@ -76,6 +76,8 @@ static int make_directories(const struct keeper *k, const char *path, mode_t mod
   char prefix[PATH_MAX];
   size_t size = strlen(path);
   if (size >= sizeof prefix) return ENAMETOOLONG;
+  /* Mostly the last one is all that is missing. */
+  if (make_directory(k, path, mode, uid, gid) == 0) return 0;
   for (size_t at = 1; at <= size; at++) {
     if (at < size && path[at] != '/') continue;
     memcpy(prefix, path, at);
@@ -102,18 +104,19 @@ int make_parents(const struct keeper *k, const char *path) {
   return make_directories(k, parent, 0755, 0, 0);
 }
 
-static int make_file(const struct keeper *k, const char *path) {
-  char last[NAME_MAX + 1], parent[PATH_MAX];
-  size_t size = strlen(path);
-  if (size >= sizeof parent) return ENAMETOOLONG;
-  memcpy(parent, path, size + 1);
-  char *slash = strrchr(parent, '/');
-  if (slash != NULL && slash != parent) {
-    *slash = 0;
-    int error = make_directories(k, parent, 0755, 0, 0);
-    if (error != 0) return error;
-  }
+/* As open_parent, with the parent made if it is missing. */
+static int open_made_parent(const struct keeper *k, const char *path, char *last) {
   int directory = open_parent(k, path, last);
+  if (directory >= 0 || errno != ENOENT) return directory;
+  int error = make_parents(k, path);
+  if (error == 0) return open_parent(k, path, last);
+  errno = error;
+  return -1;
+}
+
+static int make_file(const struct keeper *k, const char *path) {
+  char last[NAME_MAX + 1];
+  int directory = open_made_parent(k, path, last);
   if (directory < 0) return errno;
   int fd = openat(directory, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   int error = error_of(fd);
@@ -163,17 +166,7 @@ int step_root_make_directory(struct keeper *k, const struct argument *a) {
 
 int step_root_make_node(struct keeper *k, const struct argument *a) {
   char last[NAME_MAX + 1];
-  int parent = open_parent(k, a[ROOT_MAKE_NODE_PATH].bytes, last);
-  if (parent < 0 && errno == ENOENT) {
-    char path[PATH_MAX];
-    if (a[ROOT_MAKE_NODE_PATH].length >= sizeof path) return ENAMETOOLONG;
-    strcpy(path, a[ROOT_MAKE_NODE_PATH].bytes);
-    char *slash = strrchr(path, '/');
-    if (slash != NULL) *slash = 0;
-    int error = make_directories(k, path, 0755, 0, 0);
-    if (error != 0) return error;
-    parent = open_parent(k, a[ROOT_MAKE_NODE_PATH].bytes, last);
-  }
+  int parent = open_made_parent(k, a[ROOT_MAKE_NODE_PATH].bytes, last);
   if (parent < 0) return errno;
   dev_t device = makedev((unsigned)a[ROOT_MAKE_NODE_MAJOR].number, (unsigned)a[ROOT_MAKE_NODE_MINOR].number);
   mode_t mode = (mode_t)a[ROOT_MAKE_NODE_MODE].number;
