@@ -69,7 +69,7 @@
   X(68, pivot_root, "", 2) \
   X(69, terminal, "nnn", 2) \
   X(70, sysctl, "tt", 2) \
-  X(112, tell_path, "tnn", 2) \
+  X(112, tell_path, "tnnn", 2) \
   X(113, stat_path, "ntn", 2) \
   X(114, put_tree, "nnnn", 2) \
   X(71, read_file, "ntn", 2) \
@@ -144,7 +144,7 @@ enum { ROOT_READ_ONLY_PATH };
 enum { ROOT_REMOUNT_PATH, ROOT_REMOUNT_SET, ROOT_REMOUNT_CLEAR };
 enum { TERMINAL_CONSOLE, TERMINAL_ROWS, TERMINAL_COLUMNS };
 enum { SYSCTL_NAME, SYSCTL_VALUE };
-enum { TELL_PATH_PATH, TELL_PATH_FOLLOWS, TELL_PATH_CROSSES };
+enum { TELL_PATH_PATH, TELL_PATH_FOLLOWS, TELL_PATH_CROSSES, TELL_PATH_CONTENTS };
 enum { STAT_PATH_INDEX, STAT_PATH_PATH, STAT_PATH_FOLLOWS };
 enum { PUT_TREE_INDEX, PUT_TREE_REPLACES, PUT_TREE_UID, PUT_TREE_GID };
 enum { READ_FILE_INDEX, READ_FILE_PATH, READ_FILE_LIMIT };

@@ -33,6 +33,7 @@ static struct {
   uint32_t index;
   bool is_live;  /* somebody may change the tree meanwhile: what is gone is left out, what became shorter is filled */
   bool is_piped; /* told on standard output */
+  bool is_bare;  /* told without contents */
   bool crosses;  /* into what is mounted in the tree */
   int error;     /* nobody listens any more */
   size_t held;
@@ -132,6 +133,7 @@ static int read_attributes(int directory, const char *entry, struct buffer *buff
 
 /* In a live tree something else may stand there by now: opening a device can do things, and a fifo waits. */
 static int open_file(int directory, const char *name) {
+  if (walk.is_bare) return openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (!walk.is_live) return openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   int found = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (found < 0) return -1;
@@ -251,6 +253,7 @@ static int tell_entry(int directory, const char *name, int depth) {
     close(file);
     return error;
   }
+  if (walk.is_bare) status.st_size = 0;
   return kind_of(status.st_mode) == 0 ? 0 : tell_found(directory, name, &status, file, depth);
 }
 
@@ -359,6 +362,7 @@ static int tell_path(const struct keeper *k, const char *path, bool follows) {
 int step_tell_path(struct keeper *k, const struct argument *a) {
   walk.k = k;
   walk.is_live = walk.is_piped = true;
+  walk.is_bare = a[TELL_PATH_CONTENTS].number == 0;
   walk.crosses = a[TELL_PATH_CROSSES].number != 0;
   int error = walk.crosses ? tell_path(k, a[TELL_PATH_PATH].bytes, a[TELL_PATH_FOLLOWS].number != 0) : tell_root(k);
   flush();

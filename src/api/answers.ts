@@ -475,3 +475,10 @@ export interface DiskUsageAnswer {
   readonly Volumes: readonly VolumeAnswer[] | null;
   readonly BuildCache: readonly { readonly Size: number; readonly InUse: boolean }[] | null;
 }
+
+/** `GET /containers/{id}/changes` */
+export interface ContainerChange {
+  readonly Path: string;
+  /** Modified, added, deleted. */
+  readonly Kind: 0 | 1 | 2;
+}

@@ -6,6 +6,7 @@
 import { errnoOf } from "../base/errors.ts";
 import { connectSocket, type StreamSocket } from "../base/socket.ts";
 import type {
+  ContainerChange,
   ContainerCreateAnswer,
   ContainerInspect,
   ContainerPruneAnswer,
@@ -70,6 +71,8 @@ interface JsonAnswers {
   readonly imageHistory: readonly ImageHistoryItem[];
   readonly auth: { readonly Status: string; readonly IdentityToken?: string };
   readonly imageDelete: readonly ImageDeleteItem[];
+  readonly containerChanges: readonly ContainerChange[] | null;
+  readonly commit: IdAnswer;
   readonly volumeCreate: VolumeAnswer;
   readonly volumeList: VolumeListAnswer;
   readonly volumePrune: VolumePruneAnswer;

@@ -42,11 +42,7 @@ export const routes = {
     path: "/containers/{id}/attach/ws",
     later: "pier does not attach over WebSocket yet",
   },
-  containerChanges: {
-    method: "GET",
-    path: "/containers/{id}/changes",
-    later: "pier does not list changed files yet",
-  },
+  containerChanges: { method: "GET", path: "/containers/{id}/changes" },
   containerExport: { method: "GET", path: "/containers/{id}/export" },
   containerStats: { method: "GET", path: "/containers/{id}/stats" },
   containerUpdate: { method: "POST", path: "/containers/{id}/update" },
@@ -74,7 +70,7 @@ export const routes = {
   imagePrune: { method: "POST", path: "/images/prune", later: "pier does not prune images yet" },
   imageSave: { method: "GET", path: "/images/{name+}/get", later: "pier does not save images yet" },
   imageSaveAll: { method: "GET", path: "/images/get", later: "pier does not save images yet" },
-  commit: { method: "POST", path: "/commit", later: "pier does not commit containers yet" },
+  commit: { method: "POST", path: "/commit" },
   build: { method: "POST", path: "/build" },
   buildPrune: { method: "POST", path: "/build/prune" },
   session: {

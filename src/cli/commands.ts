@@ -75,16 +75,34 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/attach.ts")).attach,
   },
   {
+    top: "commit",
+    ...container("commit"),
+    summary: "Create a new image from a container's changes",
+    load: async () => (await import("./commands/commit.ts")).commit,
+  },
+  {
     top: "create",
     ...container("create"),
     summary: "Create a new container",
     load: async () => (await import("./commands/create.ts")).create,
   },
   {
+    top: "diff",
+    ...container("diff"),
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: async () => (await import("./commands/diff.ts")).diff,
+  },
+  {
     top: "events",
     ...system("events"),
     summary: "Get real time events from the server",
     load: async () => (await import("./commands/events.ts")).events,
+  },
+  {
+    top: "export",
+    ...container("export"),
+    summary: "Export a container's filesystem as a tar archive",
+    load: async () => (await import("./commands/export.ts")).exportContainer,
   },
   {
     top: "history",

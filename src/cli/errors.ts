@@ -73,6 +73,10 @@ export const cliErrors = {
   attachRestarting: { status: 400, sentence: "You cannot attach to a restarting container, wait until it is running" },
   daemonDirectory: { status: 500, sentence: "cannot start a daemon: {path} cannot be made: {reason}" },
   daemonNotStarted: { status: 500, sentence: "the daemon that was started has ended; its log, {log}, ends with:" },
+  outputIsTerminal: {
+    status: 400,
+    sentence: "cowardly refusing to save to a terminal. Use the -o flag or redirect",
+  },
   volumeNamedTwice: {
     status: 400,
     sentence: "conflicting options: cannot specify a volume-name through both --name and as a positional arg",

@@ -8,6 +8,7 @@ import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
+import { Commits } from "./commits.ts";
 import { Connections } from "./connect.ts";
 import { Copies } from "./copies.ts";
 import { containerError } from "./errors.ts";
@@ -57,6 +58,8 @@ export class Containers {
   readonly events = new ContainerEvents();
   /** What goes into containers and comes out of them as files. */
   readonly copies: Copies;
+  /** What they have written, as a layer. */
+  readonly commits: Commits;
   readonly #rooms: ContainerRooms;
   readonly #store: ContainerStore;
   readonly #launcher: Launcher;
@@ -110,7 +113,9 @@ export class Containers {
     this.#pauses = new Pauses(context, this.#runs);
     this.#stops = new Stops(context, this.#runs, this.#pauses);
     this.#updates = new Updates(context, this.#runs, processors);
-    this.copies = new Copies({ ...context, runs: this.#runs, found: (reference) => this.#found(reference) });
+    const found = (reference: string): Promise<ContainerRecord> => this.#found(reference);
+    this.commits = new Commits({ ...context, runs: this.#runs, pauses: this.#pauses, found });
+    this.copies = new Copies({ ...context, runs: this.#runs, found });
   }
 
   /** Finds what runs, and tells the listener what happened meanwhile; finishes what an earlier daemon left half done. */

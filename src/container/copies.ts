@@ -72,7 +72,7 @@ export class Copies {
     const stat = await this.#stat(record, path);
     const { absolute, follows, base } = parsePath(path);
     this.#context.events.emit("archive-path", record);
-    const step: Step = { step: "tellPath", path: absolute, follows: follows ? 1 : 0, crosses: 1 };
+    const step: Step = { step: "tellPath", path: absolute, follows: follows ? 1 : 0, crosses: 1, contents: 1 };
     return { stat, archive: this.#tell(record, step, base) };
   }
 
@@ -80,7 +80,7 @@ export class Copies {
   async export(reference: string): Promise<AsyncIterable<Uint8Array>> {
     const record = await this.#context.found(reference);
     this.#context.events.emit("export", record);
-    return this.#tell(record, { step: "tellPath", path: "/", follows: 1, crosses: 0 }, "");
+    return this.#tell(record, { step: "tellPath", path: "/", follows: 1, crosses: 0, contents: 1 }, "");
   }
 
   async #stat(record: ContainerRecord, path: string): Promise<PathStat> {

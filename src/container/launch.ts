@@ -250,6 +250,12 @@ export class Launcher {
   }
 }
 
+/** What a container has written; undefined where it has not begun to. */
+export const existingUpper = (rooms: { root: string; run: string }, id: ContainerRecord["id"]): string | undefined => {
+  const { upper } = containerPaths(rooms, id);
+  return existsSync(upper) ? upper : undefined;
+};
+
 /** Nobody has run in it yet, and the image alone says what is in it: the last of its own directories is not made. */
 const isFresh = (paths: ContainerPaths): boolean => !existsSync(paths.work);
 

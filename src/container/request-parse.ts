@@ -48,6 +48,23 @@ export const parseCreateRequest = (json: unknown, version = maxVersion): CreateR
   };
 };
 
+/** What the body of `POST /commit` asks for of a container's configuration; what it does not say is left out. */
+export const parseCommitConfig = (json: unknown): Partial<CreateRequest> => {
+  if (anyBody(json ?? undefined, "") === undefined) return {};
+  const body: ContainerCreateBody = createBody(json, "");
+  const { Cmd: command, Entrypoint: entrypoint, Env: env = [], Labels: labels = {}, User: user = "" } = body;
+  checkEnv(env ?? []);
+  const workingDirectory = parseWorkingDirectory(body.WorkingDir ?? "");
+  return {
+    ...(command === null || command === undefined ? {} : { command }),
+    ...(entrypoint === null || entrypoint === undefined ? {} : { entrypoint }),
+    ...(env === null || env.length === 0 ? {} : { env }),
+    ...(labels === null || Object.keys(labels).length === 0 ? {} : { labels: { ...labels } }),
+    ...(user === "" ? {} : { user }),
+    ...(workingDirectory === "" ? {} : { workingDirectory }),
+  };
+};
+
 /** Parses the body of `POST /containers/{id}/exec`. */
 export const parseExecRequest = (json: unknown): ExecRequest => {
   const body = execBody(json ?? undefined, "");

@@ -6,9 +6,11 @@ import type { Platform } from "../api/platforms.ts";
 import type { ContainerId, DiffId, ExecId, ImageId } from "../base/ids.ts";
 import type { Builds } from "../build/builds.ts";
 import type { AttachRequest } from "../container/attach.ts";
+import type { CommitRequest } from "../container/commits.ts";
 import type { PathStat, PutOptions } from "../container/copies.ts";
 import type { ContainerEvent } from "../container/events.ts";
 import type { LogOptions } from "../container/logs.ts";
+import type { Change } from "../container/own-files.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { CreateRequest, ExecRequest } from "../container/request.ts";
 import { type ExecState, isUp } from "../container/state.ts";
@@ -80,6 +82,7 @@ export interface ContainerService {
   getExec(id: string): ExecView;
   execsOf(id: ContainerId): readonly ExecId[];
   readonly copies: CopyService;
+  readonly commits: CommitService;
   /** The containers that have a volume of this name. */
   volumeUsers(name: string): readonly string[];
   onEvent(listener: (event: ContainerEvent) => void): () => void;
@@ -93,6 +96,11 @@ export interface CopyService {
   ): Promise<{ readonly stat: PathStat; readonly archive: AsyncIterable<Uint8Array> }>;
   write(reference: string, path: string, archive: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void>;
   export(reference: string): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export interface CommitService {
+  changes(reference: string): Promise<readonly Change[]>;
+  commit(reference: string, request: CommitRequest): Promise<ImageId>;
 }
 
 export interface ImageService {

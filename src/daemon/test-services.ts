@@ -207,6 +207,7 @@ export class World implements AsyncDisposable {
         },
         execsOf: () => [],
         copies: { stat: refuse, read: refuse, write: refuse, export: refuse },
+        commits: { changes: refuse, commit: refuse },
         volumeUsers: () => [],
         onEvent: () => () => {},
         ...containers,

@@ -7,6 +7,7 @@ import type { Database } from "../base/database.ts";
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import { ImageArchive } from "./archive.ts";
 import { BlobFiles } from "./blob-files.ts";
+import { type CommitOptions, planCommit } from "./commit.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
 import { chainIds, historyOf } from "./history.ts";
@@ -119,6 +120,15 @@ export class Images {
     options.signal?.throwIfAborted();
     const config = plan.config(staged.diffId);
     const [id] = await this.create([{ config, layers: [{ ...staged, staged }], names: plan.names }], "import");
+    return id!;
+  }
+
+  /** Stores what a container has written as a layer, on top of its image's. */
+  async commit(layer: AsyncIterable<Uint8Array>, options: CommitOptions): Promise<ImageId> {
+    const plan = planCommit(options, new Date(this.#clock.now()));
+    await using staged = await this.layers.stage(layer);
+    const layers = staged.isEmpty ? [] : [{ ...staged, staged }];
+    const [id] = await this.create([{ config: plan.config(staged), layers, names: plan.names }], "create");
     return id!;
   }
 

@@ -1,7 +1,7 @@
 /** `docker import`: a root file system becomes an image of one layer. */
 import type { DiffId } from "../base/ids.ts";
 import { applyChanges } from "./changes.ts";
-import { emptyConfig, type ImageConfig } from "./config.ts";
+import { emptyConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
 import { machineArchitecture } from "./manifest.ts";
 import { type ImageName, nameToGive, parseName } from "./reference.ts";
@@ -51,7 +51,7 @@ const parseImportName = (text: string): ImageName => {
 };
 
 /** What was never said is left out of the document, as in images of other makers. */
-const withoutNothing = (config: ImageConfig): Partial<ImageConfig> =>
+export const withoutNothing = <T extends object>(config: T): Partial<T> =>
   Object.fromEntries(
     Object.entries(config).filter(([, value]) => value !== null && value !== undefined && value !== ""),
-  );
+  ) as Partial<T>;

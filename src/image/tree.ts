@@ -56,6 +56,15 @@ export class Tree {
     return node === undefined ? undefined : entryOf(node);
   }
 
+  /** What is at the path itself, no link followed: one character per byte, as `walk` gives it. */
+  at(path: string): TreeEntry | undefined {
+    let node = this.#root;
+    for (const name of path.split("/").filter((part) => part !== "")) {
+      node = node?.[0].inode.type === "directory" ? lookUp(node, name) : undefined;
+    }
+    return node === undefined ? undefined : entryOf(node);
+  }
+
   /** The contents of a regular file, links followed; undefined for all else, and for more than `limit` bytes. */
   read(path: string, limit: number): Uint8Array | undefined {
     const node = this.#resolve(path);

@@ -302,8 +302,8 @@ export const stepTable = {
   tellPath: {
     code: 112,
     lanes: inside,
-    does: "what is at the path was told on standard output, with all that is in it: into mounts (crosses) or, of the root alone, without them; a link at the end is followed where asked",
-    args: { path: "text", follows: "number", crosses: "number" },
+    does: "what is at the path was told on standard output, with all that is in it: into mounts (crosses) or, of the root alone, without them, and with the contents of files or as if they were empty; a link at the end is followed where asked",
+    args: { path: "text", follows: "number", crosses: "number", contents: "number" },
   },
   statPath: {
     code: 113,

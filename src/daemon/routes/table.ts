@@ -51,6 +51,8 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   containerRename: containers.rename,
   containerResize: containers.resize,
   containerDelete: containers.remove,
+  containerChanges: copies.changes,
+  commit: copies.commit,
   containerExport: copies.exportRoot,
   archiveGet: copies.read,
   archiveHead: copies.stat,
