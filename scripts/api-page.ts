@@ -18,15 +18,9 @@ const section = ([group, rows]: readonly [string, readonly (readonly [string, st
     .map(([method, path]) => `| \`${method} ${path}\` | ${stateOf(method, path)} |`)
     .join("\n")}\n`;
 
-const all = Object.values(operations).flat();
-const count = (state: string): number => all.filter(([method, path]) => stateOf(method, path).startsWith(state)).length;
-
 export const apiPage = (): string => `# The API
 
 Generated from the routes (\`src/api/routes.ts\`) by \`npm run generate\`. The reference is the Docker Engine API
 ${maxVersion}; versions ${minVersion} to ${maxVersion} are spoken, and what differs between them is in \`src/api/versions.ts\`.
-
-Of ${all.length} operations ${count("served")} are served, ${count("as an engine")} are answered as an engine does that is in no swarm and has no plugins, and
-${count("refused")} are refused with a sentence.
 
 ${Object.entries(operations).map(section).join("\n")}`;

@@ -37,11 +37,7 @@ export const routes = {
   containerAttach: { method: "POST", path: "/containers/{id}/attach", hijack: true },
   containerResize: { method: "POST", path: "/containers/{id}/resize" },
   containerDelete: { method: "DELETE", path: "/containers/{id}" },
-  containerAttachWebSocket: {
-    method: "GET",
-    path: "/containers/{id}/attach/ws",
-    later: "pier does not attach over WebSocket yet",
-  },
+  containerAttachWebSocket: { method: "GET", path: "/containers/{id}/attach/ws", hijack: true },
   containerChanges: { method: "GET", path: "/containers/{id}/changes" },
   containerExport: { method: "GET", path: "/containers/{id}/export" },
   containerStats: { method: "GET", path: "/containers/{id}/stats" },

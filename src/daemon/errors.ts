@@ -10,6 +10,8 @@ export const daemonErrors = {
   bodyTooSlow: { status: 408, sentence: "the request body did not arrive within {seconds} seconds" },
   bodyCut: { status: 400, sentence: "the request body ended early" },
   contentType: { status: 400, sentence: "unsupported Content-Type header ({type}): must be 'application/json'" },
+  origin: { status: 403, sentence: "requests of web pages are refused" },
+  noWebSocket: { status: 400, sentence: "bad handshake: this is for WebSocket clients" },
   noUpgrade: {
     status: 400,
     sentence: "standard input needs a raw connection: send 'Connection: Upgrade' and 'Upgrade: tcp'",

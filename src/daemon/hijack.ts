@@ -13,6 +13,8 @@ export interface Hijack {
   readonly type: string;
   /** Whether the client may send: not possible without an upgrade. */
   readonly input: boolean;
+  /** The client speaks WebSocket, and whether the container has a terminal. */
+  readonly webSocket?: { readonly terminal: boolean };
   /** Resolves when the stream is over. */
   readonly run: (client: Duplex) => Promise<void>;
 }

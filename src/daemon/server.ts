@@ -9,6 +9,7 @@ import { answerUpgrade, type Hijack, type Hijacker, isHijack, ResponseStream, ru
 import { handlers, hijackers } from "./routes/table.ts";
 import type { Services } from "./services.ts";
 import { claimSocket, releaseSocket } from "./socket.ts";
+import { openWebSocket } from "./websocket.ts";
 import { type Answer, commonHeaders, encodeJson, type Failure, failureOf, sendAnswer, sendFailure } from "./wire.ts";
 
 /** More than any client sends, little enough to be held for each of thousands of connections. */
@@ -70,6 +71,7 @@ export class Server {
     request.on("error", () => {});
     for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
     try {
+      refuseOrigin(request);
       const target = parseTarget(request.method ?? "", request.url ?? "");
       refuseLater(routes[target.route]);
       const call = this.#call(target, request, gone.signal);
@@ -104,6 +106,7 @@ export class Server {
   async #stream(hijacker: Hijacker, call: Call, response: ServerResponse): Promise<void> {
     const result = await hijacker(call);
     if (!isHijack(result)) return sendAnswer(response, result);
+    if (result.webSocket !== undefined) throw daemonError("noWebSocket", {});
     if (result.input) throw daemonError("noUpgrade", {});
     if (call.signal.aborted) return;
     response.writeHead(200, { "Content-Type": result.type });
@@ -122,6 +125,7 @@ export class Server {
     const what = `${request.method} ${pathOnly(request)}`;
     let result: Answer | Hijack;
     try {
+      refuseOrigin(request);
       const target = parseTarget(request.method ?? "", request.url ?? "");
       result = await hijackers[target.route]!(this.#call(target, request, gone.signal));
     } catch (error) {
@@ -136,6 +140,13 @@ export class Server {
     // Who went while the body was read must not be attached: nothing would ever take it off again.
     if (socket.destroyed) return;
     // From here on the bytes are the container's: what fails can only be logged.
+    const { webSocket } = result;
+    if (webSocket !== undefined) {
+      const client = await openWebSocket(request, socket, webSocket.terminal);
+      await result.run(client).catch((error: unknown) => failureOf(error, this.#services.log, what));
+      client.end();
+      return;
+    }
     await runUpgraded(socket, result).catch((error: unknown) => failureOf(error, this.#services.log, what));
   }
 
@@ -153,6 +164,11 @@ const isHijacked = (request: IncomingMessage): boolean => {
   } catch {
     return false;
   }
+};
+
+/** A page in somebody's browser has no business here, whatever it gets the browser to send (DNS rebinding). */
+const refuseOrigin = ({ headers }: IncomingMessage): void => {
+  if (headers.origin !== undefined) throw daemonError("origin", {});
 };
 
 const refuseLater = (route: Route): void => {

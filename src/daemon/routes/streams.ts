@@ -4,13 +4,19 @@ import { parseExecRequest } from "../../container/request-parse.ts";
 import { encodeFrame } from "../../format/raw-stream.ts";
 import { execAnswer } from "../answers/exec.ts";
 import { hasBody, readJson } from "../body.ts";
-import type { Handler } from "../call.ts";
+import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
-import type { Hijacker } from "../hijack.ts";
+import type { Hijack, Hijacker } from "../hijack.ts";
 import { empty, json } from "../wire.ts";
 import { streamType, terminalSize } from "./containers.ts";
 
-export const attach: Hijacker = ({ services, values, query, version }) => {
+/** Over WebSocket there is one stream, and it is raw. */
+export const attachWebSocket: Hijacker = (call) => {
+  const record = call.services.containers.get(call.values.id ?? "");
+  return { ...attach(call), webSocket: { terminal: record.request.tty } };
+};
+
+export const attach = ({ services, values, query, version }: Call): Hijack => {
   const record = services.containers.get(values.id ?? "");
   const request = {
     stdin: query.flag("stdin"),

@@ -86,5 +86,6 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
 
 export const hijackers: Readonly<Record<Hijacked, Hijacker>> & Readonly<Partial<Record<RouteName, Hijacker>>> = {
   containerAttach: streams.attach,
+  containerAttachWebSocket: streams.attachWebSocket,
   execStart: streams.execStart,
 };
