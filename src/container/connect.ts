@@ -2,6 +2,7 @@
 import type { ContainerId } from "../base/ids.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { Plan } from "../kernel/steps.ts";
+import { openDoors } from "../network/doors.ts";
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
 import { isStepFailure } from "./failure.ts";
@@ -43,6 +44,8 @@ export class Connections {
     const { holder, run, networks } = this.#rooms;
     for (const id of networks.containers()) this.#repaired.add(id);
     await runErrand(holder, run, networks.prepare());
+    // Where a firewall cannot be asked or does not listen, `pier check` says what its owner can do.
+    await openDoors(networks.host.name).catch(() => {});
   }
 
   /** Holds afterwards: the container has its addresses and its ports; none where its network is not ours. */

@@ -10,6 +10,7 @@ import { errnos } from "../kernel/numbers/errno.ts";
 import { compileSeccomp } from "../kernel/seccomp/compile.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { planNames, resolverPort } from "../network/dns/plan.ts";
+import { closeDoors } from "../network/doors.ts";
 import type { Endpoint } from "../network/endpoint.ts";
 import type { Networks } from "../network/networks.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
@@ -153,6 +154,7 @@ export class Launcher {
   async close(): Promise<void> {
     const { holder, run, networks } = this.#rooms;
     await runErrand(holder, run, networks.removal());
+    await closeDoors(networks.host.name).catch(() => {});
     await this.parents.close();
     await this.#mounts.close();
   }

@@ -101,11 +101,16 @@ describe("other firewalls", () => {
     );
   });
 
-  test("that drop are opened at their owner's own door", () => {
-    const plain = judge(chain("filter", "FORWARD", "forward", "drop"));
-    assert.match(remedyOf(plain), /^nft insert rule ip filter FORWARD iifname 'pier\*' accept && /);
-    const docker = judge(chain("filter", "FORWARD", "forward", "drop"), chain("filter", "DOCKER-USER"));
-    assert.match(remedyOf(docker), /^nft insert rule ip filter DOCKER-USER /);
+  test("of iptables are opened by the daemon, others by their owner", () => {
+    const plain = judge(chain("filter", "FORWARD", "forward", "drop"), chain("filter", "DOCKER-USER"));
+    assert.match(
+      plain.works ? plain.found : "",
+      /^ip filter FORWARD drops by default: the daemon's bridges are let pass/,
+    );
+    const own = judge(chain("mine", "forward", "forward", "drop"));
+    assert.match(remedyOf(own), /^nft insert rule ip mine forward iifname 'pier\*' accept && /);
+    const firewalld = judge(chain("firewalld", "filter_FORWARD", "forward", "accept"));
+    assert.match(remedyOf(firewalld), /^firewall-cmd --permanent --zone=trusted --add-interface=pier0 && /);
   });
 });
 

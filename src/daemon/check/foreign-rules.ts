@@ -26,18 +26,30 @@ const isOurs = ({ table }: Chain): boolean => /^(pier$|pr[0-9a-f]{5}$)/.test(tab
 /** Docker and ufw keep a chain for rules of the host's owner, which they do not write anew. */
 const ownersChains = ["DOCKER-USER", "ufw-user-forward"];
 
+/** iptables' own chain for what passes through: the daemon adds rules of its own at its end. */
+const isIptables = ({ table, name }: Chain): boolean => table === "filter" && name === "FORWARD";
+
 /** A chain that drops what no rule of it lets pass, and what lets our interfaces pass there. */
 export const judgeChains = (chains: readonly Chain[]): Finding => {
   const foreign = chains.filter((chain) => !isOurs(chain));
   const dropping = foreign.filter(({ hook, policy }) => hook === "forward" && policy === "drop");
   const tables = [...new Set(foreign.map(({ family, table }) => `${family} ${table}`))];
+  if (foreign.some(({ table }) => table === "firewalld")) {
+    // It rejects by a rule and not by its policy, and writes its table anew: only its own command lasts.
+    const words = "firewall-cmd --permanent --zone=trusted --add-interface=pier0 && firewall-cmd --reload";
+    return fails("firewalld rejects what passes through and is in no zone of its", words);
+  }
+  const shut = dropping.filter((chain) => !isIptables(chain));
   if (dropping.length === 0) return works(tables.length === 0 ? "none" : `${tables.join(", ")}: none drops by default`);
-  const remedies = dropping.flatMap(({ family, table, name }) => {
+  const names = (some: readonly Chain[]): string =>
+    some.map(({ family, table, name }) => `${family} ${table} ${name}`).join(", ");
+  if (shut.length === 0)
+    return works(`${names(dropping)} drops by default: the daemon's bridges are let pass at its end`);
+  const remedies = shut.flatMap(({ family, table, name }) => {
     const door = foreign.find((chain) => chain.table === table && ownersChains.includes(chain.name))?.name ?? name;
     return ["iifname", "oifname"].map((side) => `nft insert rule ${family} ${table} ${door} ${side} 'pier*' accept`);
   });
-  const names = dropping.map(({ family, table, name }) => `${family} ${table} ${name}`);
-  return fails(`${names.join(", ")} drops what it has no rule for`, remedies.join(" && "));
+  return fails(`${names(shut)} drops what it has no rule for`, remedies.join(" && "));
 };
 
 /** Tables of the older packet filter, which nft does not show. */

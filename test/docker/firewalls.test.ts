@@ -1,0 +1,119 @@
+/** Beside other firewalls with their default policies: what is published is reached, what is not is not, theirs stays. */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine, executable } from "../engine.ts";
+import { execute } from "../execute.ts";
+import { imageOf } from "../probe/image.ts";
+import { inspected, Listener, runDetached, runServer, said, until } from "./containers.ts";
+import { hostAddress, neighbourAddress, openNeighbour } from "./neighbour.ts";
+
+const probe = join(executable, "../probe");
+const bridgeCalls = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+const sh = (command: string): string => execFileSync("sh", ["-ec", command], { encoding: "utf8" });
+const has = (program: string): boolean => {
+  try {
+    sh(`command -v ${program}`);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** All that a firewall of iptables has. */
+const rulesOf = (program: string): string => sh(`${program}-save 2>/dev/null`).replace(/^#.*\n|\[\d+:\d+\]/gm, "");
+
+describe("beside another firewall", { skip: cannotRun() }, () => {
+  let neighbour: ChildProcess;
+  const there = async (...args: readonly string[]): Promise<string> =>
+    (await execute("nsenter", ["-t", String(neighbour.pid), "-n", probe, ...args])).stdout.trimEnd();
+
+  before(async () => {
+    neighbour = await openNeighbour();
+  });
+  after(async () => {
+    neighbour.kill("SIGKILL");
+    await once(neighbour, "exit");
+  });
+
+  /** An engine that begins now works in every way, with packets of one bridge filtered too, and is gone again. */
+  const works = async (): Promise<void> => {
+    const calls = existsSync(bridgeCalls) ? readFileSync(bridgeCalls, "utf8") : undefined;
+    const engine = await Engine.launch();
+    try {
+      await engine.load(await imageOf());
+      const server = await runServer(engine, "-p", "24100:80", "probe", "tcp-serve", "0.0.0.0", "80");
+      const client = await runDetached(engine, "probe", "sleep");
+      const address = await inspected(engine, "{{.NetworkSettings.IPAddress}}", server);
+      const within = (...args: readonly string[]): Promise<string> => said(engine, "exec", client, "/probe", ...args);
+      const outside = spawn("nsenter", ["-t", `${neighbour.pid}`, "-n", probe, "tcp-serve", "0.0.0.0", "9100"]);
+      try {
+        await new Listener(outside).seen(/listening/);
+        assert.equal(await within("tcp-ask", neighbourAddress, "9100", "out"), "answer: out");
+      } finally {
+        outside.kill("SIGKILL");
+      }
+      assert.equal(await there("tcp-ask", hostAddress, "24100", "in"), "answer: in");
+      for (const value of calls === undefined ? [] : ["0", "1"]) {
+        writeFileSync(bridgeCalls, value);
+        assert.equal(
+          await within("tcp-ask", address, "80", "near"),
+          "answer: near",
+          `bridge-nf-call-iptables ${value}`,
+        );
+        assert.equal(await within("tcp-ask", hostAddress, "24100", "hairpin"), "answer: hairpin");
+        assert.equal(await said(engine, "exec", server, "/probe", "tcp-ask", hostAddress, "24100", "me"), "answer: me");
+      }
+      execFileSync("nsenter", ["-t", `${neighbour.pid}`, "-n", "ip", "route", "replace", address, "via", hostAddress]);
+      assert.doesNotMatch(await there("tcp-ask", address, "80", "crafted"), /^answer/);
+    } finally {
+      if (calls !== undefined) writeFileSync(bridgeCalls, calls);
+      await engine.stop();
+    }
+  };
+
+  for (const program of ["iptables-nft", "iptables-legacy"]) {
+    test(`that drops what passes through: ${program}`, { skip: !has(program) && "it is not installed" }, async () => {
+      sh(`${program} -P FORWARD DROP; ${program} -A FORWARD -i nobody0 -j ACCEPT`);
+      const rules = rulesOf(program);
+      try {
+        await works();
+        assert.equal(rulesOf(program), rules);
+      } finally {
+        sh(`${program} -P FORWARD ACCEPT; ${program} -F FORWARD`);
+      }
+    });
+  }
+
+  test("that is Docker's", { skip: !has("dockerd") && "dockerd is not installed" }, async () => {
+    const directory = mkdtempSync(join(tmpdir(), "pier-docker-"));
+    const socket = join(directory, "docker.sock");
+    const places = ["--data-root", join(directory, "data"), "--exec-root", join(directory, "exec")];
+    // Docker's policy is to drop where it is the first to turn forwarding on.
+    writeFileSync("/proc/sys/net/ipv4/ip_forward", "0");
+    const log = openSync(join(directory, "log"), "a");
+    const daemon = spawn("dockerd", [...places, "-H", `unix://${socket}`, "-p", join(directory, "pid")], {
+      stdio: ["ignore", log, log],
+      // Its processes end with it.
+      detached: true,
+    });
+    try {
+      const rules = (): string => rulesOf("iptables");
+      await until("dockerd serves", () => readFileSync(join(directory, "log"), "utf8").includes("API listen on"));
+      assert.match(rules(), /^:FORWARD DROP/m);
+      const before = rules();
+      await works();
+      assert.equal(rules(), before);
+    } finally {
+      process.kill(-daemon.pid!, "SIGTERM");
+      await once(daemon, "exit");
+      closeSync(log);
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
