@@ -201,7 +201,7 @@ export class Containers {
   #draft(asked: CreateRequest, name: string) {
     const image = this.#rooms.images.get(asked.image);
     const whole = mergeImage(
-      withVolumesFrom(asked, (other) => this.#store.get(other)),
+      withVolumesFrom(asked, (other) => this.#donor(other)),
       image.config,
     );
     const own = withNetworkOwner(withVolumeNames(whole), (one) => this.#store.get(one), this.#rooms.host);
@@ -218,6 +218,15 @@ export class Containers {
       restarts: 0,
     };
     return { record, image, warnings };
+  }
+
+  /** The container whose volumes another one asks for. */
+  #donor(reference: string): ContainerRecord {
+    try {
+      return this.#store.get(reference);
+    } catch (cause) {
+      throw containerError("noSuchDonor", { name: reference }, cause);
+    }
   }
 
   async start(reference: string): Promise<"started" | "already"> {

@@ -38,6 +38,8 @@ export const requestErrors = {
   // Mounts.
   invalidVolume: { status: 400, sentence: "invalid volume specification: '{spec}'" },
   invalidVolumeReason: { status: 400, sentence: "invalid volume specification: '{spec}': {reason}" },
+  /** Not a 404: clients take that for a missing image, and pull it. */
+  noSuchDonor: { status: 400, sentence: "No such container: {name}" },
   invalidVolumesFrom: { status: 400, sentence: "volumes-from must specify the container id: '{text}'" },
   volumeOverFile: {
     status: 400,
