@@ -223,13 +223,13 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
           prepare: async () => {
             const id = await running({ ...whole, HostConfig: { ...whole.HostConfig, AutoRemove: autoRemove } });
             await ready(id);
-            return id;
+            return { id, pid: await pidOf(id) };
           },
-          run: async (id) => {
-            process.kill(await pidOf(id), "SIGTERM");
+          run: async ({ id, pid }) => {
+            process.kill(pid, "SIGTERM");
             return await orDead(post(`/containers/${id}/wait`));
           },
-          check: async (id) => {
+          check: async ({ id }) => {
             await until("its end is known", async () => (await inspect(id))?.State.Running !== true);
             const found = await inspect(id);
             assert.equal(found?.State.ExitCode, autoRemove ? undefined : 15);
