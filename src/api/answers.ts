@@ -216,6 +216,8 @@ export interface ProgressLine {
   readonly status?: string;
   readonly id?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  /** What a push tells those who do not read words. */
+  readonly aux?: { readonly Tag: string; readonly Digest: string; readonly Size: number };
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message: string };
 }
@@ -481,4 +483,13 @@ export interface ContainerChange {
   readonly Path: string;
   /** Modified, added, deleted. */
   readonly Kind: 0 | 1 | 2;
+}
+
+/** One of `GET /images/search` */
+export interface SearchItem {
+  readonly name: string;
+  readonly description: string;
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly is_automated: boolean;
 }

@@ -19,6 +19,7 @@ import type {
   ImageHistoryItem,
   ImageSummary,
   InfoAnswer,
+  SearchItem,
   VersionAnswer,
   VolumeAnswer,
   VolumeListAnswer,
@@ -70,6 +71,8 @@ interface JsonAnswers {
   readonly imageList: readonly ImageSummary[];
   readonly imageHistory: readonly ImageHistoryItem[];
   readonly auth: { readonly Status: string; readonly IdentityToken?: string };
+  readonly imageSearch: readonly SearchItem[];
+  readonly manifestInspect: { readonly Digest: string; readonly MediaType: string; readonly Manifest: string };
   readonly imageDelete: readonly ImageDeleteItem[];
   readonly containerChanges: readonly ContainerChange[] | null;
   readonly commit: IdAnswer;

@@ -14,6 +14,7 @@ export interface Entry {
 export const groups = {
   container: { summary: "Manage containers" },
   image: { summary: "Manage images" },
+  manifest: { summary: "Look at image manifests and manifest lists in registries" },
   system: { summary: "Manage pier" },
   volume: { summary: "Manage volumes" },
 } as const;
@@ -190,6 +191,35 @@ export const entries: readonly Entry[] = [
     ...system("prune"),
     summary: "Remove unused data",
     load: async () => (await import("./commands/prune.ts")).systemPrune,
+  },
+  {
+    ...image("prune"),
+    summary: "Remove unused images",
+    load: async () => (await import("./commands/prune.ts")).imagePrune,
+  },
+  {
+    top: "push",
+    ...image("push"),
+    common: true,
+    summary: "Upload an image to a registry",
+    load: async () => (await import("./commands/push.ts")).push,
+  },
+  {
+    top: "save",
+    ...image("save"),
+    summary: "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    load: async () => (await import("./commands/save.ts")).save,
+  },
+  {
+    top: "search",
+    common: true,
+    summary: "Search Docker Hub for images",
+    load: async () => (await import("./commands/search.ts")).search,
+  },
+  {
+    group: { name: "manifest", command: "inspect" },
+    summary: "Display an image manifest, or manifest list",
+    load: async () => (await import("./commands/manifest-inspect.ts")).manifestInspect,
   },
   {
     top: "pull",

@@ -35,6 +35,7 @@ export const daemonErrors = {
   unknownObjectType: { status: 400, sentence: "unknown object type: {type}" },
   emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
 
+  searchLimit: { status: 400, sentence: "limit {limit} is outside the range of [1, 100]" },
   noCredentials: { status: 400, sentence: "there is neither a name nor a token to log in with" },
   badServer: { status: 400, sentence: "{server} is no registry" },
 

@@ -10,9 +10,12 @@ import { BuildCache } from "../build/cache.ts";
 import { CacheMounts } from "../build/cache-mounts.ts";
 import { Containers } from "../container/containers.ts";
 import { findLayerFormat } from "../container/layer-probe.ts";
+import { BlobHomes } from "../image/blob-homes.ts";
+import { CompressedLayers } from "../image/compressed.ts";
 import { Images } from "../image/images.ts";
 import { LayerFetches } from "../image/layer-fetch.ts";
 import { Pulls } from "../image/pull.ts";
+import { Pushes } from "../image/push.ts";
 import { loadProfile } from "../kernel/apparmor/load.ts";
 import { encodeDefaultProfile } from "../kernel/apparmor/profile.ts";
 import { findHostFacts } from "../kernel/facts.ts";
@@ -93,7 +96,10 @@ const openRooms = async (
   const host = { ...facts, layerFormat: await findLayerFormat({ root, run, holder }, options.layerFormat) };
   const registries = new Registries({ ...options.registries, proxies: proxiesFrom(process.env) });
   const fetches = await LayerFetches.open(root, images.layers, registries);
-  const pulls = new Pulls(images, fetches, registries);
+  const homes = new BlobHomes(database);
+  const pulls = new Pulls(images, fetches, registries, { homes });
+  const compressed = await CompressedLayers.open(root, images.layers);
+  const pushes = new Pushes(images, registries, { compressed, homes });
   const networks = Networks.open(database, networkPrefix(run));
   const resolver = await openResolver(run);
   const hello = await openHello(images, programs);
@@ -142,6 +148,7 @@ const openRooms = async (
     containers,
     images,
     pulls,
+    pushes,
     registries,
     networks,
     volumes,

@@ -22,6 +22,7 @@ import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import type { Credentials } from "../registry/credentials.ts";
+import type { Registries } from "../registry/registry.ts";
 import type { VolumeRecord, VolumeRequest } from "../volume/record.ts";
 import type { EventLog } from "./events.ts";
 import type { Log } from "./log.ts";
@@ -129,6 +130,8 @@ export interface ImageService {
   /** Bytes on the disk. */
   layerSize(layer: DiffId): number;
   history(reference: string): readonly ImageHistoryItem[];
+  diskSize(): number;
+  save(references: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
   tag(source: string, target: string): void;
   remove(
     reference: string,
@@ -150,11 +153,18 @@ export interface PullService {
       readonly progress?: (line: ProgressLine) => void;
     },
   ): Promise<unknown>;
+  prune(): Promise<number>;
 }
 
-/** What is asked of registries for its own sake. */
-export interface RegistryService {
-  login(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<void>;
+export interface PushService {
+  push(
+    reference: string,
+    options: {
+      readonly credentials?: Credentials | undefined;
+      readonly signal?: AbortSignal;
+      readonly progress?: (line: ProgressLine) => void;
+    },
+  ): Promise<void>;
 }
 
 export interface NetworkService {
@@ -178,7 +188,8 @@ export interface Services {
   readonly containers: ContainerService;
   readonly images: ImageService;
   readonly pulls: PullService;
-  readonly registries: RegistryService;
+  readonly pushes: PushService;
+  readonly registries: Registries;
   readonly networks: NetworkService;
   readonly volumes: VolumeService;
   readonly builds: BuildService;

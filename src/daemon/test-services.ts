@@ -15,6 +15,7 @@ import { imageError } from "../image/errors.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import { testNetwork } from "../network/test-endpoint.ts";
+import { Registries } from "../registry/registry.ts";
 import { volumeError } from "../volume/errors.ts";
 import { EventLog } from "./events.ts";
 import { Log } from "./log.ts";
@@ -212,11 +213,14 @@ export class World implements AsyncDisposable {
         onEvent: () => () => {},
         ...containers,
       },
-      pulls: { pull: refuse, ...pulls },
-      registries: { login: refuse },
+      pulls: { pull: refuse, prune: refuse, ...pulls },
+      pushes: { push: refuse },
+      registries: new Registries(),
       images: {
         load: refuse,
         importRoot: refuse,
+        save: refuse,
+        diskSize: () => 0,
         find: (reference) =>
           reference === this.image.id || this.image.tags.includes(reference) ? this.image : undefined,
         get: (reference) => {

@@ -63,6 +63,9 @@ export const imageErrors = {
     sentence:
       "image with reference {name} was found but its platform ({has}) does not match the specified platform ({asked})",
   },
+  pushDigest: { status: 400, sentence: "cannot push a digest reference" },
+  noSuchTag: { status: 404, sentence: "An image does not exist locally with the tag: {name}" },
+  nothingToSave: { status: 400, sentence: "no image was named that could be saved" },
   tagWithAllTags: { status: 400, sentence: "tag can't be used with --all-tags/-a" },
   noPlatform: { status: 400, sentence: "no image for {platform} in the archive" },
   tooManyLayers: { status: 400, sentence: "max depth exceeded: the image has {count} layers, the limit is {limit}" },

@@ -20,6 +20,7 @@ import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "./reference.ts";
 import { planRemoval } from "./removal.ts";
+import { saveImages } from "./save.ts";
 import { ImageStore, type StoredImage, type StoredManifest } from "./store.ts";
 import { abortable } from "./streams.ts";
 
@@ -223,6 +224,28 @@ export class Images {
     return historyOf(record, (diffId) => this.layers.get(diffId)?.size ?? 0);
   }
 
+  /** Holds afterwards: the image is known by the digest under which a registry has it now. */
+  async remember(
+    id: ImageId,
+    { domain, path }: ImageName,
+    manifest: StoredManifest & { readonly bytes: Uint8Array },
+  ): Promise<void> {
+    await this.#store.writeBlob(manifest.digest, manifest.bytes);
+    const name = { domain, path, digest: manifest.digest };
+    this.#store.transaction(() => {
+      if (this.#store.get(id)?.isRemoved !== false) return;
+      if (this.#store.get(id)?.manifest === undefined) this.#store.describe(id, manifest);
+      if (this.#store.withName(name)?.id !== id) this.#store.name(name, id, this.#now());
+    });
+    this.#store.discardBlob(manifest.digest);
+    this.#tell({ action: "push", id, name: familiarName({ domain, path }) });
+  }
+
+  /** An archive of these images; throws before its first byte when one is not there. */
+  save(references: readonly string[]): Promise<AsyncGenerator<Uint8Array>> {
+    return saveImages(this, references);
+  }
+
   /** The manifest that the image came with, byte for byte; undefined when it came without one. */
   manifestOf(id: ImageId): Promise<(StoredManifest & { readonly bytes: Uint8Array }) | undefined> {
     return this.#store.readManifest(id);
@@ -294,6 +317,17 @@ export class Images {
   onEvent(listener: (event: ImageEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Bytes of all that is stored, as it lies on the disk. */
+  diskSize(): number {
+    const kept = [...this.layers.allKept()].reduce((sum, { size }) => sum + size, 0);
+    return this.layers.all().reduce((sum, { tarSize }) => sum + tarSize, kept);
+  }
+
+  /** Holds at once: no layer is stored that nobody needs. */
+  collectLayers(): void {
+    this.#collect();
   }
 
   /** All at once, so that the disk syncs them together; none is still under way when one has failed. */

@@ -48,14 +48,48 @@ const collectDockerImages = async (
     throw imageError("invalidDocument", { document: "manifest.json", reason: "it lists no images" });
   }
   const images: ArchivedImage[] = [];
+  const manifests = manifestsBeside(archive);
   for (const { Config, RepoTags, Layers } of listed) {
     if (asked !== undefined && !isFor(parseConfig(archive.document(Config)), asked)) continue;
     const names = (RepoTags ?? []).map(parseTag);
     const sources = (Layers ?? []).map((name) => ({ name, expected: {} }));
-    images.push(await collectImage(archive, archive.document(Config), sources, names));
+    const image = await collectImage(archive, archive.document(Config), sources, names);
+    const manifest = manifests.get(
+      manifestKey(
+        image.id,
+        image.layers.map(({ blob }) => blob.digest),
+      ),
+    );
+    images.push(manifest === undefined ? image : { ...image, manifest });
   }
   if (images.length === 0) throw noImageFor(asked);
   return images;
+};
+
+const manifestKey = (config: Digest, layers: readonly Digest[]): string => [config, ...layers].join(" ");
+
+/**
+ * What docker writes is an OCI layout too: its manifests, by what they describe. The images do not depend on it, so
+ * what is wrong with it is no error.
+ */
+const manifestsBeside = (archive: ImageArchive): ReadonlyMap<string, NonNullable<ArchivedImage["manifest"]>> => {
+  const found = new Map<string, NonNullable<ArchivedImage["manifest"]>>();
+  try {
+    for (const descriptor of parseIndex("index.json", archive.document("index.json"))) {
+      if (!isManifest(descriptor)) continue;
+      const { digest, mediaType } = descriptor;
+      const bytes = readBlob(archive, descriptor);
+      const { config, layers } = parseManifest(blobPath(digest), bytes, mediaType);
+      const key = manifestKey(
+        config.digest,
+        layers.map((layer) => layer.digest),
+      );
+      found.set(key, { digest, mediaType, bytes });
+    }
+  } catch {
+    // Then there are none.
+  }
+  return found;
 };
 
 const noImageFor = (asked: Platform | undefined): Error =>

@@ -5,6 +5,7 @@ import type { Digest, ImageId } from "../base/ids.ts";
 import type { Credentials } from "../registry/credentials.ts";
 import type { Registries } from "../registry/registry.ts";
 import type { ManifestBytes, Repository } from "../registry/repository.ts";
+import type { BlobHomes } from "./blob-homes.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { maxDocumentSize } from "./document.ts";
 import { imageError } from "./errors.ts";
@@ -59,9 +60,16 @@ export class Pulls {
   readonly #images: Images;
   readonly #fetches: LayerFetches;
   readonly #registries: Registries;
+  readonly #homes: BlobHomes;
   readonly #clock: Clock;
 
-  constructor(images: Images, fetches: LayerFetches, registries: Registries, clock = systemClock) {
+  constructor(
+    images: Images,
+    fetches: LayerFetches,
+    registries: Registries,
+    { homes, clock = systemClock }: { readonly homes: BlobHomes; readonly clock?: Clock },
+  ) {
+    this.#homes = homes;
     this.#images = images;
     this.#fetches = fetches;
     this.#registries = registries;
@@ -81,6 +89,14 @@ export class Pulls {
       ids.push(...(await this.#pullOne(name, repository, options, report)));
     }
     return ids;
+  }
+
+  /** Holds afterwards: nothing is kept of pulls that broke off. Answers how many bytes that were. */
+  async prune(): Promise<number> {
+    const before = this.#images.diskSize();
+    this.#images.layers.endLeases();
+    this.#images.collectLayers();
+    return before - this.#images.diskSize() + (await this.#fetches.prune());
   }
 
   async #pullOne(
@@ -146,6 +162,7 @@ export class Pulls {
     signal?.throwIfAborted();
     const image: NewImage = { config: configBytes, layers: fetched, names, manifest };
     const [id] = await this.#images.create([image], "pull");
+    this.#homes.add([config.digest, ...layers.map(({ digest }) => digest)], repository.options);
     return id!;
   }
 

@@ -34,7 +34,7 @@ export interface ImageUser {
 }
 
 export interface ImageEvent {
-  readonly action: "load" | "import" | "pull" | "create" | "tag" | "untag" | "delete";
+  readonly action: "load" | "import" | "pull" | "push" | "create" | "tag" | "untag" | "delete";
   readonly id: ImageId;
   /** The name that it is about, as people write it, or the id where it is about none. */
   readonly name: string;

@@ -34,6 +34,7 @@ export const registryErrors = {
     sentence:
       "{action} access denied for {repository}, repository does not exist or may require 'docker login': {reason}",
   },
+  pushDenied: { status: 401, sentence: "denied: {reason}: push to {repository} needs 'docker login'" },
   loginFailed: { status: 401, sentence: "login attempt to {host} failed: {reason}" },
   challengeUnknown: { status: 401, sentence: "{host} asks for a way to log in that pier does not know: {scheme}" },
   realmUnsafe: {

@@ -10,6 +10,7 @@ import { Images } from "../../src/image/images.ts";
 export interface TestImages extends AsyncDisposable {
   readonly root: string;
   readonly images: Images;
+  readonly database: Database;
   /** As a new daemon finds what this one left. */
   reopen(): Promise<Images>;
 }
@@ -22,6 +23,9 @@ export const openImages = async (place = tmpdir()): Promise<TestImages> => {
     root,
     get images() {
       return images;
+    },
+    get database() {
+      return database;
     },
     async reopen() {
       await images.settled();

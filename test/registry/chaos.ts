@@ -15,6 +15,7 @@ export interface Asked {
   readonly path: string;
   readonly range: string | undefined;
   readonly authorization: string | undefined;
+  readonly contentRange: string | undefined;
 }
 
 export interface Context {
@@ -100,6 +101,11 @@ export class ChaosRegistry implements AsyncDisposable {
     return { digest: digestOf(bytes), size: bytes.length };
   }
 
+  /** What has come of an upload, for a fault that takes part of it. */
+  uploadOf(url: string): Buffer[] {
+    return this.#uploads.get(url.split("?")[0]!.split("/").at(-1)!)!;
+  }
+
   /** How often something was asked for whose path ends so. */
   count(method: string, ending: string): number {
     return this.asked.filter((one) => one.method === method && one.path.split("?")[0]!.endsWith(ending)).length;
@@ -109,7 +115,7 @@ export class ChaosRegistry implements AsyncDisposable {
     const { method = "GET", url = "/" } = request;
     const before = this.asked.filter((one) => one.method === method && one.path === url).length;
     const { range, authorization } = request.headers;
-    this.asked.push({ method, path: url, range, authorization });
+    this.asked.push({ method, path: url, range, authorization, contentRange: request.headers["content-range"] });
     const challenge = this.#options.guard?.(request);
     if (challenge !== undefined) {
       response.writeHead(401, { "WWW-Authenticate": challenge, "Content-Type": "application/json" });

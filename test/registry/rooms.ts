@@ -1,7 +1,10 @@
 /** For tests: what pulls and pushes need, on a root of its own, and images in a registry of the tests'. */
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { BlobHomes } from "../../src/image/blob-homes.ts";
+import { CompressedLayers } from "../../src/image/compressed.ts";
 import { LayerFetches } from "../../src/image/layer-fetch.ts";
 import { Pulls } from "../../src/image/pull.ts";
+import { Pushes } from "../../src/image/push.ts";
 import { Registries } from "../../src/registry/registry.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 import { configOf, openImages, type TestImages, tarOf } from "../image/rooms.ts";
@@ -13,6 +16,7 @@ export const quick: Partial<RegistrySettings> = { pauseMs: 1, stallMs: 20_000, c
 export interface TestPulls extends AsyncDisposable {
   readonly room: TestImages;
   readonly pulls: Pulls;
+  readonly pushes: Pushes;
   readonly fetches: LayerFetches;
   readonly registries: Registries;
   /** As a new daemon finds what this one left. */
@@ -23,14 +27,24 @@ export const openPulls = async (settings: Partial<RegistrySettings> = {}): Promi
   const room = await openImages();
   const open = async () => {
     const registries = new Registries({ ...quick, ...settings });
+    const homes = new BlobHomes(room.database);
+    const compressed = await CompressedLayers.open(room.root, room.images.layers);
     const fetches = await LayerFetches.open(room.root, room.images.layers, registries);
-    return { registries, fetches, pulls: new Pulls(room.images, fetches, registries) };
+    return {
+      registries,
+      fetches,
+      pulls: new Pulls(room.images, fetches, registries, { homes }),
+      pushes: new Pushes(room.images, registries, { homes, compressed }),
+    };
   };
   let opened = await open();
   return {
     room,
     get pulls() {
       return opened.pulls;
+    },
+    get pushes() {
+      return opened.pushes;
     },
     get fetches() {
       return opened.fetches;

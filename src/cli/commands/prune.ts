@@ -106,3 +106,18 @@ const warningOf = ({ all, volumes }: { readonly all: boolean; readonly volumes: 
     all ? "  - all build cache" : "  - unused build cache",
     "",
   ].join("\n");
+
+export const imagePrune = command({
+  usage: "[OPTIONS]",
+  flags: { all: flag(boolean(), "Remove all unused images, not just dangling ones", { short: "a" }), filter, force },
+  least: 0,
+  most: 0,
+  run: async ({ values: flags, client }) => {
+    const warning = flags.all
+      ? "WARNING! This will remove all images without at least one container associated to them."
+      : "WARNING! This will remove all dangling images.";
+    if (!flags.force && !(await isConfirmed(warning))) throw cliError("pruneCancelled", { what: "image" });
+    const filters = encodeFilters(withFilter(flags.filter, "dangling", String(!flags.all)));
+    total(await pruneOthers(client, "imagePrune", { filters }));
+  },
+});

@@ -37,7 +37,7 @@ const testsOf = (filters: Filters, images: ImageService): readonly ((image: Imag
   ];
 };
 
-const parseTruth = (value: string): boolean => {
+export const parseTruth = (value: string): boolean => {
   if (value === "true" || value === "1") return true;
   if (value === "false" || value === "0") return false;
   throw daemonError("invalidFilterValue", { name: "dangling", value: value.slice(0, 100) });

@@ -8,6 +8,7 @@ import * as containers from "./containers.ts";
 import * as copies from "./copies.ts";
 import * as diskUsage from "./disk-usage.ts";
 import * as imageList from "./image-list.ts";
+import * as imagePrune from "./image-prune.ts";
 import * as images from "./images.ts";
 import * as networks from "./networks.ts";
 import * as prune from "./prune.ts";
@@ -16,6 +17,7 @@ import * as stats from "./stats.ts";
 import * as streams from "./streams.ts";
 import { swarmHandlers } from "./swarm.ts";
 import * as system from "./system.ts";
+import * as transfers from "./transfers.ts";
 import * as volumes from "./volumes.ts";
 
 type Table = typeof routes;
@@ -64,12 +66,19 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   auth: registries.auth,
 
   imageList: imageList.list,
-  imageCreate: images.create,
+  imageCreate: transfers.create,
   imageLoad: images.load,
   imageInspect: images.inspect,
   imageHistory: images.history,
   imageTag: images.tag,
   imageDelete: images.remove,
+  imagePush: transfers.push,
+  imageSave: images.save,
+  imageSaveAll: images.saveAll,
+  imagePrune: imagePrune.imagePrune,
+  imageSearch: registries.search,
+  distributionInspect: registries.distribution,
+  manifestInspect: registries.manifest,
 
   build: builds.build,
   buildPrune: builds.prune,
