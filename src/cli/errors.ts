@@ -61,10 +61,6 @@ export const cliErrors = {
   tagWithDigest: { status: 400, sentence: "refusing to create a tag with a digest reference" },
   allTagsWithTag: { status: 400, sentence: "tag can't be used with --all-tags/-a" },
   pushDigest: { status: 400, sentence: "cannot push a digest reference" },
-  outputIsTerminal: {
-    status: 400,
-    sentence: "cowardly refusing to save to a terminal. Use the -o flag or redirect",
-  },
   configUnreadable: { status: 400, sentence: "cannot read {path}: {reason}" },
   helperFailed: { status: 400, sentence: "{program}: {reason}" },
   passwordTwice: { status: 400, sentence: "conflicting options: cannot specify both --password and --password-stdin" },

@@ -325,11 +325,6 @@ export class Images {
     return this.layers.all().reduce((sum, { tarSize }) => sum + tarSize, kept);
   }
 
-  /** Holds at once: no layer is stored that nobody needs. */
-  collectLayers(): void {
-    this.#collect();
-  }
-
   /** All at once, so that the disk syncs them together; none is still under way when one has failed. */
   async #commitLayers(layers: readonly ArchivedLayer[]): Promise<void> {
     const staged = new Set(layers.flatMap((layer) => layer.staged ?? []));

@@ -1,12 +1,9 @@
 /** `pier save` */
 
-import { once } from "node:events";
-import { createWriteStream, renameSync, rmSync, statSync } from "node:fs";
 import { command } from "../command.ts";
 import { cliError } from "../errors.ts";
-import { fileFailure } from "../failure.ts";
 import { flag } from "../flags.ts";
-import { Output } from "../streams/output.ts";
+import { saveTo } from "../streams/save.ts";
 import { outputIsTerminal } from "../streams/terminal.ts";
 import { text } from "../values/kinds.ts";
 import { encodePlatform } from "../values/platform.ts";
@@ -28,30 +25,6 @@ export const save = command({
     for (const name of positional) if (!/^[0-9a-f]+$/.test(name)) checkImage(name);
     const query = { names: positional, platform: encodePlatform(flags.platform) };
     const { body } = await client.send("imageSaveAll", {}, { query });
-    if (flags.output === "") await toOutput(body);
-    else await toFile(flags.output, body);
+    await saveTo(flags.output, body);
   },
 });
-
-const toOutput = async (body: AsyncIterable<Buffer>): Promise<void> => {
-  const output = new Output(1);
-  for await (const chunk of body) if (!output.push(chunk)) await output.calm();
-  await output.calm();
-};
-
-/** The file is there when all of it is. Of what is no file, a pipe or a device, there is no other name. */
-const toFile = async (path: string, body: AsyncIterable<Buffer>): Promise<void> => {
-  const found = statSync(path, { throwIfNoEntry: false });
-  const target = found === undefined || found.isFile() ? `${path}.${process.pid}.part` : path;
-  try {
-    const file = createWriteStream(target, { mode: 0o600 });
-    await once(file, "open");
-    for await (const chunk of body) if (!file.write(chunk)) await once(file, "drain");
-    file.end();
-    await once(file, "close");
-    if (target !== path) renameSync(target, path);
-  } catch (cause) {
-    if (target !== path) rmSync(target, { force: true });
-    throw cause instanceof Error && "syscall" in cause ? fileFailure(path, cause) : cause;
-  }
-};
