@@ -475,7 +475,20 @@ export interface DiskUsageAnswer {
   readonly Images: readonly ImageSummary[] | null;
   readonly Containers: readonly ContainerSummary[] | null;
   readonly Volumes: readonly VolumeAnswer[] | null;
-  readonly BuildCache: readonly { readonly Size: number; readonly InUse: boolean }[] | null;
+  readonly BuildCache: readonly BuildCacheAnswer[] | null;
+}
+
+/** What the build cache holds, in `GET /system/df` */
+export interface BuildCacheAnswer {
+  readonly ID: string;
+  readonly Type: string;
+  readonly Description: string;
+  readonly InUse: boolean;
+  readonly Shared: boolean;
+  readonly Size: number;
+  readonly CreatedAt: string;
+  readonly LastUsedAt: string;
+  readonly UsageCount: number;
 }
 
 /** `GET /containers/{id}/changes` */

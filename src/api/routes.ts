@@ -105,6 +105,9 @@ export const routes = {
   ...swarmRoutes,
 } as const satisfies Record<string, Route>;
 
+/** pier's own: the secrets of a build, base64 of a JSON object of base64 texts. In a header, so that no log of paths has them. */
+export const buildSecretsHeader = "X-Pier-Build-Secrets";
+
 export type RouteName = keyof typeof routes;
 
 type Placeholder<P extends string> = P extends `${string}{${infer Name}}${infer Rest}`

@@ -27,6 +27,7 @@ export class Build {
   readonly #file: Dockerfile;
   readonly #graph: BuildGraph;
   readonly #stages = new Map<number, Promise<StageResult>>();
+  readonly #bases = new Map<string, Promise<ImageRecord>>();
   readonly #hidden: CopySource["hidden"];
 
   /** Throws what is wrong with the Dockerfile before anything is done. */
@@ -101,7 +102,7 @@ export class Build {
           const { files } = await this.#stage(stage.index);
           return { tree: await files.tree(), keepsXattrs: true };
         }
-        const record = this.#image(name, "");
+        const record = await this.#image(name, "");
         const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));
         for (const diffId of record.layers) this.#shop.hold(diffId);
         return { tree: await new StageFiles(this.#shop.rooms.images.layers, parts, "").tree(), keepsXattrs: true };
@@ -109,11 +110,25 @@ export class Build {
     };
   }
 
-  #image(name: string, asked: string): ImageRecord {
-    const { rooms, request } = this.#shop;
+  /** A base, fetched where it is not here: whoever needs it at the same time waits for the same. */
+  #image(name: string, asked: string): Promise<ImageRecord> {
+    const key = JSON.stringify([name, asked]);
+    const known = this.#bases.get(key) ?? this.#findImage(name, asked);
+    this.#bases.set(key, known);
+    return known;
+  }
+
+  async #findImage(name: string, asked: string): Promise<ImageRecord> {
+    const { rooms, request, signal } = this.#shop;
+    const platform = asked === "" ? request.platform : parseAsked(asked);
+    const isHere = (): boolean => {
+      const found = rooms.images.find(name);
+      return found !== undefined && isFor(found, platform);
+    };
+    const before = rooms.images.find(name);
+    if (request.pull || before === undefined || (asked !== "" && !isHere())) await rooms.pull(name, platform, signal);
     const found = rooms.images.find(name);
     if (found === undefined) throw buildError("noSuchBase", { name });
-    const platform = asked === "" ? request.platform : parseAsked(asked);
     if (!isFor(found, platform)) {
       throw buildError("otherPlatform", { name, has: formatPlatform(found), asked: formatPlatform(platform) });
     }

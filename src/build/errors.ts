@@ -35,11 +35,7 @@ export const buildErrors = {
   invalidMode: { status: 400, sentence: 'invalid chmod parameter: "{mode}": it should be octal, such as 0644' },
 
   // Bases.
-  noSuchBase: {
-    status: 404,
-    sentence: "{name} is not here, and pier does not pull for a build yet",
-    hint: "pier load -i FILE",
-  },
+  noSuchBase: { status: 404, sentence: "{name} was pulled, and is gone again" },
   otherPlatform: { status: 400, sentence: "{name} is for {has}, not for {asked}" },
 
   // Steps.

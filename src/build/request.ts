@@ -12,6 +12,8 @@ export interface BuildRequest {
   /** As written: `web`, `web:1`. */
   readonly names: readonly string[];
   readonly noCache: boolean;
+  /** Bases are asked for though they are here. */
+  readonly pull: boolean;
   readonly platform: BuildPlatform;
   readonly secrets: ReadonlyMap<string, Uint8Array>;
   /** For the programs that RUN starts: a part of a body of `POST /containers/create`. */

@@ -85,7 +85,8 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
   }
   const below = () => files.tree();
   const storing = shop.store(withoutStubs(shop.written(job.upper), targets, below));
-  return files.with(shop.part(key, running, storing, job), key);
+  // What was made to mount on is not there for the next step: that one waits until it has been left out.
+  return files.with(shop.part(key, running, storing, targets.length === 0 ? job : undefined), key);
 };
 
 const withoutSecrets = ({ type, target, source, from, readonly, id, sharing, env, mode, uid, gid, size }: RunMount) => [
@@ -136,6 +137,7 @@ interface PlannedBind {
   readonly mount: RunMount;
   readonly digest: string;
   readonly items: ReturnType<typeof planCopy>;
+  readonly isDirectory: boolean;
 }
 
 const planBind = async ({ sources }: RunInput, mount: RunMount): Promise<PlannedBind> => {
@@ -151,7 +153,7 @@ const planBind = async ({ sources }: RunInput, mount: RunMount): Promise<Planned
     ...{ below: undefined, owner: undefined, mode: undefined, parents: false, exclude: [], several: false },
     time: { seconds: 0n, nanoseconds: 0 },
   });
-  return { mount, items, digest: digestOfItems(items) };
+  return { mount, items, isDirectory, digest: digestOfItems(items) };
 };
 
 /** Runs the work with everything that it is to see beside its own files in place; nothing of that is in its layer. */
@@ -174,8 +176,9 @@ const withMounts = async <T>(
       throw buildError("notYet", { what: "a cache mount with a source" });
     }
   }
-  for (const { mount, items } of binds) {
-    const Source = await extract(shop, items);
+  for (const { mount, items, isDirectory } of binds) {
+    const files = await extract(shop, items);
+    const Source = isDirectory ? files : join(files, "file");
     others.push({ Type: "bind", Source, Target: targetOf(mount, image), ReadOnly: mount.readonly });
   }
   const withCaches = (index: number, mounts: readonly MountBody[]): Promise<T> => {
@@ -219,12 +222,11 @@ export const secretVariables = (shop: Shop, instruction: RunInstruction): readon
     return value === undefined ? [] : [`${mount.env}=${Buffer.from(value).toString("utf8")}`];
   });
 
-/** The files as a directory of the host's, or a file of it: the one place where a build unpacks anything, beneath its own directory. */
+/** The files as a directory of the host's: the one place where a build unpacks anything, beneath its own directory. */
 const extract = async (shop: Shop, items: ReturnType<typeof planCopy>): Promise<string> => {
   const [place, archive] = [await shop.directory(), await shop.directory()];
   const context = await storeArchive(writeTar(outputsOf(items)), archive);
   const { holder, run } = shop.rooms;
   await runErrand(holder, run, await prepareExtraction(context, place));
-  const files = extractedFiles(place);
-  return items.length === 1 && items[0]!.path === "file" ? join(files, "file") : files;
+  return extractedFiles(place);
 };

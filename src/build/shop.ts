@@ -12,6 +12,7 @@ import type { Holding } from "../kernel/holder.ts";
 import type { BuildCache } from "./cache.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { Part } from "./files.ts";
+import type { BuildPlatform } from "./platform.ts";
 import type { RunningStep } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 
@@ -22,6 +23,8 @@ export interface BuildRooms {
   readonly cacheMounts: CacheMounts;
   readonly holder: Holding;
   readonly clock: Clock;
+  /** Holds afterwards: the image is here, as its registry has it. */
+  readonly pull: (name: string, platform: BuildPlatform, signal: AbortSignal) => Promise<unknown>;
   readonly root: string;
   readonly run: string;
 }

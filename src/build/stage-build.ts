@@ -42,7 +42,7 @@ export interface StageInput {
   /** The stage that it is built on. */
   stage(index: number): Promise<StageResult>;
   /** Throws where it is not there. */
-  image(name: string, platform: string): ImageRecord;
+  image(name: string, platform: string): Promise<ImageRecord>;
 }
 
 export class StageBuild {
@@ -125,7 +125,7 @@ export class StageBuild {
       this.#files = found.files;
       return parseTriggers(triggers, backslash, planned.stage);
     }
-    const record = this.#input.image(base.name, platform);
+    const record = await this.#input.image(base.name, platform);
     for (const diffId of record.layers) shop.hold(diffId);
     this.#image = imageToBuildOn(record);
     const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));

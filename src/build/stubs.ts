@@ -1,8 +1,10 @@
-/** What the mounts of a job left in its files: empty places that were made to mount on, and are no one's work. */
+/** What is in a job's files that is no one's work: empty places that were made to mount on, and marks that hide nothing. */
 import type { TarOutput } from "../format/tar/write.ts";
 import type { Tree } from "../image/tree.ts";
 
 const usual = ["dev", "proc", "sys", "etc", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv"];
+
+const opaqueMark = "/.wh..wh..opq";
 
 const pathOf = ({ header }: TarOutput): string => Buffer.from(header.path).toString("latin1").replace(/\/$/, "");
 
@@ -26,6 +28,9 @@ export async function* withoutStubs(
   for await (const output of entries) {
     const path = pathOf(output);
     waiting = waiting.filter((directory) => path.startsWith(`${directory.path}/`));
+    // overlayfs marks every directory that is made in one of several layers; a mark that hides nothing says nothing.
+    if (path.endsWith(opaqueMark) && (await below()).entry(`/${path.slice(0, -opaqueMark.length)}`) === undefined)
+      continue;
     const { type, size } = output.header;
     const isPlace = places.has(path) || path.startsWith("dev/");
     if (isPlace && type === "directory") {

@@ -50,6 +50,13 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/ps.ts")).ps,
   },
   {
+    top: "build",
+    ...image("build"),
+    common: true,
+    summary: "Build an image from a Dockerfile",
+    load: async () => (await import("./commands/build.ts")).build,
+  },
+  {
     top: "images",
     ...image("ls", "list"),
     common: true,

@@ -85,6 +85,14 @@ export const cliErrors = {
   pruneVolumesUntil: { status: 400, sentence: 'ERROR: The "until" filter is not supported with "--volumes"' },
   pruneCancelled: { status: 400, sentence: "{what} prune has been cancelled" },
   startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
+  noRemoteContext: {
+    status: 501,
+    sentence: "{path}: pier does not fetch build contexts yet",
+    hint: "clone it, and build the directory",
+  },
+  doubleInput: { status: 400, sentence: "can't use stdin for both build context and dockerfile" },
+  noContext: { status: 400, sentence: 'unable to prepare context: path "{path}" is no directory' },
+  secretWithoutId: { status: 400, sentence: 'invalid secret "{given}": it needs an id' },
 } as const;
 
 export const cliError = errorsFrom(cliErrors);

@@ -138,6 +138,7 @@ const openRooms = async (
   const builds = await Builds.open({
     ...{ images, jobs: containers.jobs, cache, cacheMounts: new CacheMounts({ root, run, holder }) },
     ...{ holder, clock: systemClock, root, run },
+    pull: (name, platform, signal) => pulls.pull(name, { platform, signal }),
   });
   const close = async () => {
     resolver.close();

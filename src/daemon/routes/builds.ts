@@ -1,6 +1,7 @@
 /** `docker build` as it was before BuildKit: a context comes in, lines of progress go out. */
 import { PassThrough } from "node:stream";
 import type { BuildPruneAnswer } from "../../api/answers.ts";
+import { buildSecretsHeader } from "../../api/routes.ts";
 import { decodeJson, integer, list, map, nullable, object, type Shape, string } from "../../api/shape.ts";
 import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
@@ -74,7 +75,18 @@ const refuseLater = (query: Query): void => {
   if (query.text("outputs") !== "" && query.text("outputs") !== "[]") throw daemonError("noBuildOutputs", {});
 };
 
-const parseBuild = (query: Query): AskedBuild => {
+/** What only our own client sends: Docker's has secrets in BuildKit's protocol alone. */
+const parseSecrets = (header: string | readonly string[] | undefined): ReadonlyMap<string, Uint8Array> => {
+  if (typeof header !== "string") return new Map();
+  try {
+    const given = texts(decodeJson(Buffer.from(header, "base64")), "secrets");
+    return new Map(Object.entries(given).map(([id, value]) => [id, Buffer.from(value, "base64")]));
+  } catch (cause) {
+    throw daemonError("invalidJson", { name: buildSecretsHeader }, cause);
+  }
+};
+
+const parseBuild = ({ query, request }: Call): AskedBuild => {
   refuseLater(query);
   const platform = platformText(query);
   if (platform !== undefined && platform.os !== "linux") throw daemonError("otherSystem", {});
@@ -87,14 +99,15 @@ const parseBuild = (query: Query): AskedBuild => {
     names: tags,
     noCache: query.flag("nocache"),
     platform: platform ?? hostPlatform,
-    secrets: new Map(),
+    secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
+    pull: query.flag("pull"),
     host: hostOf(query),
   };
 };
 
 export const build: Handler = (call) => {
-  const { query, request } = call;
-  const asked = parseBuild(query);
+  const { request } = call;
+  const asked = parseBuild(call);
   const lines = new PassThrough();
   const write = (line: unknown): void => void lines.write(`${JSON.stringify(line)}\r\n`);
   void runBuild(call, asked, write).finally(() => {

@@ -1,6 +1,7 @@
 /** `GET /system/df`: what takes how much of the disk, and what of it is in use. */
-import type { ImageSummary, VolumeAnswer } from "../../api/answers.ts";
+import type { BuildCacheAnswer, ImageSummary, VolumeAnswer } from "../../api/answers.ts";
 import type { DiffId } from "../../base/ids.ts";
+import type { CacheEntry } from "../../build/builds.ts";
 import { summaryAnswer } from "../answers/container.ts";
 import { imageSummaryAnswer } from "../answers/image.ts";
 import { volumeAnswer } from "../answers/volume.ts";
@@ -21,9 +22,21 @@ export const diskUsage: Handler = async ({ services, query }) => {
     ...(wants("image") ? imageUsage(services) : {}),
     ...(wants("container") ? { Containers: await containerUsage(services) } : {}),
     ...(wants("volume") ? { Volumes: await volumeUsage(services) } : {}),
-    ...(wants("build-cache") ? { BuildCache: [] } : {}),
+    ...(wants("build-cache") ? { BuildCache: (await services.builds.cache()).map(cacheAnswer) } : {}),
   });
 };
+
+const cacheAnswer = (entry: CacheEntry): BuildCacheAnswer => ({
+  ID: entry.id.slice(0, 25),
+  Type: entry.kind,
+  Description: entry.description,
+  InUse: entry.inUse,
+  Shared: entry.isShared,
+  Size: entry.size,
+  CreatedAt: new Date(entry.created).toISOString(),
+  LastUsedAt: new Date(entry.lastUsed).toISOString(),
+  UsageCount: entry.uses,
+});
 
 /** A layer that several images have lies on the disk once. */
 const imageUsage = ({ images, containers }: Services): { LayersSize: number; Images: readonly ImageSummary[] } => {

@@ -1,0 +1,158 @@
+/** `pier build`: contexts from directories and from standard input, secrets, and what its screen says. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { cannotRun, Engine } from "../engine.ts";
+import { base, makeContext, printed } from "./contexts.ts";
+
+describe("pier build", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await Engine.launch();
+    await engine.load();
+  });
+  after(() => engine.stop());
+
+  test("sends a directory without what its .dockerignore leaves out", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}\nCOPY . /c\n`,
+      ".dockerignore": "*.md\n!keep.md\nnode_modules\nDockerfile\n.dockerignore\n",
+      "a.md": "",
+      "keep.md": "kept\n",
+      "node_modules/x/y": "",
+      "d/run": { content: "#!/bin/sh\n", mode: 0o755 },
+      "d/l": { link: "/nowhere" },
+    });
+    const ran = await engine.pier(["build", "-t", "cli", directory]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /^Step 2\/2 : COPY \. \/c$/m);
+    const listed = await printed(
+      engine,
+      "cli",
+      "sh",
+      "-c",
+      "cd /c; find . | sort; stat -c '%a %u' d/run; readlink d/l",
+    );
+    assert.equal(listed, ".\n./d\n./d/l\n./d/run\n./keep.md\n755 0\n/nowhere\n");
+  });
+
+  test("takes a Dockerfile from elsewhere, or from standard input, and prints no more than the id when asked", async () => {
+    const directory = makeContext(engine, { file: "content\n" });
+    const elsewhere = join(engine.directory, "elsewhere");
+    const text = `FROM ${base}\nCOPY . /c\nLABEL a=b\n`;
+    writeFileSync(elsewhere, text);
+    const idFile = join(engine.directory, "id");
+    const ran = await engine.pier(["build", "-q", "--iidfile", idFile, "-f", elsewhere, directory]);
+    assert.match(ran.stdout, /^sha256:[0-9a-f]{64}\n$/, ran.stderr);
+    const id = readFileSync(idFile, "utf8");
+    assert.equal(ran.stdout, `${id}\n`);
+    assert.equal(await printed(engine, id, "ls", "-A", "/c"), ".dockerignore\nfile\n");
+    const input = await engine.pier(["build", "-t", "in", "-f", "-", directory], { input: text });
+    assert.equal(input.code, 0, input.stderr);
+    const alone = await engine.pier(["build", "-t", "in", "-"], { input: `FROM ${base}\nRUN echo x > /x\n` });
+    assert.equal(alone.code, 0, alone.stderr);
+    assert.equal(await printed(engine, "in", "cat", "/x"), "x\n");
+  });
+
+  test("shows a secret to the step that asks for it, and keeps it nowhere", async () => {
+    const canary = "canary-7f3a9c";
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}
+RUN --mount=type=secret,id=token wc -c < /run/secrets/token > /size && stat -c %a /run/secrets/token > /mode
+RUN --mount=type=secret,id=token,env=TOKEN,required=true echo "\${#TOKEN}" > /length
+RUN test ! -e /run/secrets/token && test -z "$TOKEN"
+`,
+      secret: canary,
+    });
+    const args = ["build", "-t", "secretive", "--secret", `id=token,src=${join(directory, "secret")}`, directory];
+    const ran = await engine.pier(args);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.equal(await printed(engine, "secretive", "cat", "/size", "/mode", "/length"), "13\n400\n13\n");
+    const search =
+      "grep -r canary-7f /etc /home /opt /root /run /srv /tmp /usr /var || true; find / -xdev -path '*secret*'";
+    assert.equal(await printed(engine, "secretive", "sh", "-c", search), "");
+    const { stdout: history } = await engine.docker(["history", "--no-trunc", "secretive"]);
+    assert.ok(!history.includes(canary));
+    assert.ok(!readFileSync(engine.log, "utf8").includes(canary));
+    assert.ok(!readFileSync(join(engine.root, "pier.db-wal"), "latin1").includes(canary));
+    const missing = await engine.pier(["build", "--no-cache", directory]);
+    assert.match(missing.stdout, /can't open \/run\/secrets\/token/);
+  });
+
+  test("sees files of the context and of other stages without copying them", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base} AS other
+RUN mkdir /made && echo made > /made/file
+FROM ${base}
+RUN --mount=target=/context --mount=from=other,source=/made,target=/made,rw cat /context/d/file /made/file > /both && echo more > /made/new
+RUN test ! -e /context && test ! -e /made
+`,
+      "d/file": "context\n",
+    });
+    const ran = await engine.pier(["build", "-t", "bound", directory]);
+    assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+    assert.equal(await printed(engine, "bound", "cat", "/both"), "context\nmade\n");
+  });
+
+  test("does everything that heredocs, links and patterns say", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}
+ENV NAME=value
+COPY <<one <<"two" /here/
+$NAME
+one
+$NAME
+two
+RUN <<EOF
+echo first > /first
+echo "$NAME" >> /first
+EOF
+RUN <<'EOF'
+#!/bin/sh
+echo "$0 ran" > /script
+EOF
+RUN cat <<A > /both; cat <<B >> /both
+a
+A
+b
+B
+COPY --link x/*.txt /links/
+COPY --parents x/./deep/*.md /parents/
+COPY --exclude=*.md x /without/
+`,
+      "x/a.txt": "a",
+      "x/b.txt": "b",
+      "x/deep/c.md": "c",
+      "x/d.md": "d",
+    });
+    const ran = await engine.pier(["build", "-t", "docs", directory]);
+    assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+    const script = "cat /here/one /here/two /first /script /both; find /links /parents /without -type f | sort";
+    assert.deepEqual((await printed(engine, "docs", "sh", "-c", script)).split("\n"), [
+      ...["value", "$NAME", "first", "value", "/dev/pipes/EOF ran", "a", "b"],
+      ...["/links/a.txt", "/links/b.txt", "/parents/deep/c.md"],
+      ...["/without/a.txt", "/without/b.txt", "/without/deep/c.md", ""],
+    ]);
+  });
+
+  test("says what it cannot do", async () => {
+    const cases: readonly (readonly [readonly string[], RegExp])[] = [
+      [["https://example.com/x.git"], /does not fetch build contexts yet/],
+      [["/no/such/directory"], /path "\/no\/such\/directory" is no directory/],
+      [["-f", "-", "-"], /can't use stdin for both/],
+    ];
+    for (const [args, sentence] of cases) {
+      const ran = await engine.pier(["build", ...args]);
+      assert.equal(ran.code, 1);
+      assert.match(ran.stderr, sentence);
+    }
+  });
+
+  test("is counted in system df", async () => {
+    const usage = JSON.parse((await engine.request("GET", "/system/df?type=build-cache")).body);
+    assert.ok(usage.BuildCache.some(({ Description }: { Description: string }) => /RUN/.test(Description)));
+    const ran = await engine.docker(["system", "df"]);
+    assert.match(ran.stdout, /^Build Cache +\d+/m);
+  });
+});
