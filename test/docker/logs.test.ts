@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-import { busybox, Listener, said } from "./containers.ts";
+import { busybox, Listener, said, until } from "./containers.ts";
 import { Runner } from "./run.ts";
 
 describe("logs", { skip: cannotRun() }, () => {
@@ -80,17 +80,23 @@ describe("logs", { skip: cannotRun() }, () => {
       busybox,
       "sh",
       "-c",
-      "echo before; read line; echo $line; echo err >&2",
+      'echo before; while [ "$line" != after ]; do read line; echo $line; done; echo err >&2',
     );
     const follower = new Listener(engine.spawn("docker", ["logs", "--follow", id]));
-    const late = new Listener(engine.spawn("docker", ["logs", "--follow", "--tail", "0", id]));
     await follower.seen(/before\n/);
+    const late = new Listener(engine.spawn("docker", ["logs", "--follow", "--tail", "0", id]));
     const input = engine.spawn("docker", ["attach", id]);
+    // Nobody else can tell when it has begun to listen.
+    await until("the late one hears", () => {
+      input.stdin?.write("now\n");
+      return late.text.includes("now");
+    });
     input.stdin?.write("after\n");
-    assert.deepEqual([await follower.ended(), follower.text, follower.errors], [0, "before\nafter\n", "err\n"]);
+    assert.deepEqual([await follower.ended(), follower.errors], [0, "err\n"]);
+    assert.match(follower.text, /^before\n(now\n)+after\n$/);
     assert.equal(await late.ended(), 0);
-    assert.match(late.text, /^after\n$/);
-    assert.deepEqual(await logs("--follow", id), ["before\nafter\n", "err\n"]);
+    assert.match(late.text, /^(now\n)+after\n$/);
+    assert.deepEqual(await logs("--follow", id), [follower.text, "err\n"]);
   });
 
   test("many lines, and a line that is long", async () => {

@@ -1,6 +1,7 @@
 /** The life of containers. */
 import { oneOf } from "../../api/shape.ts";
 import { isAtLeast } from "../../api/versions.ts";
+import { PierError } from "../../base/errors.ts";
 import { parseCreateRequest } from "../../container/request-parse.ts";
 import { parseUpdateRequest } from "../../container/update.ts";
 import { explainPlan, explainPlanJson } from "../../kernel/explain.ts";
@@ -16,8 +17,14 @@ const idOf = ({ values }: Call): string => values.id ?? "";
 export const create: Handler = async ({ services, request, query, version }) => {
   const asked = parseCreateRequest(await readJson(request), version);
   checkPlatform(query.text("platform"), services.images.get(asked.image));
-  const { id, warnings } = await services.containers.create(asked, query.text("name") || undefined);
+  const { id, warnings } = await services.containers.create(asked, query.text("name") || undefined).catch(notTheImage);
   return json({ Id: id, Warnings: warnings }, 201);
+};
+
+/** To docker's command, "not found" in answer to a create means the image: it would pull it before it says what is wrong. */
+const notTheImage = (error: unknown): never => {
+  if (!(error instanceof PierError) || error.status !== 404) throw error;
+  throw new PierError(error.code, 400, error.message, error.hint, error);
 };
 
 /** `os[/architecture[/variant]]`, as Docker compares it. */
