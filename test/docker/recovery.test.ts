@@ -261,6 +261,8 @@ describe("recovery", { skip: cannotRun() }, () => {
     await engine.kill9();
     for (const keeper of keepers) process.kill(keeper, "SIGKILL");
     process.kill(holderOf(), "SIGKILL");
+    // Most have gone with their keepers.
+    for (const pid of pids.filter(isAlive)) process.kill(pid, "SIGKILL");
     await until("all of it is dead", () => ![...pids, ...keepers].some(isAlive));
     // What is in memory is gone with the machine: no group, no process, no file.
     const named = ["-depth", "-type", "d", "(", "-name", id, "-o", "-name", temporary, ")"];
