@@ -40,6 +40,11 @@ export class Connections {
     }
   }
 
+  /** Resolves when no repair runs: what is connected while one does would not be in it. */
+  async settled(): Promise<void> {
+    while (this.#repair !== undefined) await this.#repair.catch(() => {});
+  }
+
   async #prepare(): Promise<void> {
     const { holder, run, networks } = this.#rooms;
     for (const id of networks.containers()) this.#repaired.add(id);
@@ -52,8 +57,7 @@ export class Connections {
   async connect(record: ContainerRecord): Promise<readonly Endpoint[]> {
     const { id, request } = record;
     if (request.network.attachments.length === 0) return [];
-    // What is connected while a repair runs would not be in it.
-    while (this.#repair !== undefined) await this.#repair.catch(() => {});
+    await this.settled();
     return this.#named(record, this.#rooms.networks.connect(id, connectRequest(request.network)));
   }
 
@@ -75,6 +79,7 @@ export class Connections {
   /** Before it runs: whoever hears of it may look for it at once. */
   #named(record: ContainerRecord, endpoints: readonly Endpoint[]): readonly Endpoint[] {
     if (asksPier(endpoints)) this.#rooms.names.enter(bookEntry(record, endpoints, this.#rooms.host));
+    else this.#rooms.names.leave(record.id);
     return endpoints;
   }
 

@@ -23,6 +23,7 @@ import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
 import { clearRun, type Live, readSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
+import { Memberships } from "./memberships.ts";
 import { volumeMounts } from "./mounts.ts";
 import { parseName, randomName } from "./names.ts";
 import { containerPaths } from "./paths.ts";
@@ -60,6 +61,7 @@ export class Containers {
   readonly copies: Copies;
   /** What they have written, as a layer. */
   readonly commits: Commits;
+  readonly memberships: Memberships;
   readonly #rooms: ContainerRooms;
   readonly #store: ContainerStore;
   readonly #launcher: Launcher;
@@ -116,6 +118,7 @@ export class Containers {
     const found = (reference: string): Promise<ContainerRecord> => this.#found(reference);
     this.commits = new Commits({ ...context, runs: this.#runs, pauses: this.#pauses, found });
     this.copies = new Copies({ ...context, runs: this.#runs, found });
+    this.memberships = new Memberships({ ...context, found, live: (id) => this.#runs.find(id) });
   }
 
   /** Finds what runs, and tells the listener what happened meanwhile; finishes what an earlier daemon left half done. */
@@ -445,7 +448,9 @@ export class Containers {
         const endpoints = this.#rooms.networks.endpoints(record.id);
         const state = await this.#pauses.stateOf(runningState(record, live, this.#rooms.clock.now()), live);
         const restarts = record.restarts + (isWaiting(record) ? 1 : 0);
-        this.#store.put({ ...record, endpoints, restarts, state });
+        const attachments = this.#rooms.networks.attachments(record.id) ?? record.request.network.attachments;
+        const request = { ...record.request, network: { ...record.request.network, attachments } };
+        this.#store.put({ ...record, request, endpoints, restarts, state });
         this.#runs.watch(record.id, live);
         if (!state.paused) this.#probes.begin(this.#store.get(record.id));
       },

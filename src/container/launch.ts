@@ -143,7 +143,8 @@ export class Launcher {
   async check(record: ContainerRecord, image: ImageRecord): Promise<void> {
     const { directory } = containerPaths(this.#rooms, record.id);
     // Who the user is, and whose namespaces are joined, is only known at the start.
-    const request = { ...record.request, user: "", groups: [], namespaces: ownNamespaces };
+    const network = { ...record.request.network, ...(isShared(record) ? { mode: "none" as const } : {}) };
+    const request = { ...record.request, user: "", groups: [], namespaces: ownNamespaces, network };
     const tree: RootTree = { read: () => undefined };
     const place = { id: record.id, directory, cgroupParent: this.parents.usual, volumes: new Map() };
     const facts = await collectFacts(request, { ...place, tree });
@@ -260,6 +261,8 @@ export const existingUpper = (rooms: { root: string; run: string }, id: Containe
 
 /** Nobody has run in it yet, and the image alone says what is in it: the last of its own directories is not made. */
 const isFresh = (paths: ContainerPaths): boolean => !existsSync(paths.work);
+
+const isShared = ({ request }: ContainerRecord): boolean => request.network.mode === "container";
 
 const isOwnCgroup = ({ linux }: OciSpec): boolean => linux.namespaces.some(({ type }) => type === "cgroup");
 

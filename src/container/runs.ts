@@ -5,6 +5,7 @@ import type { Locks } from "../base/lock.ts";
 import type { ExitReport } from "../kernel/keeper.ts";
 import { signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
+import type { Endpoint } from "../network/endpoint.ts";
 import type { Attachments } from "./attachments.ts";
 import type { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
@@ -159,6 +160,7 @@ export class Runs {
         },
       });
       await live.keeper.start();
+      this.#tell("connect", record.id, endpoints);
       this.#running({ ...this.#context.store.get(record.id), endpoints }, live);
       await attachments.started(record.id, live);
     } catch (error) {
@@ -179,6 +181,13 @@ export class Runs {
     this.#context.store.put(running);
     this.#context.events.emit("start", running);
     this.watch(record.id, live);
+  }
+
+  /** Who comes into its networks with its start, and leaves them at its end. */
+  #tell(action: "connect" | "disconnect", id: ContainerId, endpoints: readonly Endpoint[]): void {
+    for (const { networkId, network, driver } of endpoints) {
+      this.#context.rooms.networks.tell(action, { id: networkId, name: network, driver }, id);
+    }
   }
 
   /** A process that runs is followed to its end. */
@@ -277,6 +286,7 @@ export class Runs {
     if (wait !== undefined) this.#restarts.schedule(id, wait);
     if (oomKilled && !told) this.#context.events.emit("oom", ended);
     this.#context.events.emit("die", ended, { exitCode: String(exitCode) });
+    this.#tell("disconnect", id, record.endpoints);
     this.#context.waiters.ended(id, { exitCode });
     if (!record.request.autoRemove) return;
     await this.#context.locks.run(id, async () => {

@@ -58,8 +58,6 @@ export const daemonErrors = {
     sentence: "image with reference {name} was found but does not provide the specified platform ({asked})",
   },
   noPlatform: { status: 400, sentence: "the image is for {has}, not for {asked}" },
-  noSuchNetwork: { status: 404, sentence: "network {name} not found" },
-  ambiguousNetwork: { status: 400, sentence: "network {name} is ambiguous ({count} matches found on ID prefix)" },
 
   // Swarms and plugins: there are none.
   noSwarmManager: {

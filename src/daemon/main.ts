@@ -140,6 +140,8 @@ const openRooms = async (
     ...{ holder, clock: systemClock, root, run },
     pull: (name, platform, signal) => pulls.pull(name, { platform, signal }),
   });
+  networks.onEvent((event) => events.tell({ type: "network", ...event }));
+  const { memberships } = containers;
   const close = async () => {
     resolver.close();
     await containers.close();
@@ -152,6 +154,7 @@ const openRooms = async (
     pushes,
     registries,
     networks,
+    memberships,
     volumes,
     builds,
     host,

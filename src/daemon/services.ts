@@ -20,6 +20,8 @@ import type { WaitCondition, WaitResult } from "../container/waiters.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
+import type { NetworkRequest } from "../network/create.ts";
+import type { Attachment } from "../network/endpoint.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import type { Credentials } from "../registry/credentials.ts";
 import type { Registries } from "../registry/registry.ts";
@@ -184,6 +186,13 @@ export interface VolumeService {
 
 export type BuildService = Pick<Builds, "build" | "cache" | "prune">;
 
+export interface MembershipService {
+  create(request: NetworkRequest): Promise<NetworkRecord>;
+  remove(reference: string): Promise<NetworkRecord>;
+  connect(attachment: Attachment, container: string): Promise<void>;
+  disconnect(network: string, container: string): Promise<void>;
+}
+
 export interface Services {
   readonly containers: ContainerService;
   readonly images: ImageService;
@@ -191,6 +200,7 @@ export interface Services {
   readonly pushes: PushService;
   readonly registries: Registries;
   readonly networks: NetworkService;
+  readonly memberships: MembershipService;
   readonly volumes: VolumeService;
   readonly builds: BuildService;
   readonly host: HostFacts;

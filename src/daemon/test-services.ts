@@ -237,6 +237,7 @@ export class World implements AsyncDisposable {
         onEvent: () => () => {},
         ...images,
       },
+      memberships: { create: refuse, remove: refuse, connect: refuse, disconnect: refuse },
       networks: { find: (name) => (name === "bridge" ? testNetwork : undefined), list: () => [] },
       builds: {
         build: async () => ({ id: imageId }),

@@ -17,7 +17,7 @@ import { addNetwork, apartElements, portElements, tableChanges } from "./firewal
 import type { NetworkHost } from "./host.ts";
 import type { Pool } from "./pools.ts";
 import type { NetworkRecord } from "./record.ts";
-import { firewallStep, routeStep, settingStep } from "./steps.ts";
+import { firewallStep, routeStep, settingStep, tolerated } from "./steps.ts";
 
 const plan = (outside: readonly Step[]): Plan => ({ outside, inside: [], after: [] });
 const families = ["ip", "ip6"] as const;
@@ -30,6 +30,9 @@ const removeStep = (bridge: string): Step => routeStep(`the bridge ${bridge} is 
 
 const deleteTableStep = (table: Table): Step =>
   firewallStep(`there is no table ${table.family} ${table.name} in the firewall`, [deleteTable(table)], "ENOENT");
+
+/** A kernel whose firewall knows nothing of IPv6 is good enough for networks without it. */
+const unsupported = tolerated(["ENOENT", "EOPNOTSUPP", "EAFNOSUPPORT"]);
 
 /** What is on the host already. */
 export interface FoundLinks {
@@ -69,7 +72,8 @@ export const planNetworks = (
         : endpoints.filter(({ networkId }) => networkId === network.id).map(attachStep)),
     ]),
     tableStep("ip"),
-    ...(hasIpv6 ? [tableStep("ip6")] : host.ipv6 ? [deleteTableStep({ family: "ip6", name: host.name })] : []),
+    // Ports may be published on IPv6 addresses also where no network has it.
+    ...(host.ipv6 ? [hasIpv6 ? tableStep("ip6") : { ...tableStep("ip6"), tolerate: unsupported }] : []),
     settingStep("ipv4/ip_forward", "1", "the host passes packets on between its networks and the containers"),
     ...(hasIpv6 ? [settingStep("ipv6/conf/all/forwarding", "1", "the same of IPv6")] : []),
   ]);

@@ -76,6 +76,19 @@ export class Places {
     };
   }
 
+  /** Holds afterwards: no endpoint is given this number of an interface. */
+  holdIndex(index: number): void {
+    this.#indexes.add(index);
+  }
+
+  releaseIndex(index: number): void {
+    this.#indexes.delete(index);
+  }
+
+  isHeld(index: number): boolean {
+    return this.#indexes.has(index);
+  }
+
   hold(endpoint: Endpoint): void {
     for (const address of addressesOf(endpoint)) this.#addresses.add(address);
     if (endpoint.hostIndex !== 0) this.#indexes.add(endpoint.hostIndex);

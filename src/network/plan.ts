@@ -3,6 +3,7 @@ import type { Message } from "../kernel/netlink/message.ts";
 import {
   addAddress,
   addDefaultRoute,
+  addMacvlan,
   addVeth,
   isolate,
   raiseLink,
@@ -56,24 +57,30 @@ export const planLoopback = (): NetworkSteps => ({
 
 const loopbackIndex = 1;
 
-const connectStep = (endpoints: readonly Endpoint[], host: NetworkHost): Step =>
+/** `pid`: the process in whose namespace they go, if it is not the one that the plan makes. */
+export const connectStep = (endpoints: readonly Endpoint[], host: NetworkHost, pid?: number): Step =>
   routeStep(
     endpoints
-      .map(
-        ({ hostInterface, bridge, interface: own }) =>
-          `a pair of interfaces: ${hostInterface} at ${bridge}, ${own} in the container`,
+      .map(({ hostInterface, bridge, interface: own }) =>
+        hostInterface === ""
+          ? `an interface of its own at ${bridge}: ${own} in the container`
+          : `a pair of interfaces: ${hostInterface} at ${bridge}, ${own} in the container`,
       )
       .join("; "),
-    endpoints.flatMap((endpoint) => pairMessages(endpoint, host)),
+    endpoints.flatMap((endpoint) => pairMessages(endpoint, host, pid)),
   );
 
-const pairMessages = (endpoint: Endpoint, host: NetworkHost): Message[] => {
-  const { hostInterface, hostIndex, bridgeIndex, interface: own, index, mtu, isolated } = endpoint;
+const pairMessages = (endpoint: Endpoint, host: NetworkHost, pid: number | undefined): Message[] => {
+  const { driver, hostInterface, hostIndex, bridgeIndex, interface: own, index, mtu, isolated } = endpoint;
+  const mac = parseMac(endpoint.mac)!;
+  if (driver === "macvlan") {
+    return [addMacvlan({ name: own, index, mac, parent: bridgeIndex, pid, ...(mtu === 0 ? {} : { mtu }) })];
+  }
   const address = parseAddress(endpoint.address || endpoint.address6)!;
   return [
     addVeth(
       { name: hostInterface, index: hostIndex, mac: hostMac(address), mtu, master: bridgeIndex },
-      { name: own, index, mac: parseMac(endpoint.mac)!, mtu },
+      { name: own, index, mac, mtu, pid },
     ),
     // A kernel without IPv6 refuses to hear of it.
     host.ipv6 ? raiseLink(hostIndex) : setUp(hostIndex),
@@ -133,7 +140,7 @@ const describeAddress = (endpoint: Endpoint): string => {
 };
 
 /** The interface is up before its routes: without it, they lead nowhere. */
-const addressMessages = (endpoint: Endpoint): Message[] => {
+export const addressMessages = (endpoint: Endpoint): Message[] => {
   const { index, address, prefix, address6, prefix6, linkLocal } = endpoint;
   return [
     setUp(index),

@@ -17,7 +17,7 @@ import { formatTime } from "./time.ts";
 const builtIn = { host: "host", none: "null" } as const;
 type BuiltIn = keyof typeof builtIn;
 
-const isBuiltIn = (name: string): name is BuiltIn => Object.hasOwn(builtIn, name);
+export const isBuiltIn = (name: string): name is BuiltIn => Object.hasOwn(builtIn, name);
 const builtInId = (name: BuiltIn): string => createHash("sha256").update(`pier network ${name}`).digest("hex");
 
 export const networkAnswers = (networks: NetworkService, containers: readonly ContainerRecord[]): NetworkAnswer[] => [

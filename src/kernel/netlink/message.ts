@@ -27,6 +27,7 @@ export interface Message {
 export const flags = {
   request: 0x1,
   acknowledge: 0x4,
+  replace: 0x100,
   exclusive: 0x200,
   create: 0x400,
   append: 0x800,

@@ -23,6 +23,7 @@ const link = {
   address: 1,
   name: 3,
   mtu: 4,
+  link: 5,
   master: 10,
   protocolInfo: 12,
   linkInfo: 18,
@@ -78,8 +79,14 @@ export const isolate = (index: number): Message => ({
   attributes: [[link.protocolInfo, [[portIsolated, u8(1)]]]],
 });
 
-/** A pair: one end here, at a bridge; the other in the network namespace of the container's first process. Both down. */
-export const addVeth = (here: NewLink & { readonly master: number }, there: NewLink): Message => ({
+/**
+ * A pair: one end here, at a bridge; the other in the network namespace of a process, which is the container's first one
+ * if no other is named. Both down.
+ */
+export const addVeth = (
+  here: NewLink & { readonly master: number },
+  there: NewLink & { readonly pid?: number | undefined },
+): Message => ({
   type: types.newLink,
   flags: make,
   header: linkHeader(here.index, false),
@@ -97,7 +104,7 @@ export const addVeth = (here: NewLink & { readonly master: number }, there: NewL
               vethPeer,
               {
                 header: linkHeader(there.index, false),
-                attributes: [...named(there), [link.netnsPid, firstProcess]],
+                attributes: [...named(there), [link.netnsPid, there.pid === undefined ? firstProcess : u32(there.pid)]],
               },
             ],
           ],
@@ -113,6 +120,27 @@ export const addPairHere = (here: NewLink): Message => ({
   flags: make,
   header: linkHeader(here.index, false),
   attributes: [...named(here), [link.linkInfo, [[linkInfo.kind, text("veth")]]]],
+});
+
+const macvlanBridge = 4;
+
+/** A further address at an interface of the host: an interface in the namespace of a process, as with `addVeth`. Down. */
+export const addMacvlan = (own: NewLink & { readonly parent: number; readonly pid?: number | undefined }): Message => ({
+  type: types.newLink,
+  flags: make,
+  header: linkHeader(own.index, false),
+  attributes: [
+    ...named(own),
+    [link.link, u32(own.parent)],
+    [link.netnsPid, own.pid === undefined ? firstProcess : u32(own.pid)],
+    [
+      link.linkInfo,
+      [
+        [linkInfo.kind, text("macvlan")],
+        [linkInfo.data, [[1, u32(macvlanBridge)]]],
+      ],
+    ],
+  ],
 });
 
 /** The link is up, and gives itself no IPv6 address. */
@@ -186,12 +214,11 @@ const mainTable = 254;
 const bootProtocol = 3;
 const unicast = 1;
 
-/** What no other route leads to goes to the gateway (an address of 4 or 16 bytes). */
-export const addDefaultRoute = (index: number, gateway: Uint8Array): Message => {
+const defaultRoute = (messageFlags: number, index: number, gateway: Uint8Array): Message => {
   const kind = gateway.length === 4 ? family.inet : family.inet6;
   return {
     type: types.newRoute,
-    flags: make,
+    flags: messageFlags,
     header: bytes(Uint8Array.of(kind, 0, 0, 0, mainTable, bootProtocol, 0, unicast), u32(0)),
     attributes: [
       [4, u32(index)],
@@ -199,3 +226,10 @@ export const addDefaultRoute = (index: number, gateway: Uint8Array): Message => 
     ],
   };
 };
+
+/** What no other route leads to goes to the gateway (an address of 4 or 16 bytes). */
+export const addDefaultRoute = (index: number, gateway: Uint8Array): Message => defaultRoute(make, index, gateway);
+
+/** The same, also where there is a default route already. */
+export const replaceDefaultRoute = (index: number, gateway: Uint8Array): Message =>
+  defaultRoute(flags.create | flags.replace, index, gateway);

@@ -1,0 +1,38 @@
+/** The lines of a running container's `/etc/hosts` about its own addresses, when it comes into a network or leaves one. */
+import { readFileSync, statSync } from "node:fs";
+import type { Step } from "../kernel/steps.ts";
+import type { EndpointChange } from "../network/live.ts";
+
+/** The container can write what it likes into its file: one that is larger than this is left alone. */
+const limit = 1 << 20;
+
+const readSmall = (path: string): string | undefined => {
+  try {
+    return statSync(path).size > limit ? undefined : readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+};
+
+const addressesOf = (endpoints: EndpointChange["before"]): readonly string[] =>
+  endpoints.flatMap(({ address, address6 }) => [address, address6]).filter((address) => address !== "");
+
+/** The text with the new addresses instead of the old ones, and all else as it is. */
+export const changedHosts = (text: string, { before, after }: EndpointChange): string => {
+  const [old, now] = [addressesOf(before), addressesOf(after)];
+  const lines = text.split("\n");
+  const own = lines.find((line) => old.includes(line.split(/\s/)[0]!));
+  const names = own?.replace(/^\S+\s+/, "");
+  const kept = lines.filter((line) => !old.includes(line.split(/\s/)[0]!) || now.includes(line.split(/\s/)[0]!));
+  const added = names === undefined ? [] : now.filter((one) => !old.includes(one)).map((one) => `${one}\t${names}`);
+  return `${[...kept.join("\n").trimEnd().split("\n"), ...added].join("\n")}\n`;
+};
+
+/** Holds afterwards: the file, which stays the same one, has the addresses that the container has now. */
+export const planHosts = (path: string, change: EndpointChange): readonly Step[] => {
+  const text = readSmall(path);
+  const changed = text === undefined ? undefined : changedHosts(text, change);
+  if (changed === undefined || changed === text) return [];
+  const why = "the container's own addresses";
+  return [{ step: "createFile", path, mode: 0o644, content: new TextEncoder().encode(changed), why }];
+};

@@ -1,0 +1,177 @@
+/** Networks that come and go, and containers that come into them and leave them, running or not. */
+import type { ContainerId } from "../base/ids.ts";
+import type { Locks } from "../base/lock.ts";
+import { runErrand } from "../kernel/errand.ts";
+import { errnoMessage } from "../kernel/numbers/errno.ts";
+import type { NetworkRequest } from "../network/create.ts";
+import type { Attachment, Endpoint } from "../network/endpoint.ts";
+import { networkError } from "../network/errors.ts";
+import { planJoin, planLeave } from "../network/live.ts";
+import type { NetworkRecord } from "../network/record.ts";
+import type { Connections } from "./connect.ts";
+import { containerError } from "./errors.ts";
+import { isStepFailure } from "./failure.ts";
+import { planHosts } from "./hosts.ts";
+import type { Live } from "./live.ts";
+import { containerPaths } from "./paths.ts";
+import type { ContainerRecord } from "./record.ts";
+import type { ContainerRooms } from "./rooms.ts";
+import type { ContainerStore } from "./store.ts";
+
+export interface MembershipContext {
+  readonly rooms: ContainerRooms;
+  readonly store: ContainerStore;
+  readonly connections: Connections;
+  readonly locks: Locks;
+  /** By name or id, when it is known whether it runs. */
+  found(reference: string): Promise<ContainerRecord>;
+  live(id: ContainerId): Live | undefined;
+}
+
+export class Memberships {
+  readonly #context: MembershipContext;
+
+  constructor(context: MembershipContext) {
+    this.#context = context;
+  }
+
+  /** Holds afterwards: the network is there, also after a power cut; or nothing of it is. */
+  async create(request: NetworkRequest): Promise<NetworkRecord> {
+    const { rooms, connections } = this.#context;
+    const network = rooms.networks.create(request);
+    try {
+      await rooms.holder.wake();
+      if (network.driver === "bridge") await connections.repair();
+      await rooms.database.flush();
+    } catch (cause) {
+      rooms.networks.remove(network, String);
+      await connections.repair().catch(() => {});
+      throw networkError("networkNotMade", { name: network.name, reason: reasonOf(cause) }, cause);
+    }
+    rooms.networks.tell("create", network);
+    return network;
+  }
+
+  /** Holds afterwards: the network is gone. What the host does not let go of at once goes with the next repair. */
+  async remove(reference: string): Promise<NetworkRecord> {
+    const { rooms, store, connections } = this.#context;
+    const network = rooms.networks.get(reference);
+    rooms.networks.remove(network, (id) => (store.has(id) ? store.get(id).name : id));
+    await rooms.holder.wake().catch(() => {});
+    if (network.driver === "bridge") await connections.repair().catch(() => {});
+    rooms.networks.tell("destroy", network);
+    return network;
+  }
+
+  /** Holds afterwards: the container is in the network, from now on if it runs, else from its next start on. */
+  async connect(attachment: Attachment, reference: string): Promise<void> {
+    const { rooms, store, locks } = this.#context;
+    const { id } = await this.#context.found(reference);
+    await locks.run(id, async () => {
+      const record = store.get(id);
+      const network = rooms.networks.get(attachment.network);
+      checkMode(record);
+      if (this.#find(record, network) !== undefined) {
+        throw networkError("alreadyConnected", { container: record.name, name: network.name });
+      }
+      const asked = { ...attachment, network: network.name };
+      const live = this.#context.live(id);
+      const endpoints = live === undefined ? record.endpoints : await this.#join(record, asked, live);
+      const attachments = [...record.request.network.attachments, asked];
+      this.#save(id, live, endpoints, attachments);
+      if (live !== undefined) this.#context.connections.renamed(store.get(id));
+      if (live !== undefined) rooms.networks.tell("connect", network, id);
+    });
+  }
+
+  /** Holds afterwards: the container is not in the network any more. */
+  async disconnect(networkReference: string, reference: string): Promise<void> {
+    const { rooms, store, locks } = this.#context;
+    const { id } = await this.#context.found(reference);
+    await locks.run(id, async () => {
+      const record = store.get(id);
+      const network = rooms.networks.get(networkReference);
+      checkMode(record);
+      const asked = this.#find(record, network);
+      if (asked === undefined) throw networkError("notConnected", { container: record.id, name: network.name });
+      const endpoint = record.endpoints.find(({ networkId }) => networkId === network.id);
+      const live = this.#context.live(id);
+      const isLive = live !== undefined && endpoint !== undefined;
+      const endpoints = isLive ? await this.#leave(record, endpoint, live) : record.endpoints;
+      const attachments = record.request.network.attachments.filter((one) => one !== asked);
+      this.#save(id, live, endpoints, attachments);
+      if (isLive) this.#context.connections.renamed(store.get(id));
+      if (isLive) rooms.networks.tell("disconnect", network, id);
+    });
+  }
+
+  #find({ request }: ContainerRecord, network: NetworkRecord): Attachment | undefined {
+    return request.network.attachments.find((one) => this.#context.rooms.networks.find(one.network)?.id === network.id);
+  }
+
+  async #join(record: ContainerRecord, asked: Attachment, live: Live): Promise<readonly Endpoint[]> {
+    const { networks, holder } = this.#context.rooms;
+    await this.#context.connections.settled();
+    const { joined, ...change } = networks.join(record.id, asked);
+    const { outside, ...rest } = planJoin(joined, change, live.process, networks.host);
+    try {
+      await holder.wake();
+      await this.#run({ ...rest, outside: [...planHosts(this.#pathOf(record), change), ...outside] });
+    } catch (cause) {
+      const back = networks.without(record.id, joined);
+      await this.#run(planLeave(joined, back, live.process, networks.host)).catch(() => {});
+      networks.leave(record.id, joined, back);
+      throw networkError(
+        "notJoined",
+        { container: record.name, network: joined.network, reason: reasonOf(cause) },
+        cause,
+      );
+    }
+    return change.after;
+  }
+
+  async #leave(record: ContainerRecord, left: Endpoint, live: Live): Promise<readonly Endpoint[]> {
+    const { networks, holder } = this.#context.rooms;
+    await this.#context.connections.settled();
+    const change = networks.without(record.id, left);
+    const { outside, ...rest } = planLeave(left, change, live.process, networks.host);
+    try {
+      await holder.wake();
+      await this.#run({ ...rest, outside: [...outside, ...planHosts(this.#pathOf(record), change)] });
+    } catch (cause) {
+      throw networkError("notLeft", { container: record.name, network: left.network, reason: reasonOf(cause) }, cause);
+    }
+    networks.leave(record.id, left, change);
+    return change.after;
+  }
+
+  /** One that has ended meanwhile has no endpoints left. */
+  #save(id: ContainerId, live: Live | undefined, endpoints: readonly Endpoint[], asked: readonly Attachment[]): void {
+    const record = this.#context.store.get(id);
+    const isSame = this.#context.live(id) === live;
+    const { request } = record;
+    const network = { ...request.network, attachments: asked };
+    this.#context.store.put({ ...record, ...(isSame ? { endpoints } : {}), request: { ...request, network } });
+  }
+
+  #pathOf({ id }: ContainerRecord): string {
+    return `${containerPaths(this.#context.rooms, id).directory}/hosts`;
+  }
+
+  async #run(plan: Parameters<typeof runErrand>[2]): Promise<void> {
+    await runErrand(this.#context.rooms.holder, this.#context.rooms.run, plan);
+  }
+}
+
+/** Whose network namespace is the host's or another container's has no networks of its own. */
+const checkMode = ({ request, removing, name }: ContainerRecord): void => {
+  if (removing) throw containerError("dead", { name });
+  const { mode } = request.network;
+  if (mode === "none") throw containerError("privateNetwork", {});
+  if (mode !== "bridge") throw containerError("sharedNetwork", {});
+};
+
+const reasonOf = (cause: unknown): string => {
+  if (isStepFailure(cause)) return errnoMessage(cause.errno);
+  return cause instanceof Error ? cause.message : String(cause);
+};

@@ -1,0 +1,449 @@
+/** Networks of one's own: made, used, kept apart from each other, joined and left while containers run, and taken away. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { after, afterEach, before, describe, test } from "node:test";
+import { cannotRun, Engine } from "../engine.ts";
+import { imageOf } from "../probe/image.ts";
+import { inspected, Listener, removeAll, runDetached, runServer, said, until } from "./containers.ts";
+
+interface Place {
+  readonly IPAddress: string;
+  readonly Gateway: string;
+  readonly GlobalIPv6Address: string;
+  readonly IPv6Gateway: string;
+  readonly MacAddress: string;
+  readonly NetworkID: string;
+  readonly EndpointID: string;
+  readonly DNSNames: readonly string[] | null;
+  readonly GwPriority: number;
+}
+
+interface Network {
+  readonly Id: string;
+  readonly Internal: boolean;
+  readonly EnableIPv6: boolean;
+  readonly Attachable: boolean;
+  readonly IPAM: { readonly Config: readonly Record<string, unknown>[] };
+  readonly Containers: Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string }>>;
+  readonly Options: Readonly<Record<string, string>>;
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+describe("networks of one's own", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let prefix: string;
+
+  const host = (command: string): string => execFileSync("sh", ["-ec", command], { encoding: "utf8" }).trim();
+  const network = async (name: string): Promise<Network> =>
+    (JSON.parse(await said(engine, "network", "inspect", name)) as Network[])[0]!;
+  const placesOf = async (id: string): Promise<Readonly<Record<string, Place>>> =>
+    JSON.parse(await inspected(engine, "{{json .NetworkSettings.Networks}}", id)) as Record<string, Place>;
+  const within = async (id: string, ...args: readonly string[]): Promise<string> =>
+    (await engine.docker(["exec", id, "/probe", ...args])).stdout.trimEnd();
+  const refuses = async (sentence: RegExp, ...args: readonly string[]): Promise<void> => {
+    const { code, stderr } = await engine.docker(args);
+    assert.notEqual(code, 0, args.join(" "));
+    assert.match(stderr, sentence);
+  };
+  const bridges = (): string[] =>
+    host("ls /sys/class/net")
+      .split("\n")
+      .filter((name) => name.startsWith(`${prefix}-`));
+  const interfacesOf = async (id: string): Promise<string> => within(id, "interfaces");
+
+  /** The interface and the gateway of the default route. */
+  const wayOut = async (id: string): Promise<string> => {
+    const routes = (await within(id, "cat", "/proc/net/route")).split("\n").map((line) => line.split("\t"));
+    const [name = "", , gateway = ""] = routes.find(([, destination]) => destination === "00000000") ?? [];
+    const bytes = gateway.match(/../g) ?? [];
+    return `${name} ${bytes
+      .map((byte) => Number.parseInt(byte, 16))
+      .reverse()
+      .join(".")}`;
+  };
+
+  before(async () => {
+    engine = await Engine.launch();
+    await engine.load();
+    await engine.load(await imageOf());
+    const name = '{{index .Options "com.docker.network.bridge.name"}}';
+    prefix = (await said(engine, "network", "inspect", "bridge", "--format", name)).slice(0, -1);
+  });
+  afterEach(async () => {
+    await removeAll(engine);
+    await said(engine, "network", "prune", "--force");
+    assert.deepEqual(bridges(), []);
+  });
+  after(() => engine.stop());
+
+  test("a network has a bridge and a subnet of its own, and shows what was asked for", async () => {
+    const id = await said(engine, "network", "create", "--label", "tier=back", "--attachable", "back");
+    assert.match(id, /^[0-9a-f]{64}$/);
+    const back = await network("back");
+    assert.equal(back.Id, id);
+    assert.equal(back.Attachable, true);
+    assert.deepEqual(back.Labels, { tier: "back" });
+    assert.deepEqual(back.Options, {});
+    const [config] = back.IPAM.Config;
+    assert.match(String(config!.Subnet), /^\d+\.\d+\.0\.0\/16$/);
+    const [bridge] = bridges();
+    assert.equal(bridge, `${prefix}-${id}`.slice(0, 15));
+    assert.match(host(`ip -4 -o addr show ${bridge}`), new RegExp(`inet ${String(config!.Gateway)}/16`));
+    assert.equal(host(`cat /proc/sys/net/ipv6/conf/${bridge}/accept_ra`), "0");
+    await said(
+      engine,
+      "network",
+      "create",
+      "--subnet",
+      "10.77.0.0/16",
+      "--ip-range",
+      "10.77.5.0/24",
+      "--gateway",
+      "10.77.9.1",
+      "--aux-address",
+      "router=10.77.5.1",
+      "-o",
+      "com.docker.network.driver.mtu=1400",
+      "-o",
+      `com.docker.network.bridge.name=${prefix}-own`,
+      "asked",
+    );
+    const asked = await network("asked");
+    assert.deepEqual(asked.IPAM.Config, [
+      {
+        Subnet: "10.77.0.0/16",
+        IPRange: "10.77.5.0/24",
+        Gateway: "10.77.9.1",
+        AuxiliaryAddresses: { router: "10.77.5.1" },
+      },
+    ]);
+    assert.match(host(`ip link show ${prefix}-own`), /mtu 1400/);
+    const first = await runDetached(engine, "--network", "asked", "probe", "sleep");
+    assert.equal((await placesOf(first)).asked!.IPAddress, "10.77.5.0");
+    const second = await runDetached(engine, "--network", "asked", "probe", "sleep");
+    assert.equal((await placesOf(second)).asked!.IPAddress, "10.77.5.2", "not the router's");
+    assert.deepEqual(
+      (await said(engine, "network", "ls", "--format", "{{.Name}}", "--filter", "type=custom")).split("\n").sort(),
+      ["asked", "back"],
+    );
+    assert.equal(await said(engine, "network", "ls", "-q", "--no-trunc", "--filter", "label=tier=back"), id);
+    assert.equal(await said(engine, "network", "ls", "--format", "{{.Name}}", "--filter", "dangling=true"), "back");
+  });
+
+  test("what makes no network is refused in Docker's words, and leaves nothing", async () => {
+    await said(engine, "network", "create", "--subnet", "10.78.0.0/16", "there");
+    const create = ["network", "create"] as const;
+    await refuses(/network with name there already exists/, ...create, "there");
+    await refuses(/Pool overlaps with other one on this address space/, ...create, "--subnet", "10.78.9.0/24", "x");
+    await refuses(/operation is not permitted on predefined bridge network/, ...create, "bridge");
+    await refuses(/invalid network name/, ...create, "a/b");
+    await refuses(/plugin "weave" not found/, ...create, "-d", "weave", "x");
+    await refuses(/10\.1\.2\.3\/8: it should be 10\.0\.0\.0\/8/, ...create, "--subnet", "10.1.2.3/8", "x");
+    await refuses(
+      /invalid gateway|no matching subnet/,
+      ...create,
+      "--subnet",
+      "10.9.0.0/16",
+      "--gateway",
+      "10.8.0.1",
+      "x",
+    );
+    await refuses(
+      /is not supported by this version of pier/,
+      ...create,
+      "-o",
+      "com.docker.network.bridge.gateway_mode_ipv4=routed",
+      "x",
+    );
+    await refuses(/bridge is a pre-defined network and cannot be removed/, "network", "rm", "bridge");
+    await refuses(/host is a pre-defined network and cannot be removed/, "network", "rm", "host");
+    await refuses(/network nosuch not found/, "network", "rm", "nosuch");
+    await refuses(/network nosuch not found/, "run", "--rm", "--network", "nosuch", "probe", "exit");
+    await refuses(/Address already in use/, "run", "--rm", "--network", "there", "--ip", "10.78.0.1", "probe", "exit");
+    await refuses(/no configured subnet/, "run", "--rm", "--network", "there", "--ip", "10.79.0.1", "probe", "exit");
+    await said(engine, "network", "create", "plain");
+    await refuses(
+      /only when connecting to networks with user configured subnets/,
+      "run",
+      "--rm",
+      "--network",
+      "plain",
+      "--ip",
+      "172.18.0.9",
+      "probe",
+      "exit",
+    );
+    const id = await runDetached(engine, "--network", "there", "--name", "user", "probe", "sleep");
+    await refuses(/network there has active endpoints \(name:"user" id:"[0-9a-f]{12}"\)/, "network", "rm", "there");
+    await said(engine, "stop", "-t", "0", id);
+    await said(engine, "network", "rm", "there", "plain");
+    await refuses(/network there not found/, "start", id);
+  });
+
+  test("containers of one network reach each other, and nobody of another one", async () => {
+    await said(engine, "network", "create", "one");
+    await said(engine, "network", "create", "two");
+    const server = await runServer(engine, "--network", "one", "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80");
+    const friend = await runDetached(engine, "--network", "one", "probe", "sleep");
+    const stranger = await runDetached(engine, "--network", "two", "--cap-add", "NET_ADMIN", "probe", "sleep");
+    const plain = await runDetached(engine, "probe", "sleep");
+    const { IPAddress: address, Gateway: gateway } = (await placesOf(server)).one!;
+    assert.equal(await within(friend, "tcp-ask", address, "80", "hi"), "answer: hi");
+    for (const id of [stranger, plain]) assert.doesNotMatch(await within(id, "tcp-ask", address, "80", "hi"), /answer/);
+    // A published port is everybody's, by the host's addresses.
+    const port = (await said(engine, "port", server, "80")).split(":")[1]!;
+    assert.equal(await within(stranger, "tcp-ask", gateway, port, "hi"), "answer: hi");
+    assert.equal(await within(server, "tcp-ask", gateway, port, "itself"), "answer: itself");
+  });
+
+  test("an internal network has no way out, and nobody has a way in", async () => {
+    await said(engine, "network", "create", "--internal", "inner");
+    const [server, friend] = await Promise.all([
+      runServer(engine, "--network", "inner", "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80"),
+      runDetached(engine, "--network", "inner", "--cap-add", "NET_ADMIN", "fixture/busybox:1.35", "sleep", "1000"),
+    ]);
+    const outside = await runServer(engine, "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80");
+    const { IPAddress: address, Gateway: gateway } = (await placesOf(server)).inner!;
+    assert.equal(gateway, "");
+    const ask = async (to: string, port: string): Promise<string> =>
+      (await engine.docker(["exec", friend, "sh", "-c", `echo hi | nc -w 2 ${to} ${port}`])).stdout.trim();
+    assert.equal(await ask(address, "80"), "hi");
+    assert.doesNotMatch(await said(engine, "exec", friend, "ip", "route"), /default/);
+    // With a route of its own making it comes as far as the host, and no farther.
+    const [config] = (await network("inner")).IPAM.Config;
+    await said(engine, "exec", friend, "ip", "route", "add", "default", "via", String(config!.Gateway));
+    const elsewhere = (await placesOf(outside)).bridge!;
+    assert.equal(await ask(elsewhere.IPAddress, "80"), "");
+    const port = (await said(engine, "port", outside, "80")).split(":")[1]!;
+    assert.equal(await ask(elsewhere.Gateway, port), "", "nor by a published port");
+    assert.doesNotMatch(await within(outside, "tcp-ask", address, "80", "hi"), /answer/);
+  });
+
+  test("containers that shall not reach each other do not, but by published ports", async () => {
+    // Where bridged packets pass the firewall they never leave the bridge, and are kept apart there too.
+    host("echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables || true");
+    await said(engine, "network", "create", "-o", "com.docker.network.bridge.enable_icc=false", "shy");
+    const server = await runServer(engine, "--network", "shy", "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80");
+    const other = await runDetached(engine, "--network", "shy", "probe", "sleep");
+    const { IPAddress: address, Gateway: gateway } = (await placesOf(server)).shy!;
+    assert.doesNotMatch(await within(other, "tcp-ask", address, "80", "hi"), /answer/);
+    const port = (await said(engine, "port", server, "80")).split(":")[1]!;
+    assert.equal(await within(other, "tcp-ask", gateway, port, "hi"), "answer: hi");
+  });
+
+  test("a container in several networks has an interface in each, and one way out", async () => {
+    await said(engine, "network", "create", "--subnet", "10.81.0.0/24", "alpha");
+    await said(engine, "network", "create", "--subnet", "10.82.0.0/24", "beta");
+    const long =
+      "name=beta,ip=10.82.0.9,alias=db,mac-address=02:42:0a:52:00:77,gw-priority=5,link-local-ip=169.254.7.7";
+    const options = ["--network", "alpha", "--network", long, "--network-alias", "web"];
+    const id = await runDetached(engine, ...options, "fixture/busybox:1.35", "sleep", "1000");
+    const { alpha, beta } = await placesOf(id);
+    assert.equal(beta!.IPAddress, "10.82.0.9");
+    assert.equal(beta!.MacAddress, "02:42:0a:52:00:77");
+    assert.deepEqual(beta!.DNSNames!.slice(1), ["db", id.slice(0, 12)]);
+    assert.ok(alpha!.DNSNames!.includes("web"));
+    const shown = await said(engine, "exec", id, "ip", "addr");
+    assert.match(
+      shown,
+      /eth0@[\s\S]*inet 10\.81\.0\.2\/24[\s\S]*eth1@[\s\S]*02:42:0a:52:00:77[\s\S]*inet 10\.82\.0\.9\/24/,
+    );
+    assert.match(shown, /inet 169\.254\.7\.7\/16/);
+    assert.match(
+      await said(engine, "exec", id, "ip", "route", "show", "default"),
+      /^default via 10\.82\.0\.1 dev eth1/,
+    );
+    const hosts = await said(engine, "exec", id, "cat", "/etc/hosts");
+    for (const address of ["10.81.0.2", "10.82.0.9"])
+      assert.match(hosts, new RegExp(`^${address}\t${id.slice(0, 12)}$`, "m"));
+    await said(engine, "restart", "-t", "0", id);
+    assert.equal((await placesOf(id)).beta!.IPAddress, "10.82.0.9", "a static address is kept");
+    const named = await runDetached(
+      engine,
+      "--network",
+      "name=alpha,driver-opt=com.docker.network.endpoint.ifname=front",
+      "probe",
+      "sleep",
+    );
+    assert.match(await interfacesOf(named), /^front: up 10\.81\.0\./m);
+  });
+
+  test("a running container joins networks and leaves them, and its connections go on", async () => {
+    await said(engine, "network", "create", "--subnet", "10.83.0.0/24", "first");
+    await said(engine, "network", "create", "--subnet", "10.84.0.0/24", "second");
+    const id = await runServer(engine, "--network", "first", "probe", "tcp-serve", "0.0.0.0", "80");
+    const talk = "until ping -c 1 -W 1 10.84.0.9; do :; done; while sleep 0.1; do echo tick; done | nc 10.84.0.9 80";
+    const friend = await runDetached(engine, "--network", "second", "fixture/busybox:1.35", "sh", "-c", talk);
+    const third = await runDetached(engine, "--network", "second", "fixture/busybox:1.35", "sleep", "1000");
+    const reaches = async (address: string): Promise<boolean> =>
+      (await engine.docker(["exec", third, "ping", "-c", "1", "-W", "2", address])).code === 0;
+    const ticks = async (): Promise<number> => (await said(engine, "logs", friend)).split("tick").length;
+    const goesOn = async (): Promise<void> => {
+      const before = await ticks();
+      await until("the connection goes on", async () => (await ticks()) > before);
+    };
+    assert.equal(await reaches("10.83.0.2"), false);
+    await said(engine, "network", "connect", "--ip", "10.84.0.9", "--alias", "late", "second", id);
+    await refuses(/already exists in network second/, "network", "connect", "second", id);
+    await goesOn();
+    const { first, second } = await placesOf(id);
+    assert.deepEqual([first!.IPAddress, second!.IPAddress], ["10.83.0.2", "10.84.0.9"]);
+    assert.ok(second!.DNSNames!.includes("late"));
+    const hosts = () => within(id, "cat", "/etc/hosts");
+    assert.match(await hosts(), new RegExp(`^10\\.84\\.0\\.9\t${id.slice(0, 12)}$`, "m"));
+    assert.equal((await network("second")).Containers[id]!.IPv4Address, "10.84.0.9/24");
+    assert.equal(await wayOut(id), "eth0 10.83.0.1");
+    // The daemon is not needed for any of it to go on.
+    await engine.kill9();
+    await engine.restart();
+    await goesOn();
+    await said(engine, "network", "disconnect", "first", id);
+    assert.deepEqual(Object.keys(await placesOf(id)), ["second"]);
+    assert.equal(await wayOut(id), "eth1 10.84.0.1");
+    assert.doesNotMatch(await hosts(), /10\.83\.0\.2/);
+    await goesOn();
+    await said(engine, "restart", "-t", "0", id);
+    assert.deepEqual(Object.keys(await placesOf(id)), ["second"], "also after its next start");
+    assert.equal(await reaches("10.84.0.9"), true);
+    await said(engine, "network", "disconnect", "second", id);
+    assert.deepEqual(Object.keys(await placesOf(id)), []);
+    assert.equal(await reaches("10.84.0.9"), false);
+    await refuses(/is not connected to the network second/, "network", "disconnect", "second", id);
+    await said(engine, "network", "connect", "first", id);
+    assert.equal(await wayOut(id), "eth0 10.83.0.1");
+  });
+
+  test("a stopped container is in the network from its next start on", async () => {
+    await said(engine, "network", "create", "later");
+    const id = await said(engine, "create", "probe", "sleep");
+    await said(engine, "network", "connect", "later", id);
+    assert.deepEqual(Object.keys(await placesOf(id)).sort(), ["bridge", "later"]);
+    await said(engine, "network", "disconnect", "bridge", id);
+    await said(engine, "start", id);
+    const places = await placesOf(id);
+    assert.deepEqual(Object.keys(places), ["later"]);
+    assert.match(await interfacesOf(id), new RegExp(`^eth0: up ${places.later!.IPAddress}$`, "m"));
+  });
+
+  test("a container in another one's network shares its interfaces, names and ports", async () => {
+    await said(engine, "network", "create", "shared");
+    const owner = await runServer(
+      engine,
+      "--network",
+      "shared",
+      "--hostname",
+      "box",
+      "-p",
+      "80",
+      "probe",
+      "tcp-serve",
+      "0.0.0.0",
+      "80",
+    );
+    const guest = await runDetached(engine, "--network", `container:${owner}`, "fixture/busybox:1.35", "sleep", "1000");
+    const address = (await placesOf(owner)).shared!.IPAddress;
+    assert.match(await said(engine, "exec", guest, "ip", "addr"), new RegExp(`inet ${address}/16`));
+    assert.equal(await said(engine, "exec", guest, "sh", "-c", "echo hi | nc -w 2 127.0.0.1 80"), "hi");
+    assert.equal(await said(engine, "exec", guest, "hostname"), "box");
+    assert.match(await said(engine, "exec", guest, "cat", "/etc/hosts"), new RegExp(`^${address}\tbox$`, "m"));
+    assert.deepEqual(await placesOf(guest), {});
+    assert.equal(await inspected(engine, "{{.HostConfig.NetworkMode}}", guest), `container:${owner}`);
+    await refuses(/sharing network namespace with another container/, "network", "connect", "shared", guest);
+    await said(engine, "stop", "-t", "0", owner, guest);
+    await refuses(new RegExp(`cannot join network of a non running container: ${owner}`), "start", guest);
+    await refuses(/No such container: nosuch/, "run", "--rm", "--network", "container:nosuch", "probe", "exit");
+  });
+
+  test("both families, where they are asked for", async () => {
+    await said(engine, "network", "create", "--ipv6", "dual");
+    await said(engine, "network", "create", "--ipv6", "--subnet", "fd77:1::/64", "--subnet", "10.85.0.0/24", "fixed");
+    const dual = await network("dual");
+    assert.equal(dual.EnableIPv6, true);
+    assert.match(String(dual.IPAM.Config[1]!.Subnet), /^fd[0-9a-f]{2}:[0-9a-f:]+\/64$/);
+    const server = await runServer(
+      engine,
+      "--network",
+      "fixed",
+      "--ip6",
+      "fd77:1::99",
+      "probe",
+      "tcp-serve",
+      "::",
+      "80",
+    );
+    const friend = await runDetached(engine, "--network", "fixed", "--network", "dual", "probe", "sleep");
+    const stranger = await runDetached(engine, "--network", "dual", "probe", "sleep");
+    const place = (await placesOf(server)).fixed!;
+    assert.deepEqual([place.GlobalIPv6Address, place.IPv6Gateway], ["fd77:1::99", "fd77:1::1"]);
+    assert.equal(await within(friend, "tcp-ask", "fd77:1::99", "80", "six"), "answer: six");
+    assert.equal(await within(friend, "tcp-ask", place.IPAddress, "80", "four"), "answer: four");
+    assert.doesNotMatch(await within(stranger, "tcp-ask", "fd77:1::99", "80", "hi"), /answer/);
+    assert.equal(await within(stranger, "cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra"), "0");
+    const plain = await runDetached(engine, "probe", "sleep");
+    assert.doesNotMatch(await interfacesOf(plain), /eth0: up [0-9a-f]*:/);
+    await said(engine, "network", "connect", "dual", plain);
+    assert.match(await interfacesOf(plain), /eth1: up fd/);
+  });
+
+  test("what happens to networks is told", async () => {
+    const events = new Listener(
+      engine.spawn("docker", [
+        "events",
+        "--filter",
+        "type=network",
+        "--format",
+        "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}} {{.Actor.Attributes.container}}",
+      ]),
+    );
+    await until("it listens", async () => {
+      await said(engine, "network", "create", "early");
+      await said(engine, "network", "rm", "early");
+      return events.text.includes("destroy early bridge");
+    });
+    await said(engine, "network", "create", "told");
+    const id = await runDetached(engine, "--network", "told", "probe", "sleep");
+    await said(engine, "network", "connect", "bridge", id);
+    await said(engine, "network", "disconnect", "bridge", id);
+    await said(engine, "rm", "-f", id);
+    await said(engine, "network", "rm", "told");
+    await events.seen(/destroy told/);
+    events.child.kill();
+    const told = events.text.split("\n").filter((line) => line.includes("told") || line.includes(id));
+    assert.deepEqual(told, [
+      "create told bridge <no value>",
+      `connect told bridge ${id}`,
+      `connect bridge bridge ${id}`,
+      `disconnect bridge bridge ${id}`,
+      `disconnect told bridge ${id}`,
+      "destroy told bridge <no value>",
+    ]);
+  });
+
+  test("networks, static addresses and what lost its network survive the daemon's death", async () => {
+    await said(engine, "network", "create", "--subnet", "10.86.0.0/29", "small");
+    const id = await runDetached(engine, "--network", "small", "--ip", "10.86.0.4", "probe", "sleep");
+    const [bridge] = bridges();
+    await engine.kill9();
+    host(`ip link delete ${bridge}; nft delete table ip ${prefix}`);
+    // A bridge of a network that is on no record, as a daemon leaves it that dies while it removes one.
+    host(`ip link add ${prefix}-orphan type bridge; ip link set ${prefix}-orphan alias '${prefix} network 0123'`);
+    await engine.restart();
+    assert.deepEqual(bridges(), [bridge]);
+    const others = await Promise.all(
+      [1, 2, 3, 4].map(() => runDetached(engine, "--network", "small", "probe", "sleep")),
+    );
+    const addresses = await Promise.all([id, ...others].map(async (one) => (await placesOf(one)).small!.IPAddress));
+    assert.deepEqual(addresses.sort(), ["10.86.0.2", "10.86.0.3", "10.86.0.4", "10.86.0.5", "10.86.0.6"]);
+    await refuses(
+      /no available IPv4 addresses on this network's address pools: small/,
+      "run",
+      "--rm",
+      "--network",
+      "small",
+      "probe",
+      "exit",
+    );
+    await said(engine, "rm", "-f", others[0]!);
+    await runDetached(engine, "--network", "small", "probe", "sleep");
+  });
+});
