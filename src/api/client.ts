@@ -19,6 +19,7 @@ import type {
   ImageHistoryItem,
   ImageSummary,
   InfoAnswer,
+  NetworkAnswer,
   SearchItem,
   VersionAnswer,
   VolumeAnswer,
@@ -76,6 +77,9 @@ interface JsonAnswers {
   readonly imageDelete: readonly ImageDeleteItem[];
   readonly containerChanges: readonly ContainerChange[] | null;
   readonly commit: IdAnswer;
+  readonly networkCreate: { readonly Id: string; readonly Warning: string };
+  readonly networkList: readonly NetworkAnswer[];
+  readonly networkPrune: { readonly NetworksDeleted: readonly string[] | null };
   readonly volumeCreate: VolumeAnswer;
   readonly volumeList: VolumeListAnswer;
   readonly volumePrune: VolumePruneAnswer;

@@ -16,6 +16,7 @@ export const groups = {
   image: { summary: "Manage images" },
   manifest: { summary: "Look at image manifests and manifest lists in registries" },
   system: { summary: "Manage pier" },
+  network: { summary: "Manage networks" },
   volume: { summary: "Manage volumes" },
 } as const;
 export type GroupName = keyof typeof groups;
@@ -24,6 +25,9 @@ const container = (command: string, ...aliases: string[]) => ({
   group: { name: "container" as const, command, aliases },
 });
 const image = (command: string, ...aliases: string[]) => ({ group: { name: "image" as const, command, aliases } });
+const network = (command: string, ...aliases: string[]) => ({
+  group: { name: "network" as const, command, aliases },
+});
 const volume = (command: string, ...aliases: string[]) => ({ group: { name: "volume" as const, command, aliases } });
 const system = (command: string) => ({ group: { name: "system" as const, command } });
 
@@ -306,6 +310,41 @@ export const entries: readonly Entry[] = [
     ...container("wait"),
     summary: "Block until one or more containers stop, then print their exit codes",
     load: async () => (await import("./commands/wait.ts")).wait,
+  },
+  {
+    ...network("connect"),
+    summary: "Connect a container to a network",
+    load: async () => (await import("./commands/network.ts")).networkConnect,
+  },
+  {
+    ...network("create"),
+    summary: "Create a network",
+    load: async () => (await import("./commands/network.ts")).networkCreate,
+  },
+  {
+    ...network("disconnect"),
+    summary: "Disconnect a container from a network",
+    load: async () => (await import("./commands/network.ts")).networkDisconnect,
+  },
+  {
+    ...network("inspect"),
+    summary: "Display detailed information on one or more networks",
+    load: async () => (await import("./commands/inspect.ts")).inspectNetworks,
+  },
+  {
+    ...network("ls", "list"),
+    summary: "List networks",
+    load: async () => (await import("./commands/networks.ts")).networks,
+  },
+  {
+    ...network("prune"),
+    summary: "Remove all unused networks",
+    load: async () => (await import("./commands/network.ts")).networkPrune,
+  },
+  {
+    ...network("rm", "remove"),
+    summary: "Remove one or more networks",
+    load: async () => (await import("./commands/network.ts")).networkRm,
   },
   {
     ...volume("create"),

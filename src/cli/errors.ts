@@ -83,6 +83,11 @@ export const cliErrors = {
     sentence: "conflicting options: cannot specify a volume-name through both --name and as a positional arg",
   },
   pruneVolumesUntil: { status: 400, sentence: 'ERROR: The "until" filter is not supported with "--volumes"' },
+  addressInvalid: { status: 400, sentence: "invalid IP address: {text}" },
+  subnetInvalid: { status: 400, sentence: "invalid CIDR address: {text}" },
+  subnetMissing: { status: 400, sentence: "every ip-range or gateway must have a corresponding subnet" },
+  subnetForeign: { status: 400, sentence: "no matching subnet for {kind} {text}" },
+  subnetTwice: { status: 400, sentence: "cannot configure multiple {kind} on the same subnet {subnet}" },
   pruneCancelled: { status: 400, sentence: "{what} prune has been cancelled" },
   startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
   noRemoteContext: {

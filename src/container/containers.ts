@@ -207,7 +207,7 @@ export class Containers {
       withVolumesFrom(asked, (other) => this.#donor(other)),
       image.config,
     );
-    const own = withNetworkOwner(withVolumeNames(whole), (one) => this.#store.get(one), this.#rooms.host);
+    const own = withNetworkOwner(withVolumeNames(whole), (one) => this.#store.find(one), this.#rooms.host);
     const { request, warnings } = fitToHost(own, this.#rooms.host, this.#processors);
     const record: ContainerRecord = {
       id: newContainerId(),

@@ -50,11 +50,18 @@ const networkOwner = (record: ContainerRecord, get: Get): ContainerRecord => {
   return network.mode === "container" ? networkOwner(get(network.container), get) : record;
 };
 
-/** Who shares another container's network goes by that one's name, and remembers it by its id. */
-export const withNetworkOwner = (request: CreateRequest, get: Get, host: { hostname: string }): CreateRequest => {
+/**
+ * Who shares another container's network goes by that one's name, and remembers it by its id. That there is none is said
+ * at the start: to the creation of a container, clients take every 404 for a missing image.
+ */
+export const withNetworkOwner = (
+  request: CreateRequest,
+  find: (reference: string) => ContainerRecord | undefined,
+  host: { hostname: string },
+): CreateRequest => {
   const { network } = request;
-  if (network.mode !== "container") return request;
-  const other = get(network.container);
+  const other = network.mode === "container" ? find(network.container) : undefined;
+  if (other === undefined) return request;
   return {
     ...request,
     hostname: hostnameOf(other.request, other.id, host),

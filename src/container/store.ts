@@ -33,12 +33,17 @@ export class ContainerStore {
 
   /** By id, name or an unambiguous beginning of the id, as Docker looks for it. */
   get(reference: string): ContainerRecord {
+    const record = this.find(reference);
+    if (record === undefined) throw containerError("noSuchContainer", { name: reference });
+    return record;
+  }
+
+  find(reference: string): ContainerRecord | undefined {
     const name = reference.startsWith("/") ? reference.slice(1) : reference;
     const exact = this.#byId.get(reference) ?? this.#byId.get(this.#byName.get(name) ?? "");
     if (exact !== undefined) return exact;
     const found = /^[0-9a-f]{1,64}$/.test(reference) ? this.#withPrefix(reference) : [];
     if (found.length > 1) throw containerError("ambiguousPrefix", { name: reference });
-    if (found[0] === undefined) throw containerError("noSuchContainer", { name: reference });
     return found[0];
   }
 

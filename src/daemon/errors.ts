@@ -81,6 +81,11 @@ export const daemonErrors = {
     sentence: "{level} is no log level",
     hint: "pier daemon --log-level debug|info|warn|error",
   },
+  badAddressPool: {
+    status: 400,
+    sentence: "{text} is no pool of addresses",
+    hint: "pier daemon --default-address-pool base=10.10.0.0/16,size=24",
+  },
   badLayerFormat: {
     status: 400,
     sentence: "{format} is no way to mount a layer",

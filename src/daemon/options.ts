@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
 import type { LayerFormat } from "../kernel/facts.ts";
+import { type AddressPool, parseAddressPool } from "../network/pools.ts";
 import { parseInsecure, parseMirror, type RegistrySettings } from "../registry/settings.ts";
 import { daemonError } from "./errors.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
@@ -23,6 +24,8 @@ Options:
                           layers at once from one registry (default 3)
       --max-concurrent-uploads COUNT
                           layers at once to one registry (default 5)
+      --default-address-pool base=SUBNET,size=PREFIX
+                          where networks get their subnets from; may be repeated
       --log-level LEVEL   debug, info, warn or error (default "info")
       --help              print this
 `;
@@ -36,6 +39,8 @@ export interface DaemonOptions {
   /** Undefined: what works best here. */
   readonly layerFormat: LayerFormat | undefined;
   readonly registries: Partial<RegistrySettings>;
+  /** Where networks get their subnets from; undefined: Docker's. */
+  readonly addressPools: readonly AddressPool[] | undefined;
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -45,6 +50,7 @@ const names: Readonly<Record<string, string>> = {
   "--host": "host",
   "--log-level": "log-level",
   "--layer-format": "layer-format",
+  "--default-address-pool": "default-address-pool",
   "--registry-mirror": "registry-mirror",
   "--insecure-registry": "insecure-registry",
   "--max-concurrent-downloads": "max-concurrent-downloads",
@@ -73,6 +79,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     logLevel: parseLevel(given["log-level"] ?? "info"),
     layerFormat: given["layer-format"] === undefined ? undefined : parseLayerFormat(given["layer-format"]),
     registries: parseRegistries(repeated),
+    addressPools: repeated.get("default-address-pool")?.map(parsePool),
   };
 };
 
@@ -91,6 +98,12 @@ const parseRegistries = (given: ReadonlyMap<string, readonly string[]>): Partial
     ...(downloads === undefined ? {} : { downloads }),
     ...(uploads === undefined ? {} : { uploads }),
   };
+};
+
+const parsePool = (text: string): AddressPool => {
+  const pool = parseAddressPool(text);
+  if (pool === undefined) throw daemonError("badAddressPool", { text });
+  return pool;
 };
 
 const parseHost = (host: string): string => {

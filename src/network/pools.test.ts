@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatAddress, formatSubnet, parseAddress, parseSubnet, type Subnet } from "./addresses.ts";
-import { defaultPools, findAddress, findSubnet, firstAddress, uniqueLocalSubnet } from "./pools.ts";
+import { defaultPools, findAddress, findSubnet, firstAddress, parseAddressPool, uniqueLocalSubnet } from "./pools.ts";
 
 const whole = (subnet: string) => ({ subnet, range: "" });
 const free = () => false;
@@ -23,6 +23,22 @@ test("a subnet that the host uses is passed over", () => {
   const foreign = ["172.17.5.0/24", "172.18.0.0/15"].map((text) => parseSubnet(text)!);
   assert.equal(formatSubnet(findSubnet(defaultPools, 4, foreign)!), "172.20.0.0/16");
   assert.equal(findSubnet(defaultPools, 6, []), undefined);
+});
+
+test("pools are parsed as Docker's flag has them", () => {
+  const pool = parseAddressPool("base=10.10.0.0/16,size=24")!;
+  assert.equal(formatSubnet(findSubnet([pool], 4, [parseSubnet("10.10.0.0/24")!])!), "10.10.1.0/24");
+  assert.equal(formatSubnet(findSubnet([parseAddressPool("base=fd00:9::/48,size=64")!], 6, [])!), "fd00:9::/64");
+  for (const text of [
+    "",
+    "10.0.0.0/8",
+    "base=10.0.0.0/8,size=7",
+    "base=10.0.0.0/8,size=33",
+    "base=x,size=24",
+    "base=::/0,size=64",
+  ]) {
+    assert.equal(parseAddressPool(text), undefined, text);
+  }
 });
 
 test("a prefix of our own is a /64 of fd00::/8 with forty random bits and the network's number", () => {

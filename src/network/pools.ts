@@ -16,6 +16,15 @@ export const defaultPools: readonly AddressPool[] = [
   pool("192.168.0.0/16", 20),
 ];
 
+/** `base=10.10.0.0/16,size=24`; undefined for anything else. A family has at most 2^20 subnets in a pool. */
+export const parseAddressPool = (text: string): AddressPool | undefined => {
+  const [, written = "", size = ""] = /^base=([^,]+),size=(\d{1,3})$/.exec(text) ?? [];
+  const base = parseSubnet(written);
+  const bits = Number(size) - (base?.prefix ?? 0);
+  const isPool = base !== undefined && bits >= 0 && bits <= 20 && Number(size) <= (base.family === 4 ? 32 : 128);
+  return isPool ? { base, size: Number(size) } : undefined;
+};
+
 function* subnetsOf({ base, size }: AddressPool): Generator<Subnet> {
   const step = 1n << BigInt((base.family === 4 ? 32 : 128) - size);
   const end = base.network + sizeOf(base);

@@ -385,6 +385,35 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.match(await interfacesOf(plain), /eth1: up fd/);
   });
 
+  test("pier's own command has the same words", async () => {
+    const pier = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await engine.pier(args);
+      assert.equal(code, 0, stderr);
+      return stdout.trimEnd();
+    };
+    const pools = ["--subnet", "10.87.0.0/24", "--gateway", "10.87.0.9", "--aux-address", "nas=10.87.0.2"];
+    const id = await pier("network", "create", "--internal", ...pools, "--label", "a=b", "own");
+    assert.match(id, /^[0-9a-f]{64}$/);
+    assert.match(
+      await pier("network", "ls"),
+      new RegExp(`^NETWORK ID +NAME +DRIVER +SCOPE[^]*${id.slice(0, 12)} +own +bridge +local`),
+    );
+    const shown = JSON.parse(await pier("network", "inspect", "own")) as Network[];
+    assert.deepEqual(shown[0]!.IPAM.Config, [
+      { Subnet: "10.87.0.0/24", Gateway: "10.87.0.9", AuxiliaryAddresses: { nas: "10.87.0.2" } },
+    ]);
+    const container = await runDetached(engine, "probe", "sleep");
+    await pier("network", "connect", "--alias", "box", "--ip", "10.87.0.7", "own", container);
+    assert.equal((await placesOf(container)).own!.IPAddress, "10.87.0.7");
+    await pier("network", "disconnect", "own", container);
+    const refused = await engine.pier(["network", "create", "--subnet", "10.0.0.0/24", "--gateway", "10.1.0.1", "x"]);
+    assert.match(refused.stderr, /no matching subnet for gateway 10\.1\.0\.1/);
+    assert.equal(await pier("network", "prune", "-f"), "Deleted Networks:\nown");
+    await pier("network", "create", "own");
+    assert.equal(await pier("network", "rm", "own"), "own");
+    assert.equal((await engine.pier(["network", "rm", "own"])).code, 1);
+  });
+
   test("what happens to networks is told", async () => {
     const events = new Listener(
       engine.spawn("docker", [

@@ -92,6 +92,17 @@ export const inspectImages = command({
     show(call, [kinds.get("image")!], call.values.format, { platform: encodePlatform(call.values.platform, "") }),
 });
 
+export const inspectNetworks = command({
+  usage: "[OPTIONS] NETWORK [NETWORK...]",
+  flags: {
+    format: formatFlag,
+    verbose: flag(boolean(), "Verbose output for diagnostics", { short: "v" }),
+  },
+  least: 1,
+  most,
+  run: (call) => show(call, [kinds.get("network")!], call.values.format, {}),
+});
+
 interface Found {
   readonly type: string;
   readonly text: string;

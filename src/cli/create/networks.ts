@@ -107,7 +107,8 @@ const joined = (own: Attachment, flags: NetworkFlags): Attachment => {
 
 const filled = <T>(values: readonly T[]): readonly T[] | null => (values.length === 0 ? null : values);
 
-const endpointOf = (attachment: Attachment): EndpointSettings => {
+/** What the API is told of one network; a wrong value throws Docker's words. */
+export const planEndpoint = (attachment: Attachment): EndpointSettings => {
   const { network, ipv4, ipv6, linkLocal, hardware, driverOptions } = attachment;
   if (network.trim() === "") throw createError("networkUnnamed", {});
   if (!isUserDefined(network) && attachment.aliases.length > 0) throw createError("networkAliases", {});
@@ -144,7 +145,7 @@ export const planNetworks = (flags: NetworkFlags): PlannedNetworks => {
   const wished = [joined(first, flags), ...more];
   const endpoints: Record<string, EndpointSettings> = Object.create(null);
   for (const attachment of wished) {
-    const endpoint = endpointOf(attachment);
+    const endpoint = planEndpoint(attachment);
     if (attachment.network in endpoints) throw createError("networkTwice", { name: quote(attachment.network) });
     endpoints[attachment.network] = endpoint;
   }
