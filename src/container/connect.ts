@@ -71,9 +71,12 @@ export class Connections {
     );
   }
 
-  /** Holds afterwards: others of its networks find it by the names that it has now. */
+  /** Holds afterwards: others of its networks find it by the names that it has now, if it has any. */
   renamed(record: ContainerRecord): void {
-    this.#named(record, this.#rooms.networks.endpoints(record.id));
+    const { names, networks } = this.#rooms;
+    const endpoints = networks.endpoints(record.id);
+    if (asksPier(endpoints)) this.#named(record, endpoints);
+    else names.leave(record.id);
   }
 
   /** Before it runs: whoever hears of it may look for it at once. */

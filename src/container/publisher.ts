@@ -1,13 +1,11 @@
 /** Ports that are published, and withdrawn, while their container runs. */
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { encodePlan } from "../kernel/encode.ts";
 import { runErrand } from "../kernel/errand.ts";
-import type { Plan, Step } from "../kernel/steps.ts";
-import { type Endpoint, mainEndpoint, type PublishedPort, portsOf } from "../network/endpoint.ts";
+import { mainEndpoint, type PublishedPort, portsOf } from "../network/endpoint.ts";
 import { explainNetworkFailure } from "../network/failure.ts";
 import { bindSteps, closeSteps, publishSteps, relaySteps, withdrawSteps } from "../network/publish.ts";
+import { ChangeFailure, changePlan } from "./change.ts";
 import { containerError } from "./errors.ts";
-import { type Live, readSpec } from "./live.ts";
+import type { Live } from "./live.ts";
 import { afterChange, isInTheWay, type PublicationChange, withdrawn } from "./publications.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { RunContext } from "./runs.ts";
@@ -40,14 +38,15 @@ export class Publisher {
   }
 
   async #add(record: ContainerRecord, part: PublicationChange, live: Live): Promise<void> {
-    const { networks, holder, run } = this.#context.rooms;
+    const { launcher, rooms } = this.#context;
+    const { networks, holder, run } = rooms;
     const avoid: PublishedPort[] = [];
     for (;;) {
       const { endpoints, added } = networks.publish(record.id, part.add, avoid);
       const main = mainEndpoint(endpoints)!;
       const outside = [...bindSteps(added), ...publishSteps(main, added, networks.host), ...relaySteps(main, added)];
       try {
-        await this.#run(record, endpoints, outside, live);
+        await changePlan(launcher, record, endpoints, outside, live);
         return this.#put({ ...afterChange(record, part, []), endpoints });
       } catch (error) {
         const undo = withdrawSteps(main, added, networks.host);
@@ -78,47 +77,21 @@ export class Publisher {
     live: Live,
     published: readonly PublishedPort[],
   ): Promise<void> {
-    const { networks } = this.#context.rooms;
+    const { launcher, rooms } = this.#context;
+    const { networks } = rooms;
     const main = mainEndpoint(networks.endpoints(record.id))!;
     const gone = withdrawn(record.name, main.ports, part.remove);
     const endpoints = networks
       .endpoints(record.id)
       .map((one) => (one.id === main.id ? { ...one, ports: one.ports.filter((port) => !gone.includes(port)) } : one));
-    await this.#run(record, endpoints, [...withdrawSteps(main, gone, networks.host), ...closeSteps(gone)], live);
+    const outside = [...withdrawSteps(main, gone, networks.host), ...closeSteps(gone)];
+    await changePlan(launcher, record, endpoints, outside, live);
     networks.withdraw(record.id, gone);
     this.#put({ ...afterChange(record, part, published), endpoints });
   }
 
-  /** The keeper goes on with another plan: what is to be done now, and all that is to be taken away in the end. */
-  async #run(record: ContainerRecord, endpoints: readonly Endpoint[], outside: Step[], live: Live): Promise<void> {
-    if (live.keeper.protocol < changesSince) throw containerError("keeperTooOld", { name: record.name });
-    const after = this.#context.launcher.planAfter(record, await readSpec(live.paths), endpoints);
-    const plan: Plan = { outside, inside: [], after: [...after] };
-    const file = `${live.paths.plan}.next`;
-    writeFileSync(`${file}.new`, encodePlan(plan), { mode: 0o600 });
-    renameSync(`${file}.new`, file);
-    const { errno, step } = await live.keeper.change();
-    if (existsSync(file)) rmSync(file);
-    if (errno !== 0) throw new ChangeFailure(step, errno);
-  }
-
   #put(record: ContainerRecord): void {
     this.#context.store.put(record);
-  }
-}
-
-/** The first version of the keepers' protocol that can. */
-const changesSince = 2;
-
-class ChangeFailure extends Error {
-  readonly step: number;
-  readonly errno: number;
-
-  constructor(step: number, errno: number) {
-    super(`step ${step} of a change failed with error number ${errno}`);
-    this.name = "ChangeFailure";
-    this.step = step;
-    this.errno = errno;
   }
 }
 

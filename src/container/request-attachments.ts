@@ -21,7 +21,7 @@ export const parseMode = (body: ContainerCreateBody, host: HostConfig): Mode => 
 };
 
 const defaultName = "bridge";
-const isDefault = (name: string): boolean => ["", "default", defaultName].includes(name);
+export const isDefault = (name: string): boolean => ["", "default", defaultName].includes(name);
 
 /** In the order of the interfaces: the network of `NetworkMode` first, whether it has wishes of its own or not. */
 export const parseAttachments = (body: ContainerCreateBody, { mode, name }: Mode): readonly Attachment[] => {
@@ -59,6 +59,7 @@ export const parseAttachment = (network: string, endpoint: EndpointSettings | nu
   if (isDefault(network)) {
     if (address !== "" || address6 !== "" || linkLocal.length > 0) throw containerError("addressNotSupported", {});
     if (aliases.length > 0) throw containerError("aliasNotSupported", {});
+    if (links.length > 0) throw containerError("notSupported", { what: "a link on the default network" });
   }
   if (address !== "" && !isIPv4(address)) throw containerError("invalidAddress", { family: "IPv4", address });
   if (address6 !== "" && !isIPv6(address6))
@@ -66,7 +67,6 @@ export const parseAttachment = (network: string, endpoint: EndpointSettings | nu
   for (const one of linkLocal) {
     if (!isLinkLocal(one)) throw containerError("invalidAddress", { family: "link-local IP", address: one });
   }
-  if (links.length > 0) throw containerError("notSupported", { what: "a link to another container" });
   return {
     network,
     aliases,

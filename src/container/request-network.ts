@@ -3,16 +3,20 @@ import { isIP } from "node:net";
 import type { ContainerCreateBody, HostConfig } from "../api/types.ts";
 import { containerError } from "./errors.ts";
 import type { NetworkRequest, PortRequest } from "./request.ts";
-import { parseAttachments, parseMode } from "./request-attachments.ts";
+import { isDefault, parseAttachments, parseMode } from "./request-attachments.ts";
 
 export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): NetworkRequest => {
   const mode = parseMode(body, host);
   if (mode.mode === "container") checkShared(body, host);
-  if ((host.Links ?? []).length > 0) throw containerError("notSupported", { what: "a link to another container" });
   if ((body.MacAddress ?? "") !== "" && mode.mode === "host") throw conflict("mac-address and the network mode");
+  const attachments = parseAttachments(body, mode);
+  // On a network of one's own they stand with the network too, and mean something only there.
+  if ((host.Links ?? []).length > 0 && (attachments[0] === undefined || isDefault(attachments[0].network))) {
+    throw containerError("notSupported", { what: "a link on the default network" });
+  }
   return {
     ...mode,
-    attachments: parseAttachments(body, mode),
+    attachments,
     exposedPorts: Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposed),
     ports: parsePorts(host),
     publishAll: host.PublishAllPorts ?? false,

@@ -10,9 +10,9 @@ import {
   sourcePort,
 } from "../../kernel/netlink/expressions.ts";
 import { be16, type Message } from "../../kernel/netlink/message.ts";
-import { addChain, addRule, addTable, type Table } from "../../kernel/netlink/nftables.ts";
+import { addChain, addRule, addTable, flushChain, type Table } from "../../kernel/netlink/nftables.ts";
 import type { Step } from "../../kernel/steps.ts";
-import { firewallStep } from "../steps.ts";
+import { firewallStep, tolerated } from "../steps.ts";
 
 /** Where containers of user networks ask, as in Docker. */
 export const resolverAddress = "127.0.0.11";
@@ -38,6 +38,8 @@ export const planNames = (port: number, table: string): NameSteps => ({
       streams: "names by streams",
       port,
       table,
+      // One that was in such a network before is answered already.
+      tolerate: tolerated(["EADDRINUSE"]),
       why: "whoever asks for names in the container is answered here, also while no daemon runs",
     },
   ],
@@ -62,6 +64,7 @@ const redirection = (port: number): Message[] => {
   return [
     addTable(table),
     addChain(table, chain, { type: "filter", hook: "output", priority: -300 }),
+    flushChain(table, chain),
     ...(["udp", "tcp"] as const).flatMap((protocol) =>
       rulesFor(protocol, port).map((rule) => addRule(table, chain, rule)),
     ),
