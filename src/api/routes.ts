@@ -19,6 +19,7 @@ export const routes = {
   version: { method: "GET", path: "/version" },
   info: { method: "GET", path: "/info" },
   events: { method: "GET", path: "/events" },
+  storeCheck: { method: "POST", path: "/pier/check" },
   explain: { method: "POST", path: "/pier/explain" },
   systemDf: { method: "GET", path: "/system/df" },
 

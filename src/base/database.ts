@@ -171,6 +171,12 @@ export class Database implements Disposable {
     if (this.#reserve > 0) makeReserve(this.#path, this.#reserve);
   }
 
+  /** What is wrong with the file; every page of it is read. */
+  problem(): string | undefined {
+    const found = this.get<{ integrity_check: string }>("PRAGMA integrity_check(1)")?.integrity_check ?? "no answer";
+    return found === "ok" ? undefined : found;
+  }
+
   [Symbol.dispose](): void {
     if (this.#reserve > 0) this.#keepReserve();
     this.#sqlite.close();

@@ -194,6 +194,11 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/prune.ts")).containerPrune,
   },
   {
+    ...system("check"),
+    summary: "Read every byte of images and layers, and tell what is damaged",
+    load: async () => (await import("./commands/system-check.ts")).systemCheck,
+  },
+  {
     ...system("df"),
     summary: "Show disk usage",
     load: async () => (await import("./commands/df.ts")).df,

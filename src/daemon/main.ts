@@ -150,6 +150,7 @@ const openRooms = async (
   return {
     containers,
     images,
+    database,
     pulls,
     pushes,
     registries,

@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
 import type { Platform } from "../api/platforms.ts";
+import type { Database } from "../base/database.ts";
 import type { ContainerId, DiffId, ExecId, ImageId } from "../base/ids.ts";
 import type { Builds } from "../build/builds.ts";
 import type { AttachRequest } from "../container/attach.ts";
@@ -132,6 +133,9 @@ export interface ImageService {
   /** Bytes on the disk. */
   layerSize(layer: DiffId): number;
   history(reference: string): readonly ImageHistoryItem[];
+  check(
+    signal?: AbortSignal,
+  ): AsyncIterable<{ readonly kind: string; readonly digest: string; readonly reason: string }>;
   diskSize(): number;
   save(references: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
   tag(source: string, target: string): void;
@@ -196,6 +200,7 @@ export interface MembershipService {
 export interface Services {
   readonly containers: ContainerService;
   readonly images: ImageService;
+  readonly database: Pick<Database, "problem">;
   readonly pulls: PullService;
   readonly pushes: PushService;
   readonly registries: Registries;

@@ -214,12 +214,14 @@ export class World implements AsyncDisposable {
         ...containers,
       },
       pulls: { pull: refuse, prune: refuse, ...pulls },
+      database: { problem: () => undefined },
       pushes: { push: refuse },
       registries: new Registries(),
       images: {
         load: refuse,
         importRoot: refuse,
         save: refuse,
+        check: refuse,
         diskSize: () => 0,
         find: (reference) =>
           reference === this.image.id || this.image.tags.includes(reference) ? this.image : undefined,

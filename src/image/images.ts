@@ -7,6 +7,7 @@ import type { Database } from "../base/database.ts";
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import { ImageArchive } from "./archive.ts";
 import { BlobFiles } from "./blob-files.ts";
+import { checkStore, type Damage } from "./check.ts";
 import { type CommitOptions, planCommit } from "./commit.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
@@ -253,7 +254,7 @@ export class Images {
 
   /** The configuration of an image, if it is stored. */
   findConfig(id: ImageId): Promise<Uint8Array> | undefined {
-    return this.#store.get(id) === undefined ? undefined : this.#store.readConfig(id);
+    return this.#store.get(id) === undefined || !this.#files.has(id) ? undefined : this.#store.readConfig(id);
   }
 
   /** The bytes that the id is the digest of. */
@@ -317,6 +318,11 @@ export class Images {
   onEvent(listener: (event: ImageEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads every byte of what is stored; tells of what is not right, which the next pull or load replaces. */
+  check(signal?: AbortSignal): AsyncIterable<Damage> {
+    return checkStore({ layers: this.layers, store: this.#store, files: this.#files }, signal);
   }
 
   /** Bytes of all that is stored, as it lies on the disk. */

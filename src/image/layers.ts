@@ -52,6 +52,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS layer_bytes (
     digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS layer_damage (diff_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS layer_leases (diff_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
@@ -87,6 +88,8 @@ export class Layers {
   readonly #stored = new Map<DiffId, StoredLayer>();
   readonly #blobs = new Map<Digest, DiffId>();
   readonly #kept = new Map<Digest, KeptBlob>();
+  /** Layers whose bytes are known not to be right any more. */
+  readonly #damaged = new Set<DiffId>();
   /** Until when layers are kept that no image has, in milliseconds since 1970. */
   readonly #leases = new Map<DiffId, number>();
   /** Layers that work under way relies on, and how often. */
@@ -120,7 +123,20 @@ export class Layers {
 
   /** The stored layer that a blob, plain or compressed, is known to hold. */
   findBlob(digest: Digest): StoredLayer | undefined {
-    return this.#stored.get(this.#blobs.get(digest) ?? (digest as DiffId));
+    const diffId = this.#blobs.get(digest) ?? (digest as DiffId);
+    return this.#damaged.has(diffId) ? undefined : this.#stored.get(diffId);
+  }
+
+  /** Holds afterwards: whoever brings the layer again replaces it. Images that have it stay. */
+  distrust(diffId: DiffId): void {
+    this.#database.run("INSERT OR IGNORE INTO layer_damage VALUES (?)", diffId);
+    this.#damaged.add(diffId);
+  }
+
+  /** Holds at once: these bytes are not kept any more; the layer is. */
+  dropKept(digest: Digest): void {
+    this.#database.run("DELETE FROM layer_bytes WHERE digest = ?", digest);
+    if (this.#kept.delete(digest)) this.#files.remove(digest);
   }
 
   /** The kept bytes of a blob; undefined when there are none, though its layer may be stored. */
@@ -192,6 +208,7 @@ export class Layers {
       const { compressed } = staged;
       const keeps = compressed !== undefined && !this.#kept.has(blob.digest);
       if (keeps) await this.#files.adopt(compressed, blob.digest);
+      if (this.#damaged.has(diffId) && this.#stored.has(diffId)) await this.#replace(staged);
       if (!this.#stored.has(diffId)) {
         await staged.pending.commit(this.#pathOf(diffId));
         this.#insertRow(staged);
@@ -310,6 +327,9 @@ export class Layers {
       if (isThere) this.#kept.set(digest, { digest, diffId, size });
       else this.#database.run("DELETE FROM layer_bytes WHERE digest = ?", digest);
     }
+    for (const { diff_id } of this.#database.all<{ diff_id: DiffId }>("SELECT * FROM layer_damage")) {
+      this.#damaged.add(diff_id);
+    }
     this.#database.run("DELETE FROM layer_leases WHERE until < ?", Date.now());
     for (const { diff_id, until } of this.#database.all<{ diff_id: DiffId; until: number }>(
       "SELECT * FROM layer_leases",
@@ -338,19 +358,29 @@ export class Layers {
     }
   }
 
+  /** The row stays: whoever has the old files open goes on with them. */
+  async #replace({ diffId, pending }: StagedLayer): Promise<void> {
+    this.#removals.begin(this.#pathOf(diffId));
+    await pending.commit(this.#pathOf(diffId));
+    this.#database.run("DELETE FROM layer_damage WHERE diff_id = ?", diffId);
+    this.#damaged.delete(diffId);
+  }
+
   #keep(kept: KeptBlob): void {
     this.#database.run("INSERT OR REPLACE INTO layer_bytes VALUES (?, ?, ?)", kept.digest, kept.diffId, kept.size);
     this.#kept.set(kept.digest, kept);
   }
 
   #deleteRow(diffId: DiffId): void {
-    for (const table of ["layers", "layer_blobs", "layer_bytes", "layer_leases"]) {
+    for (const table of ["layers", "layer_blobs", "layer_bytes", "layer_leases", "layer_damage"]) {
       this.#database.run(`DELETE FROM ${table} WHERE diff_id = ?`, diffId);
     }
   }
 
   #forget(diffId: DiffId): void {
     this.#stored.delete(diffId);
+    this.#damaged.delete(diffId);
+    this.#leases.delete(diffId);
     for (const { digest } of this.keptOf(diffId)) {
       this.#kept.delete(digest);
       this.#files.remove(digest);

@@ -168,7 +168,8 @@ export class Pulls {
 
   async #config(repository: Repository, config: Descriptor, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const known = this.#images.findConfig(config.digest as Digest as ImageId);
-    if (known !== undefined) return await known;
+    const kept = await known;
+    if (kept !== undefined && digestOfBytes(kept) === config.digest) return kept;
     const bytes = await repository.document(config, maxDocumentSize, signal);
     const found = digestOfBytes(bytes);
     if (found !== config.digest)

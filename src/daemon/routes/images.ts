@@ -6,8 +6,8 @@ import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { platformJson } from "../platforms.ts";
 import { progress } from "../progress.ts";
-import { imageUsers } from "../services.ts";
-import { type Answer, empty, json, stream } from "../wire.ts";
+import { imageUsers, type Services } from "../services.ts";
+import { type Answer, empty, encodeJson, json, jsonType, stream } from "../wire.ts";
 
 const nameOf = ({ values }: Call): string => values.name ?? "";
 
@@ -71,3 +71,12 @@ const archive = async ({ services, query }: Call, names: readonly string[]): Pro
   if (other !== undefined) throw daemonError("otherPlatform", { name: other, asked: formatPlatform(asked!) });
   return stream("application/x-tar", await services.images.save(names));
 };
+
+/** A line for each thing that is damaged, as it is found. */
+export const check: Handler = ({ services, signal }) => stream(jsonType, damageLines(services, signal));
+
+async function* damageLines({ images, database }: Services, signal: AbortSignal) {
+  const problem = database.problem();
+  if (problem !== undefined) yield encodeJson({ kind: "database", digest: "", reason: problem });
+  for await (const damage of images.check(signal)) yield encodeJson(damage);
+}

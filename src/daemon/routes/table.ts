@@ -72,6 +72,7 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   imageHistory: images.history,
   imageTag: images.tag,
   imageDelete: images.remove,
+  storeCheck: images.check,
   imagePush: transfers.push,
   imageSave: images.save,
   imageSaveAll: images.saveAll,

@@ -1,0 +1,102 @@
+/** Whether everything stored is still what it was: every byte is read, and nothing that is not right is used again. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type Digest, digestFromHex } from "../base/ids.ts";
+import { IndexBuilder } from "../format/erofs/builder.ts";
+import { TarParser } from "../format/tar/parser.ts";
+import type { BlobFiles } from "./blob-files.ts";
+import type { Layers, StoredLayer } from "./layers.ts";
+import type { ImageStore } from "./store.ts";
+
+export interface Damage {
+  readonly kind: "tar" | "index" | "blob" | "configuration" | "manifest";
+  readonly digest: Digest;
+  readonly reason: string;
+}
+
+const CHUNK = 1024 * 1024;
+
+/** Each damage as it is found; what is damaged is set aside, so that the next pull or load brings it anew. */
+export async function* checkStore(
+  { layers, store, files }: { readonly layers: Layers; readonly store: ImageStore; readonly files: BlobFiles },
+  signal?: AbortSignal,
+): AsyncGenerator<Damage> {
+  for (const layer of layers.all()) {
+    signal?.throwIfAborted();
+    using _held = layers.hold([layer.diffId]);
+    if (layers.get(layer.diffId) === undefined) continue;
+    const damage = await damageOf(layers, layer);
+    if (damage === undefined) continue;
+    layers.distrust(layer.diffId);
+    yield damage;
+  }
+  for (const { digest, diffId } of [...layers.allKept()]) {
+    signal?.throwIfAborted();
+    using _held = layers.hold([diffId]);
+    const reason = await wrongDigest(files.path(digest), digest);
+    if (reason === undefined || layers.findKept(digest) === undefined) continue;
+    layers.dropKept(digest);
+    // Its bytes come with the layer.
+    layers.distrust(diffId);
+    yield { kind: "blob", digest, reason };
+  }
+  for (const { id, manifest } of [...store.all()]) {
+    const small = [{ kind: "configuration", digest: id as Digest } as const];
+    const all = manifest === undefined ? small : [...small, { kind: "manifest", digest: manifest.digest } as const];
+    for (const { kind, digest } of all) {
+      const reason = await wrongDigest(files.path(digest), digest);
+      if (reason === undefined || store.get(id) === undefined) continue;
+      files.remove(digest);
+      yield { kind, digest, reason };
+    }
+  }
+}
+
+/** The digest of the tar, and its index made anew: the same tar gives the same index. */
+const damageOf = async (layers: Layers, { diffId, tarSize }: StoredLayer): Promise<Damage | undefined> => {
+  const { tar, index } = layers.place(diffId);
+  const hash = createHash("sha256");
+  const builder = new IndexBuilder();
+  const parser = new TarParser({ entry: (entry) => builder.add(entry) });
+  const damaged = (kind: "tar" | "index", reason: string): Damage => ({ kind, digest: diffId, reason });
+  let problem: string | undefined;
+  try {
+    for await (const bytes of createReadStream(tar, { highWaterMark: CHUNK }) as AsyncIterable<Uint8Array>) {
+      hash.update(bytes);
+      if (problem === undefined) problem = attempt(() => parser.push(bytes));
+    }
+  } catch (error) {
+    return damaged("tar", wordsOf(error));
+  }
+  const found = digestFromHex(hash.digest("hex"));
+  if (found !== diffId) return damaged("tar", `its digest is ${found}`);
+  problem ??= attempt(() => parser.end());
+  if (problem !== undefined) return damaged("tar", problem);
+  const wanted = createHash("sha256");
+  for (const piece of builder.finish({ diffId, tarSize })) wanted.update(piece);
+  const reason = await wrongDigest(index, digestFromHex(wanted.digest("hex")));
+  return reason === undefined ? undefined : damaged("index", reason);
+};
+
+const attempt = (work: () => void): string | undefined => {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return wordsOf(error);
+  }
+};
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Why a file is not what its digest says; undefined when it is. */
+const wrongDigest = async (path: string, digest: Digest): Promise<string | undefined> => {
+  const hash = createHash("sha256");
+  try {
+    for await (const bytes of createReadStream(path, { highWaterMark: CHUNK })) hash.update(bytes as Uint8Array);
+  } catch (error) {
+    return wordsOf(error);
+  }
+  const found = digestFromHex(hash.digest("hex"));
+  return found === digest ? undefined : `its digest is ${found}`;
+};
