@@ -121,6 +121,18 @@ describe("the keeper", { skip: cannotKeep }, () => {
       assert.equal(existsSync(made), false);
     });
 
+    test("with a profile that the kernel does not know, or no name could have, goes no further", async () => {
+      const clone: Step = { step: "clone", namespaces: 0, cgroup: noSlot };
+      const confined = async (profile: string) => {
+        const inside: Step[] = [{ step: "confine", profile }];
+        return failureOf(keepers.launch({ outside: [clone], inside, after: [] }).exited);
+      };
+      const { lane, index, errno } = await confined("nowhere-to-be-found");
+      // ENOENT where AppArmor looked for it, EINVAL where there is none (or no such file at all).
+      assert.deepEqual({ lane, index, isKnown: [2, 22].includes(errno) }, { lane: "inside", index: 0, isKnown: true });
+      assert.equal((await confined("x".repeat(5000))).errno, 36);
+    });
+
     test("that fails behind its start tells that too", async () => {
       const [program, made] = [keepers.path("program"), keepers.path("made")];
       writeFileSync(program, "", { mode: 0o755 });
