@@ -331,6 +331,12 @@ int step_log_to(struct keeper *k, const struct argument *a) {
   return log_open(&k->log, a[LOG_TO_PATH].bytes, a[LOG_TO_MAX_SIZE].number, (unsigned)a[LOG_TO_MAX_FILES].number);
 }
 
+int step_log_attributes(struct keeper *k, const struct argument *a) {
+  k->log.attributes = a[LOG_ATTRIBUTES_ATTRIBUTES].bytes;
+  /* Each record must find room in the buffer. */
+  return a[LOG_ATTRIBUTES_ATTRIBUTES].length > LOG_ATTRIBUTES_LIMIT ? E2BIG : 0;
+}
+
 int step_listen(struct keeper *k, const struct argument *a) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (a[LISTEN_PATH].length >= sizeof address.sun_path) return ENAMETOOLONG;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* A byte becomes at most six (\u0000), and a record has less than 128 bytes around its line. */
-#define RECORD_LIMIT (LINE_LIMIT * 6 + 128)
+#define RECORD_LIMIT (LINE_LIMIT * 6 + LOG_ATTRIBUTES_LIMIT + 160)
 /* What has once been written to stays in memory for the container's life: room for one long line beside many short ones. */
 #define BUFFER_SIZE (RECORD_LIMIT + 32768)
 
@@ -165,7 +165,13 @@ static void record(struct log *log, const char *stream, const char *bytes, size_
   if (newline) to = put(to, "\\n", 2);
   to = put(to, "\",\"stream\":\"", 12);
   to = put(to, stream, strlen(stream));
-  to = put(to, "\",\"time\":\"", 10);
+  if (log->attributes != NULL) {
+    to = put(to, "\",\"attrs\":", 10);
+    to = put(to, log->attributes, strlen(log->attributes));
+    to = put(to, ",\"time\":\"", 9);
+  } else {
+    to = put(to, "\",\"time\":\"", 10);
+  }
   to = put_time(to, time);
   to = put(to, "\"}\n", 3);
   buffered += (size_t)(to - start);

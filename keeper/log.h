@@ -9,12 +9,16 @@
 /* Docker's limit: a longer line is kept in pieces, of which only the last ends with a newline. */
 #define LINE_LIMIT 16384
 
+/* Bytes of JSON that every record may bear. */
+#define LOG_ATTRIBUTES_LIMIT 16384
+
 struct log {
   int fd; /* -1: nothing is logged */
   const char *path;
   uint64_t size;
   uint64_t max_size; /* 0: never rotated */
   unsigned max_files;
+  const char *attributes; /* a JSON object, or NULL */
 };
 
 /* The piece of a line that waits for its rest. */

@@ -34,6 +34,7 @@
   X(18, release, "n", 3) \
   X(19, await, "n", 3) \
   X(20, log_to, "tnn", 1) \
+  X(115, log_attributes, "t", 1) \
   X(21, stdio, "nn", 1) \
   X(22, listen, "t", 1) \
   X(23, exit_to, "t", 1) \
@@ -112,6 +113,7 @@ enum { KILL_CGROUP_PATH };
 enum { RELEASE_POINT };
 enum { AWAIT_POINT };
 enum { LOG_TO_PATH, LOG_TO_MAX_SIZE, LOG_TO_MAX_FILES };
+enum { LOG_ATTRIBUTES_ATTRIBUTES };
 enum { STDIO_KIND, STDIO_STDIN };
 enum { LISTEN_PATH };
 enum { EXIT_TO_PATH };

@@ -16,6 +16,7 @@ import type { Networks } from "../network/networks.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
 import { asksPier } from "./listings.ts";
+import { logAttributes } from "./log-attributes.ts";
 import { planVisitMounts, volumeMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
@@ -274,10 +275,11 @@ const withRemoval = (plan: Plan, paths: ContainerPaths): Plan => ({
   after: [...plan.after, { step: "removeTree", path: paths.directory, tolerate: [errnos.ENOENT.number] }],
 });
 
-const logPlace = ({ request }: ContainerRecord, paths: ContainerPaths) =>
-  request.log.driver === "none"
-    ? undefined
-    : { path: paths.log, maxSize: Math.max(request.log.maxSize, 0), maxFiles: request.log.maxFiles };
+const logPlace = (record: ContainerRecord, paths: ContainerPaths): ContainerPlace["log"] => {
+  const { driver, maxSize, maxFiles, options } = record.request.log;
+  if (driver === "none") return undefined;
+  return { path: paths.log, maxSize: Math.max(maxSize, 0), maxFiles, attributes: logAttributes(record, options) };
+};
 
 const subpathsOf = ({ request }: ContainerRecord): ReadonlyMap<string, string> =>
   new Map(

@@ -32,7 +32,7 @@ const place: ContainerPlace = {
   },
   controlPath: "/run/pier/c/c/control",
   exitPath: "/run/pier/c/c/exit",
-  log: { path: "/var/lib/pier/containers/c/log", maxSize: 1, maxFiles: 1 },
+  log: { path: "/var/lib/pier/containers/c/log", maxSize: 1, maxFiles: 1, attributes: undefined },
   stdin: "none",
   directories: [],
   files: [],

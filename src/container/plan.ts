@@ -35,7 +35,15 @@ export interface ContainerPlace {
   readonly root: RootPlace;
   readonly controlPath: string;
   readonly exitPath: string;
-  readonly log: { readonly path: string; readonly maxSize: number; readonly maxFiles: number } | undefined;
+  readonly log:
+    | {
+        readonly path: string;
+        readonly maxSize: number;
+        readonly maxFiles: number;
+        /** What each record bears, as JSON. */
+        readonly attributes: string | undefined;
+      }
+    | undefined;
   readonly stdin: keyof typeof stdinKinds;
   /** Directories of the host that are made if they are missing, parents first. */
   readonly directories: readonly { readonly path: string; readonly mode: number }[];
@@ -145,6 +153,9 @@ const planKeeper = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
   ...(place.log === undefined
     ? []
     : [{ step: "logTo", path: place.log.path, maxSize: place.log.maxSize, maxFiles: place.log.maxFiles } as const]),
+  ...(place.log?.attributes === undefined
+    ? []
+    : [{ step: "logAttributes", attributes: place.log.attributes } as const]),
   {
     step: "stdio",
     kind: spec.process.terminal ? stdioKinds.terminal : stdioKinds.pipes,

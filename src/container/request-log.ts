@@ -1,6 +1,7 @@
-/** What a request says about its log: the options of Docker's json-file driver. */
+/** What a request says about its log: the options of Docker's drivers that keep files. */
 import type { HostConfig } from "../api/types.ts";
 import { containerError } from "./errors.ts";
+import { checkTag, parseLogPattern } from "./log-attributes.ts";
 import type { LogRequest } from "./request.ts";
 
 /** Unlike Docker's, a log nobody thought of does not fill the disk. */
@@ -11,31 +12,41 @@ export const parseLog = ({ LogConfig: config = {} }: HostConfig): LogRequest => 
   const driver = config.Type || "json-file";
   const options = { ...config.Config };
   if (driver === "none") return { driver, maxSize: -1, maxFiles: 1, options };
-  if (driver !== "json-file") throw containerError("notSupported", { what: `the logging driver ${driver}` });
-  for (const [name, value] of Object.entries(options)) checkOption(name, value);
+  if (driver !== "json-file" && driver !== "local") {
+    throw containerError("notSupported", { what: `the logging driver ${driver}` });
+  }
+  for (const [name, value] of Object.entries(options)) checkOption(driver, name, value);
   const size = options["max-size"];
   const files = options["max-file"];
+  // As Docker: a size alone keeps one file, but of the driver that rotates by itself five.
+  const alone = size === undefined || driver === "local" ? defaultMaxFiles : 1;
   return {
     driver,
     maxSize: size === undefined ? defaultMaxSize : parseSize(size),
-    // As Docker: a size alone keeps one file.
-    maxFiles: files === undefined ? (size === undefined ? defaultMaxFiles : 1) : parseFiles(files),
+    maxFiles: files === undefined ? alone : parseFiles(files),
     options,
   };
 };
 
 const invalid = (problem: string) => containerError("invalidLogOption", { problem });
 
-const checkOption = (name: string, value: string): void => {
+const attributeOptions: Readonly<Record<string, (value: string) => unknown>> = {
+  labels: () => {},
+  "labels-regex": (value) => parseLogPattern("labels-regex", value),
+  env: () => {},
+  "env-regex": (value) => parseLogPattern("env-regex", value),
+  tag: checkTag,
+};
+
+const checkOption = (driver: "json-file" | "local", name: string, value: string): void => {
   if (name === "max-size" || name === "max-file") return;
   if (name === "compress") {
     if (["", "0", "f", "F", "false", "FALSE", "False"].includes(value)) return;
     throw containerError("notSupported", { what: "compressing logs" });
   }
-  if (["labels", "labels-regex", "env", "env-regex", "tag"].includes(name)) {
-    throw containerError("notSupported", { what: `the log option ${name}` });
-  }
-  throw invalid(`unknown log opt '${name}' for json-file log driver`);
+  const check = Object.hasOwn(attributeOptions, name) ? attributeOptions[name] : undefined;
+  if (check === undefined) throw invalid(`unknown log opt '${name}' for ${driver} log driver`);
+  check(value);
 };
 
 const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };

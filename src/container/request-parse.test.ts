@@ -686,6 +686,12 @@ describe("logs and the rest", () => {
     refuses("max-size must be a positive number", () => log({ "max-size": "0" }));
     refuses("invalid size: 'big'", () => log({ "max-size": "big" }));
     refuses("unknown log opt 'max-sise' for json-file log driver", () => log({ "max-sise": "1m" }));
+    assert.deepEqual(log({ "max-size": "1m" }, "local").maxFiles, 5);
+    refuses("unknown log opt 'bogus' for local log driver", () => log({ bogus: "1" }, "local"));
+    assert.equal(log({ tag: "{{.Name}}/{{ .ID }}", labels: "a,b", "env-regex": "^X" }).options.labels, "a,b");
+    refuses("invalid log tag: {{.Nope}}", () => log({ tag: "{{.Nope}}" }));
+    refuses("invalid log tag: {{if .ID}}", () => log({ tag: "{{if .ID}}" }));
+    refuses("invalid value for labels-regex: (a+)+", () => log({ "labels-regex": "(a+)+" }));
     refuses("compressing logs is not supported by this version of pier", () => log({ compress: "true" }), 501);
     refuses("the logging driver syslog is not supported by this version of pier", () => log({}, "syslog"), 501);
   });

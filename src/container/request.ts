@@ -278,7 +278,8 @@ export interface NetworkRequest {
 }
 
 export interface LogRequest {
-  readonly driver: "json-file" | "none";
+  /** `local` keeps the same file and shows it to nobody. */
+  readonly driver: "json-file" | "local" | "none";
   /** Bytes; -1: one file without end. */
   readonly maxSize: number;
   readonly maxFiles: number;

@@ -128,6 +128,12 @@ export const stepTable = {
     does: "output is written to this log, which rotates",
     args: { path: "text", maxSize: "number", maxFiles: "number" },
   },
+  logAttributes: {
+    code: 115,
+    lanes: outside,
+    does: "every record of the log has these attributes, a JSON object",
+    args: { attributes: "text" },
+  },
   stdio: {
     code: 21,
     lanes: outside,

@@ -1,5 +1,6 @@
 /** What a container has said, read again. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
@@ -70,6 +71,58 @@ describe("logs", { skip: cannotRun() }, () => {
     assert.deepEqual(await logs("--since", "1h", "both"), await logs("both"));
     assert.deepEqual(await logs("--until", "1h", "both"), ["", ""]);
     assert.notEqual((await engine.docker(["logs", "--since", "yesterday-ish", "both"])).code, 0);
+  });
+
+  test("records bear the labels, variables and tag that were asked for", async () => {
+    const flags = [
+      "--log-opt",
+      "tag={{.Name}}/{{.ImageName}}",
+      "--log-opt",
+      "labels=team,absent",
+      "--log-opt",
+      "env-regex=^PIER_",
+    ];
+    const words = [
+      "--label",
+      "team=<a&b>",
+      "--label",
+      "other=x",
+      "-e",
+      "PIER_ONE=1",
+      "-e",
+      "TWO=2",
+      busybox,
+      "echo",
+      "hi",
+    ];
+    for (const driver of ["json-file", "local"]) {
+      const ran = await engine.docker([
+        "run",
+        "--name",
+        "tagged",
+        "--network",
+        "none",
+        "--log-driver",
+        driver,
+        ...flags,
+        ...words,
+      ]);
+      assert.equal(ran.stdout, "hi\n", ran.stderr);
+      const path = await said(engine, "inspect", "--format", "{{.LogPath}}", "tagged");
+      if (driver === "local") assert.equal(path, "");
+      else {
+        const [line = ""] = readFileSync(path, "utf8").split("\n");
+        const attrs = `"attrs":{"PIER_ONE":"1","tag":"tagged/${busybox}","team":"\\u003ca\\u0026b\\u003e"}`;
+        assert.match(line, /^\{"log":"hi\\n","stream":"stdout",.*,"time":"[^"]*"\}$/);
+        assert.ok(line.includes(`"stdout",${attrs},"time"`), line);
+      }
+      assert.deepEqual(await logs("tagged"), ["hi\n", ""]);
+      assert.deepEqual(await logs("--details", "tagged"), [
+        `PIER_ONE=1,tag=tagged%2Ffixture%2Fbusybox%3A1.35,team=%3Ca%26b%3E hi\n`,
+        "",
+      ]);
+      await said(engine, "rm", "tagged");
+    }
   });
 
   test("followed up to the end of the container", async () => {

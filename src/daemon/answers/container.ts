@@ -32,7 +32,7 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
     ResolvConfPath: join(paths.directory, "resolv.conf"),
     HostnamePath: join(paths.directory, "hostname"),
     HostsPath: join(paths.directory, "hosts"),
-    LogPath: request.log.driver === "none" ? "" : paths.log,
+    LogPath: request.log.driver === "json-file" ? paths.log : "",
     Name: `/${record.name}`,
     RestartCount: record.restarts,
     Driver: storageDriver,

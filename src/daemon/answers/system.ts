@@ -94,7 +94,12 @@ const layerFormats: Readonly<Record<HostFacts["layerFormat"], string>> = {
 /** What is the same on every host. */
 const constants = {
   Driver: storageDriver,
-  Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+  Plugins: {
+    Volume: ["local"],
+    Network: ["bridge", "host", "null"],
+    Authorization: null,
+    Log: ["json-file", "local", "none"],
+  },
   Debug: false,
   NGoroutines: 0,
   LoggingDriver: "json-file",
