@@ -15,7 +15,9 @@
 #include "keeper.h"
 #include "walk.h"
 
+#ifndef INPUT
 #define INPUT 0
+#endif
 #define PIECE 262144U
 #define ATTRIBUTES_LIMIT (1U << 20)
 #define AS_SENT UINT64_MAX

@@ -93,6 +93,12 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/commit.ts")).commit,
   },
   {
+    top: "cp",
+    ...container("cp"),
+    summary: "Copy files/folders between a container and the local filesystem",
+    load: async () => (await import("./commands/cp.ts")).cp,
+  },
+  {
     top: "create",
     ...container("create"),
     summary: "Create a new container",

@@ -26,7 +26,7 @@ import { tarOf } from "../probe/image.ts";
 import { busybox, said } from "./containers.ts";
 import { Runner } from "./run.ts";
 
-const clients = ["docker"] as const;
+const clients = ["docker", "pier"] as const;
 
 describe("copies", { skip: cannotRun() }, () => {
   let engine: Engine;

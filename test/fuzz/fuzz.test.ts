@@ -23,6 +23,7 @@ const targets: Readonly<Record<string, number>> = {
   control: 1_500,
   answer: 100_000,
   names: 5_000,
+  put: 2_000,
 };
 
 const seeds: Readonly<Record<string, fc.Arbitrary<Uint8Array>>> = {
