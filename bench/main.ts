@@ -13,18 +13,25 @@ import { page, table } from "./report.ts";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
-const parse = (): { only: string[]; engines: string[]; quick: boolean } => {
+const parse = (): { only: string[]; engines: string[]; quick: boolean; keep: boolean } => {
   const { values } = parseArgs({
     options: {
       only: { type: "string", multiple: true, default: [] },
       engines: { type: "string" },
       quick: { type: "boolean", default: false },
+      // A report is kept of whole measurements; of some measures when it is asked for.
+      keep: { type: "boolean", default: false },
     },
   });
   const names = measures.map(({ name }) => name);
   const unknown = values.only.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new Error(`no measure is called ${unknown}; there are ${names.join(", ")}`);
-  return { only: values.only, engines: values.engines?.split(",") ?? installed(), quick: values.quick };
+  return {
+    only: values.only,
+    engines: values.engines?.split(",") ?? installed(),
+    quick: values.quick,
+    keep: values.keep,
+  };
 };
 
 const fixture = (name: string): string => {
@@ -55,7 +62,10 @@ const measure = async (bench: Bench, chosen: readonly Measure[]): Promise<Row[]>
   const rows: Row[] = [];
   for (const each of chosen) {
     console.error(`bench: ${each.name}`);
-    rows.push(...(await each.run(bench)));
+    const measured = await each.run(bench);
+    // Said at once: the whole takes long, and may be broken off.
+    console.error(table(measured, bench.clients));
+    rows.push(...measured);
   }
   return rows;
 };
@@ -79,7 +89,7 @@ const measureAll = async (bench: Bench, only: readonly string[]): Promise<Row[]>
 };
 
 const main = async (): Promise<void> => {
-  const { only, engines: names, quick } = parse();
+  const { only, engines: names, quick, keep } = parse();
   const before = new Set(controlGroups());
   // On the disk, for /tmp may be memory.
   const directory = mkdtempSync(join(checkout, "build/bench-"));
@@ -97,7 +107,7 @@ const main = async (): Promise<void> => {
     const bench: Bench = { engines, clients: engines.flatMap(({ clients }) => clients), quick, fixture };
     const lines = table(await measureAll(bench, only), bench.clients);
     console.log(lines);
-    if (only.length === 0 && !quick) write(engines, lines);
+    if (keep || (only.length === 0 && !quick)) write(engines, lines);
   } finally {
     for (const engine of engines) await engine.stop();
     for (const disk of disks) disk.remove();
