@@ -138,6 +138,7 @@ export class Containers {
     containers.events.listen((event) => listener(event, containers));
     await containers.#recover();
     await containers.#connections.repair();
+    await containers.memberships.heal();
     containers.#runs.openRestarts();
     return containers;
   }

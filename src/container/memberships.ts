@@ -35,6 +35,20 @@ export class Memberships {
     this.#context = context;
   }
 
+  /** Holds afterwards: the containers that run have their interfaces again, whoever has taken one away. */
+  async heal(): Promise<void> {
+    const { networks } = this.#context.rooms;
+    for (const id of networks.containers()) {
+      const live = this.#context.live(id);
+      const endpoints = networks.endpoints(id);
+      for (const lost of live === undefined ? [] : networks.lost(id)) {
+        const plan = planJoin(lost, { before: endpoints, after: endpoints }, live!.process, networks.host);
+        // What cannot be healed is as it was.
+        await this.#run(plan).catch(() => {});
+      }
+    }
+  }
+
   /** Holds afterwards: the network is there, also after a power cut; or nothing of it is. */
   async create(request: NetworkRequest): Promise<NetworkRecord> {
     const { rooms, connections } = this.#context;

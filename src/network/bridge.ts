@@ -40,6 +40,8 @@ export interface FoundLinks {
   index(name: string): number | undefined;
   /** Bridges of ours, whose networks are no more. */
   readonly orphans: readonly string[];
+  /** Interfaces of the host that listen to routers as long as it is none itself. */
+  readonly advertised: readonly string[];
 }
 
 /**
@@ -59,7 +61,7 @@ export const planNetworks = (
     return firewallStep(`the firewall's table ${family} ${host.name} is as it shall be`, [
       ...tableChanges(table),
       ...bridged.flatMap((network) => addNetwork(table, network)),
-      ...apartElements(table, host.apart),
+      ...apartElements(table, family === "ip" ? host.apart : host.apart6),
       ...endpoints.flatMap((endpoint) => portElements(table, endpoint, endpoint.ports, addElements)),
     ]);
   };
@@ -75,9 +77,17 @@ export const planNetworks = (
     // Ports may be published on IPv6 addresses also where no network has it.
     ...(host.ipv6 ? [hasIpv6 ? tableStep("ip6") : { ...tableStep("ip6"), tolerate: unsupported }] : []),
     settingStep("ipv4/ip_forward", "1", "the host passes packets on between its networks and the containers"),
-    ...(hasIpv6 ? [settingStep("ipv6/conf/all/forwarding", "1", "the same of IPv6")] : []),
+    ...(hasIpv6 ? forwardingSteps(found.advertised) : []),
   ]);
 };
+
+/** A host that passes packets on heeds no router any more, unless it is told to: it would lose its own way out. */
+const forwardingSteps = (advertised: readonly string[]): Step[] => [
+  ...advertised.map((name) =>
+    settingStep(`ipv6/conf/${name}/accept_ra`, "2", `the host goes on listening to routers at ${name}`, "ENOENT"),
+  ),
+  settingStep("ipv6/conf/all/forwarding", "1", "the host passes packets of IPv6 on too"),
+];
 
 /** By this the bridges of a daemon are found again, whatever they are called. */
 export const bridgeMark = (host: Pick<NetworkHost, "name">, networkId: string): string =>

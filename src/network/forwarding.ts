@@ -11,18 +11,22 @@ interface Apart {
   readonly interfaces: readonly string[];
 }
 
+/** Each family is turned on by itself. */
+const tables = { ip: "forwarding", ip6: "forwarding6" } as const;
+
 /** The interfaces between which nothing may be passed on; remembered for the next daemon, until the next boot. */
-export const keepApart = (database: Database): readonly string[] => {
+export const keepApart = (database: Database, family: keyof typeof tables): readonly string[] => {
+  const table = tables[family];
   database.exec(
-    "CREATE TABLE IF NOT EXISTS forwarding (id INTEGER PRIMARY KEY CHECK (id = 0), document TEXT NOT NULL) STRICT",
+    `CREATE TABLE IF NOT EXISTS ${table} (id INTEGER PRIMARY KEY CHECK (id = 0), document TEXT NOT NULL) STRICT`,
   );
   const boot = findBootId();
-  if (!isForwarding()) {
+  if (!isForwarding(family)) {
     const apart: Apart = { boot, interfaces: findOuterInterfaces() };
-    database.run("INSERT OR REPLACE INTO forwarding VALUES (0, ?)", JSON.stringify(apart));
+    database.run(`INSERT OR REPLACE INTO ${table} VALUES (0, ?)`, JSON.stringify(apart));
     return apart.interfaces;
   }
-  const row = database.get<{ document: string }>("SELECT document FROM forwarding");
+  const row = database.get<{ document: string }>(`SELECT document FROM ${table}`);
   if (row === undefined) return [];
   const apart = JSON.parse(row.document) as Apart;
   return apart.boot === boot ? apart.interfaces : [];

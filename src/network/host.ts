@@ -10,8 +10,10 @@ export interface NetworkHost {
   readonly name: string;
   /** The kernel speaks IPv6 too. */
   readonly ipv6: boolean;
-  /** Packets are not passed on between these interfaces of the host. */
+  /** Packets of IPv4 are not passed on between these interfaces of the host. */
   readonly apart: readonly string[];
+  /** The same of IPv6. */
+  readonly apart6: readonly string[];
 }
 
 /** The file's text, or nothing where there is no such file. */
@@ -55,7 +57,17 @@ export const hasInterface = (name: string): boolean => existsSync(`/sys/class/ne
 
 export const hasIpv6 = (): boolean => existsSync("/proc/sys/net/ipv6");
 
-export const isForwarding = (): boolean => readIfThere("/proc/sys/net/ipv4/ip_forward").trim() === "1";
+const forwarding = { ip: "/proc/sys/net/ipv4/ip_forward", ip6: "/proc/sys/net/ipv6/conf/all/forwarding" } as const;
+export const isForwarding = (family: keyof typeof forwarding): boolean =>
+  readIfThere(forwarding[family]).trim() === "1";
+
+/** The interfaces that have their addresses and routes from routers, and would lose them when the host becomes one. */
+export const findAdvertised = (): string[] =>
+  isForwarding("ip6")
+    ? []
+    : readdirSync("/sys/class/net").filter(
+        (name) => readIfThere(`/proc/sys/net/ipv6/conf/${name}/accept_ra`).trim() === "1" && name !== "lo",
+      );
 
 /** The machine's interfaces to the outside: those that belong to no bridge (they are other engines'). */
 export const findOuterInterfaces = (): string[] =>

@@ -20,11 +20,13 @@ import { networkError } from "./errors.ts";
 import { keepApart } from "./forwarding.ts";
 import { withDefaultRoutes } from "./gateways.ts";
 import {
+  findAdvertised,
   findForeignSubnets,
   findInterfaceIndex,
   findMarkedInterfaces,
   findMtu,
   findPortRange,
+  hasInterface,
   hasIpv6,
   type NetworkHost,
 } from "./host.ts";
@@ -81,7 +83,7 @@ export class Networks {
     this.#store = new NetworkStore(database);
     this.#pools = pools;
     this.#places = new Places(name);
-    this.host = { name, ipv6: hasIpv6(), apart: keepApart(database) };
+    this.host = { name, ipv6: hasIpv6(), apart: keepApart(database, "ip"), apart6: keepApart(database, "ip6") };
     for (const { index } of this.list()) if (index !== 0) this.#places.holdIndex(index);
     for (const { endpoints } of this.#store.allHeld()) {
       for (const endpoint of endpoints) this.#places.hold(endpoint);
@@ -98,7 +100,11 @@ export class Networks {
     const endpoints = Array.from(this.#store.allHeld(), (held) => held.endpoints).flat();
     const ours = new Set(this.list().map((network) => network.interface));
     const orphans = [...findMarkedInterfaces(bridgeMark(this.host, "")).values()].filter((name) => !ours.has(name));
-    return planNetworks(this.list(), endpoints, this.host, { index: findInterfaceIndex, orphans });
+    return planNetworks(this.list(), endpoints, this.host, {
+      index: findInterfaceIndex,
+      orphans,
+      advertised: findAdvertised(),
+    });
   }
 
   /** What to run when the daemon leaves for good and nobody is connected: afterwards the host is as it was. */
@@ -243,6 +249,13 @@ export class Networks {
     this.#store.hold({ ...held, endpoints: after, request: { ...held.request, attachments } }, []);
     this.#places.release(left);
     if (after.length === 0) this.#ports.release(left.ports);
+  }
+
+  /** The container's endpoints whose interface somebody has taken away. */
+  lost(container: ContainerId): readonly Endpoint[] {
+    return this.endpoints(container).filter(
+      ({ hostInterface }) => hostInterface !== "" && !hasInterface(hostInterface),
+    );
   }
 
   /** What the container asked of its networks, since it was last connected. */

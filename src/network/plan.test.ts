@@ -7,7 +7,7 @@ import { explainNetworkFailure } from "./failure.ts";
 import { planEndpoints, planLoopback } from "./plan.ts";
 import { testEndpoint } from "./test-endpoint.ts";
 
-const host = { name: "pier", ipv6: true, apart: [] };
+const host = { name: "pier", ipv6: true, apart: [], apart6: [] };
 const tcp: PublishedPort = { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 };
 const udp: PublishedPort = { protocol: "udp", hostAddress: "127.0.0.1", hostPort: 53, containerPort: 53 };
 

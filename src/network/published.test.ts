@@ -7,7 +7,7 @@ import { bindSteps, publishSteps, relaySteps, withdrawSteps } from "./publish.ts
 import { wayOf } from "./published.ts";
 import { testEndpoint } from "./test-endpoint.ts";
 
-const host = { name: "pier", ipv6: true, apart: [] };
+const host = { name: "pier", ipv6: true, apart: [], apart6: [] };
 const port = (hostAddress: string, protocol: Protocol = "tcp"): PublishedPort => ({
   protocol,
   hostAddress,

@@ -1,6 +1,7 @@
 /** Networks of one's own: made, used, kept apart from each other, joined and left while containers run, and taken away. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
@@ -383,6 +384,66 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.doesNotMatch(await interfacesOf(plain), /eth0: up [0-9a-f]*:/);
     await said(engine, "network", "connect", "dual", plain);
     assert.match(await interfacesOf(plain), /eth1: up fd/);
+  });
+
+  test("macvlan gives a container an address beside the host's", async () => {
+    // Another machine on the same wire.
+    const machine = spawn("unshare", ["-n", "sh", "-c", "echo ready; exec sleep 1000000"], { stdio: "pipe" });
+    await once(machine.stdout, "data");
+    host(`ip link add wire0 type veth peer name wire1 netns ${machine.pid}; ip link set wire0 up`);
+    host(`nsenter -t ${machine.pid} -n sh -c 'ip addr add 10.88.0.50/24 dev wire1; ip link set wire1 up'`);
+    try {
+      await refuses(/needs the interface of the host that it hangs on/, "network", "create", "-d", "macvlan", "lan");
+      await refuses(
+        /there is no interface nosuch0/,
+        "network",
+        "create",
+        "-d",
+        "macvlan",
+        "-o",
+        "parent=nosuch0",
+        "lan",
+      );
+      await said(engine, "network", "create", "-d", "macvlan", "-o", "parent=wire0", "--subnet", "10.88.0.0/24", "lan");
+      const id = await runDetached(
+        engine,
+        "--network",
+        "lan",
+        "--ip",
+        "10.88.0.7",
+        "fixture/busybox:1.35",
+        "sleep",
+        "1000",
+      );
+      assert.match(await said(engine, "exec", id, "ip", "link", "show", "eth0"), /eth0@/);
+      assert.equal((await engine.docker(["exec", id, "ping", "-c", "1", "-W", "2", "10.88.0.50"])).code, 0);
+      const other = await runDetached(engine, "probe", "sleep");
+      await said(engine, "network", "connect", "lan", other);
+      assert.match(await interfacesOf(other), /^eth1: up 10\.88\.0\.\d+$/m);
+      await said(engine, "network", "disconnect", "lan", other);
+      assert.doesNotMatch(await interfacesOf(other), /eth1/);
+      await removeAll(engine);
+      await said(engine, "network", "rm", "lan");
+    } finally {
+      host("ip link delete wire0");
+      machine.kill("SIGKILL");
+      await once(machine, "exit");
+    }
+  });
+
+  test("an interface that somebody deleted is there again with the next daemon, and its container can be removed", async () => {
+    await said(engine, "network", "create", "--subnet", "10.89.0.0/24", "torn");
+    const id = await runServer(engine, "--network", "torn", "probe", "tcp-serve", "0.0.0.0", "80");
+    const gone = await runDetached(engine, "--network", "torn", "probe", "sleep");
+    host(
+      `for link in $(ip -o link show type veth | grep -o '${prefix}[0-9a-f]*@' | tr -d @); do ip link delete $link; done`,
+    );
+    await said(engine, "rm", "-f", gone);
+    await engine.restart();
+    assert.match(await interfacesOf(id), /^eth0: up 10\.89\.0\.2$/m);
+    assert.equal(await wayOut(id), "eth0 10.89.0.1");
+    const friend = await runDetached(engine, "--network", "torn", "probe", "sleep");
+    assert.equal(await within(friend, "tcp-ask", "10.89.0.2", "80", "hi"), "answer: hi");
   });
 
   test("pier's own command has the same words", async () => {

@@ -18,7 +18,7 @@ import { testEndpoint, testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
-const host: NetworkHost = { name: "pier", ipv6: true, apart: [] };
+const host: NetworkHost = { name: "pier", ipv6: true, apart: [], apart6: [] };
 const tcp: PublishedPort = { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, containerPort: 80 };
 const udp: PublishedPort = { protocol: "udp", hostAddress: "127.0.0.1", hostPort: 8080, containerPort: 80 };
 
@@ -35,7 +35,9 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
     machine.run(
       "ip link set lo up; ip link add eth0 type veth peer name wire; ip link set wire up; ip addr add 10.9.0.1/24 dev eth0; ip link set eth0 up",
     );
-    machine.apply(planNetworks([testNetwork], [], host, { index: () => undefined, orphans: [] }).outside);
+    machine.apply(
+      planNetworks([testNetwork], [], host, { index: () => undefined, orphans: [], advertised: [] }).outside,
+    );
   });
 
   after(async () => {

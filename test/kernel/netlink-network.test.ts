@@ -8,7 +8,7 @@ import { planEndpoints } from "../../src/network/plan.ts";
 import { testEndpoint, testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
 
-const host: NetworkHost = { name: "pier", ipv6: true, apart: ["eth0", "eth1"] };
+const host: NetworkHost = { name: "pier", ipv6: true, apart: ["eth0", "eth1"], apart6: [] };
 const port = (text: string, containerPort: number): PublishedPort => {
   const [, hostAddress = "", hostPort, protocol] = /^(.*):(\d+)\/(tcp|udp)$/.exec(text)!;
   return { protocol: protocol as "tcp" | "udp", hostAddress, hostPort: Number(hostPort), containerPort };
@@ -38,6 +38,7 @@ describe("the default network", { skip: noWorld }, () => {
       planNetworks([testNetwork], endpoints, host, {
         index: () => (found === "" ? undefined : Number(found)),
         orphans: [],
+        advertised: [],
       }).outside,
     );
   };
