@@ -9,7 +9,7 @@ import { type Live, readSpec } from "./live.ts";
 import type { ContainerRecord } from "./record.ts";
 
 /** The first version of the keepers' protocol that can. */
-const changesSince = 2;
+export const changesSince = 2;
 
 /** The step of a change that failed, and the kernel's error number. */
 export class ChangeFailure extends Error {

@@ -12,6 +12,9 @@ import type { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import { isStepFailure } from "./failure.ts";
 import { planHosts } from "./hosts.ts";
+import { openNames } from "./late-names.ts";
+import type { Launcher } from "./launch.ts";
+import { asksPier } from "./listings.ts";
 import type { Live } from "./live.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -22,6 +25,7 @@ export interface MembershipContext {
   readonly rooms: ContainerRooms;
   readonly store: ContainerStore;
   readonly connections: Connections;
+  readonly launcher: Launcher;
   readonly locks: Locks;
   /** By name or id, when it is known whether it runs. */
   found(reference: string): Promise<ContainerRecord>;
@@ -93,8 +97,13 @@ export class Memberships {
       const endpoints = live === undefined ? record.endpoints : await this.#join(record, asked, live);
       const attachments = [...record.request.network.attachments, asked];
       this.#save(id, live, endpoints, attachments);
-      if (live !== undefined) this.#context.connections.renamed(store.get(id));
-      if (live !== undefined) rooms.networks.tell("connect", network, id);
+      if (live !== undefined) {
+        const now = store.get(id);
+        this.#context.connections.renamed(now);
+        const isFirst = asksPier(now.endpoints) && !asksPier(record.endpoints);
+        if (isFirst) await openNames(rooms, this.#context.launcher, now, record.endpoints, live);
+        rooms.networks.tell("connect", network, id);
+      }
     });
   }
 

@@ -10,7 +10,7 @@ import { cannotRun, Engine, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { askTcp, inspected, pidOf, removeAll, runServer, said, until } from "./containers.ts";
-import { hostAddress, hostAddress6, openNeighbour } from "./neighbour.ts";
+import { hostAddress, hostAddress6, neighbourAddress, neighbourAddress6, openNeighbour } from "./neighbour.ts";
 
 const probe = join(executable, "../probe");
 
@@ -147,6 +147,25 @@ describe("ports of a container that runs", { skip: cannotRun() }, () => {
     await engine.restart();
     assert.doesNotMatch(await table(), /2403\d/);
     for (const port of [24_030, 24_031, 24_032]) assert.equal(await askTcp("127.0.0.1", port, "?"), "ECONNREFUSED");
+  });
+
+  test("of both families keep the source address where the container has the family", async () => {
+    await said(engine, "network", "create", "--ipv6", "six");
+    try {
+      const serving = ["probe", "tcp-serve", "::", "80"];
+      const id = await runServer(engine, "--network", "six", "-p", "24060:80", ...serving);
+      assert.equal(await there("tcp-ask", hostAddress6, "24060", "six"), "answer: six");
+      assert.equal(await there("tcp-ask", hostAddress, "24060", "four"), "answer: four");
+      assert.equal(await askTcp("::1", 24_060, "loopback"), "loopback");
+      const itself = ["exec", id, "/probe", "tcp-ask", hostAddress6, "24060", "me"];
+      assert.equal(await said(engine, ...itself), "answer: me");
+      const log = await said(engine, "logs", id);
+      assert.match(log, new RegExp(`^from: ${neighbourAddress6}$`, "m"));
+      assert.match(log, new RegExp(`^from: (::ffff:)?${neighbourAddress.replaceAll(".", "\\.")}$`, "m"));
+      await removeAll(engine);
+    } finally {
+      await said(engine, "network", "rm", "six");
+    }
   });
 
   test("are listed with who can reach them", async () => {
