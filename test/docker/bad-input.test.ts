@@ -190,10 +190,7 @@ describe("bad input", { skip: cannotRun() }, () => {
   });
 
   test("whoever still sends what is refused hears why", async () => {
-    const context = Buffer.alloc(30_000_000);
     for (let turn = 0; turn < 3; turn++) {
-      const ran = await engine.docker(["build", "-"], { input: context });
-      assert.match(ran.stderr, /pier does not build images yet/);
       const loaded = await engine.docker(["load"], { input: Buffer.alloc(30_000_000, "x") });
       assert.equal(loaded.code, 1);
       assert.match(loaded.stderr, /invalid tar header/);
