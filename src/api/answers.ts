@@ -506,3 +506,14 @@ export interface SearchItem {
   readonly is_official: boolean;
   readonly is_automated: boolean;
 }
+
+/** `GET /pier/why/{id}`: words for a person. */
+export interface WhyAnswer {
+  readonly Id: string;
+  readonly Name: string;
+  /** What follows the name: `ended with exit code 1 two minutes ago`. */
+  readonly Headline: string;
+  readonly Reasons: readonly string[];
+  /** What to type next. */
+  readonly Try: readonly string[];
+}

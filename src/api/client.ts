@@ -25,6 +25,7 @@ import type {
   VolumeAnswer,
   VolumeListAnswer,
   VolumePruneAnswer,
+  WhyAnswer,
 } from "./answers.ts";
 import { apiError } from "./errors.ts";
 import { type RequestOptions, requestHead, sendRequest } from "./request.ts";
@@ -64,6 +65,7 @@ interface JsonAnswers {
   readonly containerInspect: ContainerInspect;
   readonly containerTop: ContainerTopAnswer;
   readonly containerPrune: ContainerPruneAnswer;
+  readonly why: WhyAnswer;
   readonly systemDf: DiskUsageAnswer;
   readonly containerUpdate: { readonly Warnings: readonly string[] | null };
   readonly containerWait: ContainerWaitAnswer;

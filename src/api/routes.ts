@@ -20,6 +20,7 @@ export const routes = {
   info: { method: "GET", path: "/info" },
   events: { method: "GET", path: "/events" },
   storeCheck: { method: "POST", path: "/pier/check" },
+  why: { method: "GET", path: "/pier/why/{id}" },
   explain: { method: "POST", path: "/pier/explain" },
   systemDf: { method: "GET", path: "/system/df" },
 

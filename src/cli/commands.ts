@@ -382,6 +382,12 @@ export const entries: readonly Entry[] = [
     summary: "Remove one or more volumes",
     load: async () => (await import("./commands/volume.ts")).volumeRm,
   },
+  {
+    top: "why",
+    ...container("why"),
+    summary: "Tell why a container stopped or does not start, and what to do about it",
+    load: async () => (await import("./commands/why.ts")).why,
+  },
 ];
 
 export type Found =

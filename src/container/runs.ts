@@ -271,7 +271,8 @@ export class Runs {
     const now = { ...this.#context.store.get(id), endpoints: [] };
     const rest = now.health === undefined ? now : { ...now, health: endedHealth(now.health) };
     const wait = nextRestart(rest, exitCode, this.#ranFor(id) ?? finishedAt - startedAt);
-    const end = { exitCode, oomKilled, startedAt, finishedAt };
+    const peak = /^(\d{1,15})$/m.exec(report.report)?.[1];
+    const end = { exitCode, oomKilled, ...(peak === undefined ? {} : { peak: Number(peak) }), startedAt, finishedAt };
     const ended: ContainerRecord =
       wait === undefined
         ? { ...rest, state: { status: "exited", ...end } }

@@ -24,6 +24,8 @@ export interface Exited {
   /** 0 to 255; 128 + n when signal n ended it. */
   readonly exitCode: number;
   readonly oomKilled: boolean;
+  /** The most memory that it had at a time (bytes), where the kernel counts it. */
+  readonly peak?: number;
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly error?: string;

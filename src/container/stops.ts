@@ -87,10 +87,9 @@ export class Stops {
   async #markStopped(id: ContainerId): Promise<void> {
     const { store, rooms } = this.#context;
     const record = store.get(id);
-    if (record.request.restart === undefined) return;
     store.put({ ...record, stopped: true });
     // What was stopped stays so also after a power cut.
-    await rooms.database.flush();
+    if (record.request.restart !== undefined) await rooms.database.flush();
   }
 
   /** Resolves when the container that runs now has ended. */

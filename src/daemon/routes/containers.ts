@@ -6,6 +6,7 @@ import { parseCreateRequest } from "../../container/request-parse.ts";
 import { parseUpdateRequest } from "../../container/update.ts";
 import { explainPlan, explainPlanJson } from "../../kernel/explain.ts";
 import { containerAnswer } from "../answers/container.ts";
+import { whyAnswer } from "../answers/why.ts";
 import { readJson } from "../body.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
@@ -48,6 +49,8 @@ export const inspect: Handler = async (call) => {
   const sizes = size === undefined ? {} : { SizeRw: size.written, SizeRootFs: size.whole };
   return json({ ...containerAnswer(record, services), ...sizes });
 };
+
+export const why: Handler = (call) => json(whyAnswer(call.services.containers.get(idOf(call)), Date.now()));
 
 export const start: Handler = async (call) =>
   empty((await call.services.containers.start(idOf(call))) === "already" ? 304 : 204);

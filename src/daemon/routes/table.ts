@@ -33,6 +33,7 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   info: system.info,
   events: system.events,
   explain: containers.explain,
+  why: containers.why,
 
   containerList: containerList.list,
   containerCreate: containers.create,

@@ -73,6 +73,7 @@ test("on version 2 a container has one group and is born in it, under a filter f
   ]);
   assert.deepEqual(linesOf(plan.after), [
     "reportFile /cg/pier/x/memory.events",
+    "reportFile /cg/pier/x/memory.peak",
     "killCgroup /cg/pier/x",
     "removeDirectory /cg/pier/x",
   ]);
@@ -110,8 +111,9 @@ test("on a hybrid host the hierarchies that count are joined, and version 2's gr
     linesOf(plan.inside),
     ["cpu,cpuacct", "memory", "devices", "blkio", "pids", "cpuset"].map((name) => `0 > /cg/${name}/pier/x/tasks`),
   );
-  assert.deepEqual(linesOf(plan.after).slice(0, 2), [
+  assert.deepEqual(linesOf(plan.after).slice(0, 3), [
     "reportFile /cg/memory/pier/x/memory.oom_control",
+    "reportFile /cg/memory/pier/x/memory.max_usage_in_bytes",
     "killCgroup /cg/unified/pier/x",
   ]);
   assert.equal(plan.after.length, 9);

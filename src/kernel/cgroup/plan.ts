@@ -91,7 +91,7 @@ const watchOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
         },
       ];
 
-/** Both versions' files have a line `oom_kill` with a count (version 1's since Linux 4.13). */
+/** Both versions' first files have a line `oom_kill` with a count (version 1's since Linux 4.13). */
 const reportOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
   memory === undefined
     ? []
@@ -101,6 +101,13 @@ const reportOom = ({ controllers: { memory } }: CgroupPaths): readonly Step[] =>
           path: oomFile(memory),
           tolerate: [errno("ENOENT")],
           why: "whether memory ran out",
+        },
+        {
+          step: "reportFile",
+          path: `${memory.directory}/${memory.version === 1 ? "memory.max_usage_in_bytes" : "memory.peak"}`,
+          // Version 2 has it since Linux 5.19.
+          tolerate: [errno("ENOENT")],
+          why: "how much it was at most",
         },
       ];
 
