@@ -99,6 +99,11 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/cp.ts")).cp,
   },
   {
+    top: "completion",
+    summary: "Generate the autocompletion script for bash, zsh or fish",
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+  {
     top: "create",
     ...container("create"),
     summary: "Create a new container",

@@ -99,6 +99,11 @@ export const cliErrors = {
   subnetMissing: { status: 400, sentence: "every ip-range or gateway must have a corresponding subnet" },
   subnetForeign: { status: 400, sentence: "no matching subnet for {kind} {text}" },
   subnetTwice: { status: 400, sentence: "cannot configure multiple {kind} on the same subnet {subnet}" },
+  unknownShell: {
+    status: 400,
+    sentence: "there is no completion for {shell}",
+    hint: "pier completion bash|zsh|fish",
+  },
   pruneCancelled: { status: 400, sentence: "{what} prune has been cancelled" },
   startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
   noRemoteContext: {

@@ -43,6 +43,13 @@ const runTop = async (words: readonly string[]): Promise<number> => {
     print(`pier version ${pierVersion}\n`);
     return 0;
   }
+  // What the shells' scripts ask (commands/completion.ts); never a reason to start a daemon.
+  if (positional[0] === "__complete") {
+    const { complete } = await import("./complete.ts");
+    const found = await complete(positional.slice(1), clientAt(options, process.env).path);
+    print(found.map((word) => `${word}\n`).join(""));
+    return 0;
+  }
   const asksHelp = positional[0] === "help";
   const found = findCommand(asksHelp ? positional.slice(1) : positional);
   if (parsed.given.has("help") || positional.length === 0 || (asksHelp && positional.length === 1))

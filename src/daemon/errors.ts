@@ -73,6 +73,16 @@ export const daemonErrors = {
   noSuchPlugin: { status: 404, sentence: 'plugin "{name}" not found' },
 
   // The start of the daemon.
+  badConfig: { status: 400, sentence: "{path} cannot be read: {problem}", hint: "pier daemon --help" },
+  badConfigValue: { status: 400, sentence: "{key} {problem}" },
+  unknownConfigKeys: {
+    status: 400,
+    sentence: "the following directives in {path} don't match any configuration option: {keys}",
+  },
+  configTwice: {
+    status: 400,
+    sentence: "the following directives are specified both as a flag and in the configuration file {path}: {options}",
+  },
   unknownOption: { status: 400, sentence: "unknown option {option}", hint: "pier daemon --help" },
   missingValue: { status: 400, sentence: "{option} needs a value", hint: "pier daemon --help" },
   badHost: { status: 400, sentence: "{host} is not a unix socket", hint: "pier daemon -H unix:///run/pier/pier.sock" },

@@ -12,12 +12,17 @@ const escapeControls = (text: string): string =>
   );
 
 export class Log {
-  readonly #least: number;
+  #least: number;
   readonly #write: (line: string) => void;
 
   constructor(least: LogLevel = "info", write: (line: string) => void = (line) => void process.stderr.write(line)) {
     this.#least = logLevels.indexOf(least);
     this.#write = write;
+  }
+
+  /** From now on that much is said. */
+  set level(least: LogLevel) {
+    this.#least = logLevels.indexOf(least);
   }
 
   debug(message: string): void {

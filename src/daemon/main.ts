@@ -46,7 +46,7 @@ const reserve = 5 * 1024 * 1024;
 export const main = async (args: readonly string[]): Promise<number> => {
   try {
     const options = parseOptions(args);
-    if (options !== undefined) await serve(options);
+    if (options !== undefined) await serve(options, args);
     else process.stdout.write(usage);
     return 0;
   } catch (error) {
@@ -56,8 +56,10 @@ export const main = async (args: readonly string[]): Promise<number> => {
   }
 };
 
-const serve = async (options: DaemonOptions): Promise<void> => {
+const serve = async (options: DaemonOptions, args: readonly string[]): Promise<void> => {
   const log = new Log(options.logLevel);
+  // The terminal from which we were started may go; once clients are served it means more (see below).
+  process.on("SIGHUP", () => {});
   watchFailures(log);
   protectFromOom();
   // Nothing beneath the root is for anybody else; beneath run there is the socket, for the socket's group.
@@ -71,11 +73,30 @@ const serve = async (options: DaemonOptions): Promise<void> => {
     const server = new Server(services);
     await server.listen(options.socket);
     log.info(`listening on ${options.socket}`);
+    process.on("SIGHUP", () => reload(args, services));
     tellReady(log, process.env);
     log.info(`${await stopSignal()}: containers are left as they are`);
     await server.close();
   } finally {
     await services.close();
+  }
+};
+
+/** As dockerd: the file is read again. What can change in a daemon that runs changes; the rest needs another one. */
+const reload = (args: readonly string[], { log, events, id, host }: Services): void => {
+  try {
+    const options = parseOptions(args);
+    if (options?.configFile === undefined) return;
+    log.level = options.logLevel;
+    log.info(`${options.configFile} was read again: log level ${options.logLevel}`);
+    events.tell({
+      type: "daemon",
+      action: "reload",
+      id,
+      attributes: { name: host.hostname, "log-level": options.logLevel },
+    });
+  } catch (error) {
+    log.error("the configuration stays as it was", error);
   }
 };
 
@@ -211,6 +232,4 @@ const protectFromOom = (): void => {
 const stopSignal = (): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
-    // The terminal from which we were started may go.
-    process.on("SIGHUP", () => {});
   });

@@ -12,6 +12,7 @@ describe("the daemon's options", () => {
       layerFormat: undefined,
       registries: { mirrors: new Map(), insecure: [] },
       addressPools: undefined,
+      configFile: undefined,
     });
     assert.equal(parseOptions(["--run", "/tmp/x"])?.socket, "/tmp/x/pier.sock");
   });

@@ -1,9 +1,12 @@
 /** The words of `pier daemon`. */
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { errnoOf } from "../base/errors.ts";
 import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
 import type { LayerFormat } from "../kernel/facts.ts";
 import { type AddressPool, parseAddressPool } from "../network/pools.ts";
 import { parseInsecure, parseMirror, type RegistrySettings } from "../registry/settings.ts";
+import { defaultConfigFile, parseConfig } from "./config.ts";
 import { daemonError } from "./errors.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
 
@@ -15,6 +18,7 @@ Options:
       --root DIR          what survives the machine (default "/var/lib/pier")
       --run DIR           what does not (default "/run/pier")
   -H, --host SOCKET       where clients connect (default "unix://RUN/pier.sock")
+      --config-file FILE  dockerd's daemon.json, as far as it means something here (default "${defaultConfigFile}")
       --layer-format WAY  how layers are mounted: ${layerFormats.join(", ")} (default: the first that works)
       --registry-mirror [REGISTRY=]URL
                           where images of a registry (default docker.io) are looked for first; may be repeated
@@ -41,6 +45,8 @@ export interface DaemonOptions {
   readonly registries: Partial<RegistrySettings>;
   /** Where networks get their subnets from; undefined: Docker's. */
   readonly addressPools: readonly AddressPool[] | undefined;
+  /** Read again at SIGHUP; undefined where there is none. */
+  readonly configFile: string | undefined;
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -51,6 +57,7 @@ const names: Readonly<Record<string, string>> = {
   "--log-level": "log-level",
   "--layer-format": "layer-format",
   "--default-address-pool": "default-address-pool",
+  "--config-file": "config-file",
   "--registry-mirror": "registry-mirror",
   "--insecure-registry": "insecure-registry",
   "--max-concurrent-downloads": "max-concurrent-downloads",
@@ -71,6 +78,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     given[name] = value;
     repeated.set(name, [...(repeated.get(name) ?? []), value]);
   }
+  const configFile = addConfig(given, repeated);
   const run = resolve(given.run ?? "/run/pier");
   return {
     root: resolve(given.root ?? "/var/lib/pier"),
@@ -80,7 +88,30 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     layerFormat: given["layer-format"] === undefined ? undefined : parseLayerFormat(given["layer-format"]),
     registries: parseRegistries(repeated),
     addressPools: repeated.get("default-address-pool")?.map(parsePool),
+    configFile,
   };
+};
+
+/** What the file says is added to what the words say; answers where it is, if there is one. */
+const addConfig = (given: Record<string, string>, repeated: Map<string, readonly string[]>): string | undefined => {
+  const named = given["config-file"];
+  const path = resolve(named ?? defaultConfigFile);
+  let json: string;
+  try {
+    json = readFileSync(path, "utf8");
+  } catch (cause) {
+    if (named === undefined && errnoOf(cause) === "ENOENT") return undefined;
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw daemonError("badConfig", { path, problem }, cause);
+  }
+  const config = parseConfig(json, path);
+  const both = [...config.keys()].filter((option) => given[option] !== undefined);
+  if (both.length > 0) throw daemonError("configTwice", { path, options: both.join(", ") });
+  for (const [option, values] of config) {
+    repeated.set(option, values);
+    if (values.length > 0) given[option] = values.at(-1)!;
+  }
+  return path;
 };
 
 const parseRegistries = (given: ReadonlyMap<string, readonly string[]>): Partial<RegistrySettings> => {

@@ -1,0 +1,50 @@
+/** `daemon.json`: dockerd's keys, as far as they mean something here, as the words of `pier daemon`. Pure. */
+import { boolean, list, object, type Shape, string } from "../api/shape.ts";
+import { daemonError } from "./errors.ts";
+
+/** Where the file is looked for when nobody names one; it need not be there. */
+export const defaultConfigFile = "/etc/pier/daemon.json";
+
+const text: Shape<readonly string[]> = (value, path) => [string(value, path)];
+const texts = list(string);
+const number: Shape<readonly string[]> = (value, path) => {
+  if (!Number.isSafeInteger(value))
+    throw daemonError("badConfigValue", { key: path, problem: "is not a whole number" });
+  return [String(value)];
+};
+const debug: Shape<readonly string[]> = (value, path) => (boolean(value, path) ? ["debug"] : []);
+
+/** Key by key: the option that says the same, and how its values are written. */
+const keys: Readonly<Record<string, { readonly option: string; readonly values: Shape<readonly string[]> }>> = {
+  "data-root": { option: "root", values: text },
+  "exec-root": { option: "run", values: text },
+  hosts: { option: "host", values: texts },
+  debug: { option: "log-level", values: debug },
+  "log-level": { option: "log-level", values: text },
+  "layer-format": { option: "layer-format", values: text },
+  "registry-mirrors": { option: "registry-mirror", values: texts },
+  "insecure-registries": { option: "insecure-registry", values: texts },
+  "max-concurrent-downloads": { option: "max-concurrent-downloads", values: number },
+  "max-concurrent-uploads": { option: "max-concurrent-uploads", values: number },
+};
+
+/** By option, in the order of the file: what its keys say. Keys that nobody knows are refused: a misspelt one would be forgotten. */
+export const parseConfig = (json: string, path: string): ReadonlyMap<string, readonly string[]> => {
+  let document: unknown;
+  try {
+    document = JSON.parse(json.trim() === "" ? "{}" : json);
+    object({})(document ?? undefined, "");
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw daemonError("badConfig", { path, problem }, cause);
+  }
+  const options = new Map<string, readonly string[]>();
+  const unknown: string[] = [];
+  for (const [key, value] of Object.entries(document as Readonly<Record<string, unknown>>)) {
+    const known = Object.hasOwn(keys, key) ? keys[key] : undefined;
+    if (known === undefined) unknown.push(key.slice(0, 100));
+    else options.set(known.option, [...(options.get(known.option) ?? []), ...known.values(value, key)]);
+  }
+  if (unknown.length > 0) throw daemonError("unknownConfigKeys", { path, keys: unknown.join(", ") });
+  return options;
+};
