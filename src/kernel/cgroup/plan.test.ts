@@ -116,7 +116,7 @@ test("on a hybrid host the hierarchies that count are joined, and version 2's gr
     "reportFile /cg/memory/pier/x/memory.max_usage_in_bytes",
     "killCgroup /cg/unified/pier/x",
   ]);
-  assert.equal(plan.after.length, 9);
+  assert.equal(plan.after.length, 10);
 });
 
 test("cpuset is joined only when asked for, freezer only where version 2 cannot freeze", () => {
