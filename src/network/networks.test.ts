@@ -156,4 +156,15 @@ describe("networks", () => {
     );
     assert.ok(outside.every(({ why }) => why !== undefined));
   });
+
+  test("a bridge that has all of its ports refuses one more, until one is free", () => {
+    const containers = Array.from({ length: 1023 }, () => newContainerId());
+    for (const container of containers) networks.connect(container, request());
+    assert.throws(() => networks.connect(newContainerId(), request()), {
+      message: "network bridge is full: a bridge of Linux has 1023 ports",
+      status: 500,
+    });
+    networks.release(containers[7]!);
+    networks.connect(newContainerId(), request());
+  });
 });
