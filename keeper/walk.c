@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -21,6 +22,7 @@
 /* Every level costs a descriptor. */
 #define DEPTH_LIMIT 900
 #define PIECE 65536U
+#define AT_ONCE ((uint64_t)1 << 30)
 /* The kernel's own limits (xattr(7)). */
 #define ATTRIBUTE_NAMES 65536
 #define ATTRIBUTE_VALUE 65536
@@ -149,10 +151,28 @@ static void fill(uint64_t size) {
   for (; size > 0; size -= size < sizeof zeroes ? size : sizeof zeroes) tell(zeroes, size < sizeof zeroes ? size : sizeof zeroes);
 }
 
+/* Past our own memory: the kernel passes pages on. Answers how many bytes were left when the file ended. */
+static uint64_t pass_content(int file, uint64_t size) {
+  flush();
+  while (size > 0 && walk.error == 0) {
+    ssize_t count = sendfile(OUTPUT, file, NULL, size < AT_ONCE ? size : AT_ONCE);
+    if (count < 0 && errno == EINTR) continue;
+    /* EINVAL: a file system that cannot: what is left is read. */
+    if (count < 0 && errno != EINVAL) walk.error = errno;
+    if (count <= 0) break;
+    size -= (uint64_t)count;
+  }
+  return size;
+}
+
 /* Takes the descriptor. */
 static int tell_content(int file, uint64_t size) {
   static char bytes[4 * PIECE];
   int error = 0;
+  if (walk.is_piped) {
+    size = pass_content(file, size);
+    error = walk.error;
+  }
   while (size > 0 && error == 0) {
     ssize_t count = read(file, bytes, size < sizeof bytes ? size : sizeof bytes);
     if (count < 0 && errno == EINTR) continue;
