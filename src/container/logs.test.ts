@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, open, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { appendFile, link, mkdtemp, open, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -211,6 +211,21 @@ describe("following", () => {
       },
     };
   };
+
+  test("what nobody tells the follower of comes too", async () => {
+    await writeFile(path, records("1\n"));
+    // Through its other name the file changes without a word to who watches the directory.
+    const elsewhere = await mkdtemp(join(tmpdir(), "pier-logs-"));
+    await link(path, join(elsewhere, "other"));
+    const log = follower();
+    await log.until("1\n");
+    const next = log.until("1\n2\n");
+    await appendFile(join(elsewhere, "other"), records("2\n"));
+    await next;
+    log.ended.resolve();
+    await log.rest();
+    await rm(elsewhere, { recursive: true });
+  });
 
   test("what is written later comes too, and the end of the container is the end", async () => {
     await writeFile(path, records("1\n"));

@@ -88,11 +88,15 @@ async function* readRecords(
   }
 }
 
+/** How long a word of the watcher's that was lost can hold a follower up (milliseconds): Bun 1.4's loses one in some hundred. */
+const lookAgain = 500;
+
 /** Wakes a follower: by inotify when the log's files change, when the container has ended, when the client has gone. */
 class Changes implements Disposable {
   readonly #watcher: FSWatcher;
   readonly #signal: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #again: NodeJS.Timeout;
   readonly #wake = (): void => {
     this.#pending = true;
     this.#resume?.();
@@ -109,6 +113,7 @@ class Changes implements Disposable {
     });
     // A directory that is removed beneath us ends the reading, not the daemon.
     this.#watcher.on("error", () => this.#finish());
+    this.#again = setInterval(this.#wake, lookAgain);
     ended?.then(
       () => this.#finish(),
       () => this.#finish(),
@@ -133,6 +138,7 @@ class Changes implements Disposable {
     this.#watcher.close();
     this.#signal?.removeEventListener("abort", this.#wake);
     clearTimeout(this.#timer);
+    clearInterval(this.#again);
   }
 
   #finish(): void {
