@@ -71,16 +71,8 @@ export const routes = {
   commit: { method: "POST", path: "/commit" },
   build: { method: "POST", path: "/build" },
   buildPrune: { method: "POST", path: "/build/prune" },
-  session: {
-    method: "POST",
-    path: "/session",
-    later: "pier does not speak BuildKit's protocol yet: DOCKER_BUILDKIT=0 docker build",
-  },
-  grpc: {
-    method: "POST",
-    path: "/grpc",
-    later: "pier does not speak BuildKit's protocol yet: DOCKER_BUILDKIT=0 docker build",
-  },
+  session: { method: "POST", path: "/session", hijack: true },
+  grpc: { method: "POST", path: "/grpc", hijack: true },
   distributionInspect: { method: "GET", path: "/distribution/{name+}/json" },
   manifestInspect: { method: "GET", path: "/pier/manifests/{name+}" },
 

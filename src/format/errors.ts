@@ -24,6 +24,7 @@ export const formatErrors = {
   },
   indexInvalid: { status: 500, sentence: "the layer's index is damaged: {reason}" },
   ignorePattern: { status: 400, sentence: 'illegal exclusion pattern: "{pattern}"' },
+  protobuf: { status: 400, sentence: "a message is malformed: {problem}" },
 } as const;
 
 export const formatError = errorsFrom(formatErrors);

@@ -2,6 +2,7 @@
 import type { RouteName, routes } from "../../api/routes.ts";
 import type { Handler } from "../call.ts";
 import type { Hijacker } from "../hijack.ts";
+import * as buildkit from "./buildkit.ts";
 import * as builds from "./builds.ts";
 import * as containerList from "./container-list.ts";
 import * as containers from "./containers.ts";
@@ -104,4 +105,6 @@ export const hijackers: Readonly<Record<Hijacked, Hijacker>> & Readonly<Partial<
   containerAttach: streams.attach,
   containerAttachWebSocket: streams.attachWebSocket,
   execStart: streams.execStart,
+  grpc: buildkit.grpc,
+  session: buildkit.session,
 };

@@ -1,0 +1,165 @@
+/** One build of a BuildKit client: what it asked for in several calls, put together. */
+
+import { parsePlatform } from "../../api/platforms.ts";
+import type { ImageId } from "../../base/ids.ts";
+import type { AskedBuild } from "../../build/builds.ts";
+import { parseDockerfile } from "../../build/dockerfile/stages.ts";
+import { BuildFailure } from "../../build/failure.ts";
+import { hostPlatform } from "../../build/platform.ts";
+import { parseIgnoreFile } from "../../format/ignore.ts";
+import { readTar } from "../../format/tar/read.ts";
+import type { Services } from "../services.ts";
+import { syncDirectory } from "./filesync.ts";
+import { codes, GrpcError } from "./grpc.ts";
+import { secretAnswer, secretRequest } from "./messages.ts";
+import { Progress } from "./progress.ts";
+import type { Session } from "./session.ts";
+
+export interface Exporter {
+  readonly type: string;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** What a client wants to have of the image: names in the store, and nothing else yet. */
+export const namesOf = (exporters: readonly Exporter[]): readonly string[] =>
+  exporters.flatMap(({ type, attributes }) => {
+    if (!["moby", "docker", "image"].includes(type) || attributes.get("push") === "true") {
+      throw new GrpcError(codes.unimplemented, `pier's builds make images: the exporter ${type} is not there yet`);
+    }
+    return (attributes.get("name") ?? "").split(",").filter((name) => name !== "");
+  });
+
+const readFiles = async (session: Session, name: string, follow: readonly string[], signal: AbortSignal) => {
+  const files = new Map<string, string>();
+  for await (const { entry, content } of readTar(syncDirectory(session, { name, follow }))) {
+    signal.throwIfAborted();
+    if (entry.type !== "file") continue;
+    const parts: Uint8Array[] = [];
+    for await (const part of content) parts.push(part);
+    files.set(Buffer.from(entry.path).toString(), Buffer.concat(parts).toString());
+  }
+  return files;
+};
+
+const withPrefix = (options: ReadonlyMap<string, string>, prefix: string): readonly (readonly [string, string])[] =>
+  [...options].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : []));
+
+/** Options that would make another image than ours; whoever gives them must hear of it. */
+const refuseLater = (options: ReadonlyMap<string, string>): void => {
+  const named = [...options.keys()].find((key) => key.startsWith("context:") || key.startsWith("input:"));
+  if (named !== undefined) throw new GrpcError(codes.unimplemented, `pier does not know named contexts yet: ${named}`);
+  const context = options.get("context");
+  if (context !== undefined && context !== "") {
+    throw new GrpcError(
+      codes.unimplemented,
+      "pier builds directories: contexts from URLs, git and archives are not there yet",
+    );
+  }
+  if (options.get("requestid") !== undefined) {
+    throw new GrpcError(codes.unimplemented, "pier answers no questions about Dockerfiles yet (--check, --call)");
+  }
+};
+
+const hostOf = (options: ReadonlyMap<string, string>): Readonly<Record<string, unknown>> => {
+  const network = options.get("force-network-mode");
+  const hosts = options.get("add-hosts");
+  const shm = Number(options.get("shm-size") ?? "0");
+  return {
+    ...(network === undefined ? {} : { NetworkMode: network === "sandbox" ? "default" : network }),
+    ...(hosts === undefined ? {} : { ExtraHosts: hosts.split(",").map((host) => host.replace("=", ":")) }),
+    ...(shm > 0 ? { ShmSize: shm } : {}),
+  };
+};
+
+const secretIds = (text: string): readonly string[] => {
+  try {
+    const instructions = parseDockerfile(text).stages.flatMap((stage) => stage.instructions);
+    const mounts = instructions.flatMap((instruction) => (instruction.kind === "RUN" ? instruction.mounts : []));
+    return mounts
+      .filter(({ type }) => type === "secret")
+      .map(({ id, env, target }) => id ?? env ?? target?.split("/").at(-1) ?? "");
+  } catch {
+    // What is wrong with it the build says.
+    return [];
+  }
+};
+
+const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const secrets = new Map<string, Uint8Array>();
+  for (const ID of new Set(secretIds(text))) {
+    const path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+    const found = await session.ask(path, [secretRequest, { ID }], secretAnswer).catch((error: unknown) => {
+      // A session without secrets does not know the question.
+      if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented))
+        return undefined;
+      throw error;
+    });
+    if (found !== undefined) secrets.set(ID, found.data);
+  }
+  return secrets;
+};
+
+export class ClientBuild {
+  readonly progress: Progress;
+  readonly #services: Services;
+
+  constructor(services: Services, ref: string) {
+    this.#services = services;
+    this.progress = new Progress(ref);
+  }
+
+  /** The frontend `dockerfile.v0`, which is our own builder. */
+  async run(
+    session: Session,
+    options: ReadonlyMap<string, string>,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ImageId> {
+    refuseLater(options);
+    const filename = options.get("filename") ?? "Dockerfile";
+    const began = Date.now();
+    const own = await readFiles(
+      session,
+      "dockerfile",
+      [filename, `${filename}.dockerignore`, filename.toLowerCase()],
+      signal,
+    );
+    const text = own.get(filename) ?? own.get(filename.toLowerCase());
+    if (text === undefined)
+      throw new GrpcError(codes.notFound, `failed to read dockerfile: open ${filename}: no such file or directory`);
+    this.progress.tell(-1, `[internal] load build definition from ${filename}`, began, Date.now());
+    const beside = own.get(`${filename}.dockerignore`);
+    const ignore = beside ?? (await readFiles(session, "context", [".dockerignore"], signal)).get(".dockerignore");
+    const asks = options.get("platform") ?? "";
+    const platform = asks === "" ? hostPlatform : parsePlatform(asks, (reason) => new GrpcError(codes.invalid, reason));
+    const asked: AskedBuild = {
+      target: options.get("target") ?? "",
+      args: new Map(withPrefix(options, "build-arg:")),
+      labels: Object.fromEntries(withPrefix(options, "label:")),
+      names,
+      noCache: options.has("no-cache"),
+      pull: options.get("image-resolve-mode") === "pull",
+      platform,
+      secrets: await fetchSecrets(session, text),
+      host: hostOf(options),
+    };
+    const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
+    const archive = syncDirectory(session, { name: "context", exclude });
+    const { id } = await this.#services.builds.build(
+      asked,
+      { archive, dockerfile: filename, text },
+      {
+        signal,
+        listener: (event) => this.progress.hear(event),
+        failed: () => {},
+      },
+    );
+    return id;
+  }
+}
+
+/** What a client is told of a failure. */
+export const sentenceOf = (error: unknown): string => {
+  const cause = error instanceof BuildFailure ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+};

@@ -1,0 +1,130 @@
+/** A directory of the client's, as the tar that a build takes: what it lists first, then the contents, file by file. */
+
+import type { TarEntryType } from "../../format/tar/entry.ts";
+import { type TarHeader, type TarOutput, writeTar } from "../../format/tar/write.ts";
+import { codes, decodeFrames, encodeFrame, GrpcError } from "./grpc.ts";
+import { packet, packetTypes } from "./messages.ts";
+import { endOf, type Session } from "./session.ts";
+
+export interface SyncOptions {
+  /** `context` or `dockerfile`. */
+  readonly name: string;
+  readonly exclude?: readonly string[];
+  /** These alone, links followed. */
+  readonly follow?: readonly string[];
+}
+
+/** Go's os.FileMode. */
+const goModes = {
+  directory: 2 ** 31,
+  symlink: 2 ** 27,
+  device: 2 ** 26,
+  fifo: 2 ** 25,
+  socket: 2 ** 24,
+  setuid: 2 ** 23,
+  setgid: 2 ** 22,
+  character: 2 ** 21,
+  sticky: 2 ** 20,
+};
+const has = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1;
+
+const typeOf = (mode: number): TarEntryType | undefined => {
+  if (has(mode, goModes.directory)) return "directory";
+  if (has(mode, goModes.symlink)) return "symlink";
+  if (has(mode, goModes.fifo)) return "fifo";
+  return has(mode, goModes.device) || has(mode, goModes.socket) ? undefined : "file";
+};
+
+const permissions = (mode: number): number =>
+  (mode % 512) +
+  (has(mode, goModes.setuid) ? 0o4000 : 0) +
+  (has(mode, goModes.setgid) ? 0o2000 : 0) +
+  (has(mode, goModes.sticky) ? 0o1000 : 0);
+
+type Stat = NonNullable<(typeof packet)["stat"][1] extends { initial: () => infer T } ? T : never>;
+
+const headerOf = (stat: Stat): TarHeader | undefined => {
+  const type = typeOf(stat.mode);
+  if (type === undefined) return undefined;
+  const isLink = type === "file" && stat.linkname !== "";
+  const nanoseconds = BigInt(Math.trunc(stat.modTime));
+  return {
+    path: Buffer.from(type === "directory" ? `${stat.path}/` : stat.path),
+    type: isLink ? "hardlink" : type,
+    mode: permissions(stat.mode),
+    ...{ uid: 0, gid: 0, major: 0, minor: 0, xattrs: new Map() },
+    size: type === "file" && !isLink ? stat.size : 0,
+    mtime: { seconds: nanoseconds / 1_000_000_000n, nanoseconds: Number(nanoseconds % 1_000_000_000n) },
+    link: Buffer.from(stat.linkname),
+  };
+};
+
+/** The archive of the directory that the client calls so. */
+export const syncDirectory = (session: Session, options: SyncOptions): AsyncGenerator<Uint8Array> =>
+  writeTar(entries(session, options));
+
+async function* entries(session: Session, { name, exclude = [], follow = [] }: SyncOptions): AsyncGenerator<TarOutput> {
+  const headers = {
+    "dir-name": name,
+    ...(exclude.length === 0
+      ? {}
+      : { "exclude-patterns": exclude.map(encodeURIComponent), "exclude-patterns-encoded": "1" }),
+    ...(follow.length === 0 ? {} : { followpaths: follow.map(encodeURIComponent), "followpaths-encoded": "1" }),
+  };
+  const stream = session.open("/moby.filesync.v1.FileSync/DiffCopy", headers);
+  const ended = endOf(stream);
+  const packets = decodeFrames(packet, stream);
+  const next = async () => {
+    const found = await packets.next().catch(async (error: unknown) => {
+      // The client's own words, where it had any.
+      await ended;
+      throw error;
+    });
+    if (found.done === true) {
+      await ended;
+      throw new GrpcError(codes.cancelled, "the client's files ended in the middle");
+    }
+    if (found.value.type === packetTypes.error)
+      throw new GrpcError(codes.unknown, Buffer.from(found.value.data).toString());
+    return found.value;
+  };
+  try {
+    const stats: Stat[] = [];
+    for (;;) {
+      const { type, stat } = await next();
+      if (type !== packetTypes.stat) throw new GrpcError(codes.invalid, "the client sends files that it did not list");
+      if (stat === undefined) break;
+      stats.push(stat);
+    }
+    for (const [id, stat] of stats.entries()) {
+      const header = headerOf(stat);
+      if (header === undefined) continue;
+      if (header.type !== "file" || header.size === 0) {
+        yield { header };
+        continue;
+      }
+      stream.write(encodeFrame(packet, { type: packetTypes.request, ID: id }));
+      yield { header, content: contentOf(next) };
+    }
+    stream.write(encodeFrame(packet, { type: packetTypes.end }));
+    const confirmed = async (): Promise<void> => {
+      for (let over = false; !over; ) over = (await next()).type === packetTypes.end;
+    };
+    // The end of the call says the same as the client's last word, and may be seen before it.
+    await Promise.race([ended, confirmed().catch(() => ended)]);
+    stream.end();
+  } finally {
+    stream.close();
+  }
+}
+
+async function* contentOf(
+  next: () => Promise<{ readonly type: number; readonly data: Uint8Array }>,
+): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { type, data } = await next();
+    if (type !== packetTypes.data) throw new GrpcError(codes.invalid, "the client sends something else than a file");
+    if (data.length === 0) return;
+    yield data;
+  }
+}

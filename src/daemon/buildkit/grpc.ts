@@ -1,0 +1,104 @@
+/** gRPC over HTTP/2: messages with a length before them, and how it ended in the trailers. */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Readable } from "node:stream";
+import { decodeMessage, encodeMessage, type Fields, type Message } from "../../format/protobuf.ts";
+
+export const codes = {
+  ok: 0,
+  cancelled: 1,
+  unknown: 2,
+  invalid: 3,
+  notFound: 5,
+  unimplemented: 12,
+  internal: 13,
+} as const;
+
+export class GrpcError extends Error {
+  readonly code: number;
+
+  constructor(code: number, text: string, cause?: unknown) {
+    super(text, cause === undefined ? undefined : { cause });
+    this.name = "GrpcError";
+    this.code = code;
+  }
+}
+
+const prefix = 5;
+const maxMessage = 16 * 1024 * 1024;
+
+export const encodeFrame = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array => {
+  const content = encodeMessage(fields, value);
+  const frame = Buffer.alloc(prefix + content.length);
+  frame.writeUInt32BE(content.length, 1);
+  frame.set(content, prefix);
+  return frame;
+};
+
+/** The messages of a stream, as they come. Whoever has enough of them may still write to it. */
+export async function* decodeFrames<F extends Fields>(fields: F, stream: Readable): AsyncGenerator<Message<F>> {
+  let held: Buffer = Buffer.alloc(0);
+  const chunks: AsyncIterable<Buffer> = stream.iterator({ destroyOnReturn: false });
+  for await (const chunk of chunks) {
+    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    while (held.length >= prefix) {
+      const size = held.readUInt32BE(1);
+      if (held[0] !== 0 || size > maxMessage) throw new GrpcError(codes.invalid, "a message is compressed or too long");
+      if (held.length < prefix + size) break;
+      yield decodeMessage(fields, held.subarray(prefix, prefix + size));
+      held = held.subarray(prefix + size);
+    }
+  }
+}
+
+export interface GrpcCall {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  /** Aborted when the client has gone or given up. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers a call by writing messages; what it throws becomes the status. */
+export type GrpcMethod = (call: GrpcCall, write: (frame: Uint8Array) => void) => Promise<void>;
+
+/** One request, one answer. */
+export const unary =
+  <Q extends Fields, A extends Fields>(
+    request: Q,
+    answer: A,
+    run: (value: Message<Q>, call: GrpcCall) => Promise<Partial<Message<A>>> | Partial<Message<A>>,
+  ): GrpcMethod =>
+  async (call, write) => {
+    for await (const value of decodeFrames(request, call.stream)) {
+      write(encodeFrame(answer, await run(value, call)));
+      return;
+    }
+    throw new GrpcError(codes.invalid, "the request is empty");
+  };
+
+/** Holds afterwards: the call is answered, or its client has gone. */
+export const answerCall = async (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  method: GrpcMethod | undefined,
+  messageOf: (error: unknown) => string,
+): Promise<void> => {
+  const gone = new AbortController();
+  stream.on("error", () => {});
+  stream.once("close", () => gone.abort());
+  let ending: { readonly code: number; readonly message: string } = { code: codes.ok, message: "" };
+  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  stream.on("wantTrailers", () => {
+    const text = encodeURIComponent(ending.message).replaceAll("%20", " ");
+    stream.sendTrailers({ "grpc-status": String(ending.code), ...(text === "" ? {} : { "grpc-message": text }) });
+  });
+  try {
+    if (method === undefined) throw new GrpcError(codes.unimplemented, `unknown method ${headers[":path"]}`);
+    await method({ stream, headers, signal: gone.signal }, (frame) => {
+      if (!stream.destroyed) stream.write(frame);
+    });
+  } catch (error) {
+    const code = error instanceof GrpcError ? error.code : gone.signal.aborted ? codes.cancelled : codes.unknown;
+    ending = { code, message: messageOf(error) };
+  }
+  if (!stream.destroyed) stream.end();
+};

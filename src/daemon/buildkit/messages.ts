@@ -1,0 +1,95 @@
+/** BuildKit's messages, as far as `docker buildx` and its docker driver use them: fields by their numbers. */
+import { boolean, bytes, integer, list, map, message, text } from "../../format/protobuf.ts";
+
+const timestamp = { seconds: [1, integer], nanos: [2, integer] } as const;
+const platform = { Architecture: [1, text], OS: [2, text], Variant: [3, text] } as const;
+
+export const workerList = {
+  record: [1, list(message({ ID: [1, text], Labels: [2, map(text)], platforms: [3, list(message(platform))] }))],
+} as const;
+
+export const info = {
+  buildkitVersion: [1, message({ package: [1, text], version: [2, text], revision: [3, text] })],
+} as const;
+
+export const controlSolve = {
+  Ref: [1, text],
+  Definition: [2, bytes],
+  ExporterDeprecated: [3, text],
+  ExporterAttrsDeprecated: [4, map(text)],
+  Session: [5, text],
+  Frontend: [6, text],
+  FrontendAttrs: [7, map(text)],
+  Exporters: [13, list(message({ Type: [1, text], Attrs: [2, map(text)] }))],
+} as const;
+export const controlSolved = { ExporterResponse: [1, map(text)] } as const;
+
+export const statusRequest = { Ref: [1, text] } as const;
+const vertex = {
+  digest: [1, text],
+  inputs: [2, list(text)],
+  name: [3, text],
+  cached: [4, boolean],
+  started: [5, message(timestamp)],
+  completed: [6, message(timestamp)],
+  error: [7, text],
+} as const;
+const vertexLog = {
+  vertex: [1, text],
+  timestamp: [2, message(timestamp)],
+  stream: [3, integer],
+  msg: [4, bytes],
+} as const;
+export const status = { vertexes: [1, list(message(vertex))], logs: [3, list(message(vertexLog))] } as const;
+
+export const diskUsage = {
+  record: [
+    1,
+    list(
+      message({
+        ID: [1, text],
+        InUse: [3, boolean],
+        Size: [4, integer],
+        CreatedAt: [6, message(timestamp)],
+        LastUsedAt: [7, message(timestamp)],
+        UsageCount: [8, integer],
+        Description: [9, text],
+        RecordType: [10, text],
+        Shared: [11, boolean],
+      }),
+    ),
+  ],
+} as const;
+
+const capability = { ID: [1, text], Enabled: [2, boolean] } as const;
+export const pong = {
+  FrontendAPICaps: [1, list(message(capability))],
+  LLBCaps: [2, list(message(capability))],
+} as const;
+export const bridgeSolve = { Definition: [1, bytes], Frontend: [2, text], FrontendOpt: [3, map(text)] } as const;
+const gatewayRef = { id: [1, text] } as const;
+const gatewayResult = { ref: [3, message(gatewayRef)], metadata: [10, map(bytes)] } as const;
+export const bridgeSolved = { result: [3, message(gatewayResult)] } as const;
+export const bridgeReturn = {
+  result: [1, message(gatewayResult)],
+  error: [2, message({ code: [1, integer], message: [2, text] })],
+} as const;
+
+/** fsutil's: how a session sends a directory. */
+const stat = {
+  path: [1, text],
+  mode: [2, integer],
+  uid: [3, integer],
+  gid: [4, integer],
+  size: [5, integer],
+  modTime: [6, integer],
+  linkname: [7, text],
+  devmajor: [8, integer],
+  devminor: [9, integer],
+} as const;
+export const packet = { type: [1, integer], stat: [2, message(stat)], ID: [3, integer], data: [4, bytes] } as const;
+export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
+
+export const secretRequest = { ID: [1, text] } as const;
+export const secretAnswer = { data: [1, bytes] } as const;
+export const nothing = {} as const;

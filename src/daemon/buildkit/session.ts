@@ -1,0 +1,93 @@
+/** A client's session: the connection on which the daemon asks the client, for files above all. */
+import { randomUUID } from "node:crypto";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import type { Duplex } from "node:stream";
+import type { Fields, Message } from "../../format/protobuf.ts";
+import { codes, decodeFrames, encodeFrame, GrpcError } from "./grpc.ts";
+
+export class Session {
+  readonly #http: ClientHttp2Session;
+  /** Settles when the client has gone. */
+  readonly closed: Promise<void>;
+
+  constructor(socket: Duplex) {
+    this.#http = connect("http://session", { createConnection: () => socket });
+    this.#http.on("error", () => {});
+    this.closed = new Promise((resolve) => {
+      this.#http.once("close", () => resolve());
+      socket.once("close", () => resolve());
+    });
+  }
+
+  /** A call whose messages go both ways. */
+  open(path: string, headers: Readonly<Record<string, string | readonly string[]>> = {}): ClientHttp2Stream {
+    const stream = this.#http.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...(headers as Record<string, string | string[]>),
+    });
+    stream.on("error", () => {});
+    return stream;
+  }
+
+  /** One request, one answer; rejects with the client's words. */
+  async ask<Q extends Fields, A extends Fields>(
+    path: string,
+    [request, value]: readonly [Q, Partial<Message<Q>>],
+    answer: A,
+  ): Promise<Message<A>> {
+    const stream = this.open(path);
+    const ended = endOf(stream);
+    stream.end(encodeFrame(request, value));
+    for await (const found of decodeFrames(answer, stream)) return found;
+    await ended;
+    throw new GrpcError(codes.unknown, `${path} was not answered`);
+  }
+}
+
+/** Rejects when a call ended with an error; to be asked before its end. */
+export const endOf = (stream: ClientHttp2Stream): Promise<void> => {
+  const ended = new Promise<void>((resolve, reject) => {
+    const judge = (headers: { readonly "grpc-status"?: string; readonly "grpc-message"?: string }): void => {
+      const status = headers["grpc-status"];
+      if (status === undefined) return;
+      if (status === "0") resolve();
+      else reject(new GrpcError(Number(status), decodeURIComponent(headers["grpc-message"] ?? "")));
+    };
+    stream.on("trailers", judge);
+    stream.on("response", judge);
+    stream.once("close", () => reject(new GrpcError(codes.cancelled, "the client has gone")));
+  });
+  ended.catch(() => {});
+  return ended;
+};
+
+export class Sessions {
+  readonly #sessions = new Map<string, Session>();
+  readonly #waiting = new Map<string, ((session: Session) => void)[]>();
+
+  /** Resolves when the client has gone. */
+  async serve(id: string, socket: Duplex): Promise<void> {
+    const session = new Session(socket);
+    const key = id === "" ? randomUUID() : id;
+    this.#sessions.set(key, session);
+    for (const tell of this.#waiting.get(key) ?? []) tell(session);
+    this.#waiting.delete(key);
+    await session.closed;
+    if (this.#sessions.get(key) === session) this.#sessions.delete(key);
+  }
+
+  /** The client's, which may come a moment after the build that names it. */
+  find(id: string, signal: AbortSignal): Promise<Session> {
+    const known = this.#sessions.get(id);
+    if (known !== undefined) return Promise.resolve(known);
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
+      signal.addEventListener("abort", () => reject(new GrpcError(codes.cancelled, "there is no such session")), {
+        once: true,
+      });
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { boolean, bytes, decodeMessage, encodeMessage, integer, list, map, message, text } from "./protobuf.ts";
+
+const inner = { name: [1, text] } as const;
+const fields = {
+  name: [1, text],
+  count: [2, integer],
+  is: [3, boolean],
+  raw: [4, bytes],
+  one: [5, message(inner)],
+  many: [6, list(message(inner))],
+  words: [7, list(text)],
+  attributes: [16, map(text)],
+} as const;
+
+describe("protocol buffers", () => {
+  test("come back as they were", () => {
+    const value = {
+      ...{ name: "x", count: 2 ** 40, is: true, raw: Uint8Array.of(1, 2), one: { name: "a" } },
+      ...{ many: [{ name: "b" }, { name: "" }], words: ["c", ""], attributes: new Map([["k", "v"]]) },
+    };
+    const { raw, ...rest } = decodeMessage(fields, encodeMessage(fields, value));
+    const { raw: given, ...expected } = value;
+    assert.deepEqual(Buffer.from(raw), Buffer.from(given));
+    assert.deepEqual(JSON.parse(JSON.stringify(rest)), JSON.parse(JSON.stringify(expected)));
+    assert.deepEqual(rest.attributes, expected.attributes);
+  });
+
+  test("are the bytes that others write", () => {
+    // protoc's example: a number 150 in field 1; a text in field 2.
+    assert.deepEqual([...encodeMessage({ a: [1, integer] }, { a: 150 })], [0x08, 0x96, 0x01]);
+    assert.equal(Buffer.from(encodeMessage({ b: [2, text] }, { b: "testing" })).toString("hex"), "120774657374696e67");
+    assert.equal(decodeMessage({ a: [1, integer] }, encodeMessage({ a: [1, integer] }, { a: -5 })).a, -5);
+  });
+
+  test("may have fields that nobody knows, of any kind", () => {
+    const foreign = Uint8Array.of(0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4, 0x18, 5, 0x22, 1, 9, 0x08, 7);
+    assert.equal(decodeMessage({ a: [1, integer] }, foreign.subarray(9)).a, 7);
+  });
+
+  test("that are cut off or malformed are refused", () => {
+    for (const wrong of [[0x0a, 5, 1], [0x08], [0x0b], [0x08, ...Array(11).fill(0xff)]]) {
+      assert.throws(() => decodeMessage(fields, Uint8Array.from(wrong)), /a message is malformed/);
+    }
+    assert.throws(() => decodeMessage(fields, Uint8Array.of(0x08, 1)), /a number where there should be bytes/);
+  });
+});

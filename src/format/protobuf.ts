@@ -1,0 +1,183 @@
+/**
+ * Protocol buffers, as much of them as gRPC's messages here need: varints, texts, bytes, messages, lists and maps. A message
+ * is a table of its fields; what a table does not name is skipped, as the format wants it.
+ */
+import { formatError } from "./errors.ts";
+
+export interface Kind<T> {
+  readonly wire: 0 | 2;
+  readonly initial: () => T;
+  encode(value: T): Uint8Array;
+  /** A varint, or the bytes of the field; with what came of the same field before. */
+  decode(value: bigint | Uint8Array, before: T): T;
+  /** Not told at all. */
+  isEmpty(value: T): boolean;
+  /** Each item is a field of its own. */
+  items?(value: T): readonly Uint8Array[];
+}
+
+export type Fields = Readonly<Record<string, readonly [number: number, kind: Kind<unknown>]>>;
+export type Message<F extends Fields> = { -readonly [K in keyof F]: F[K][1] extends Kind<infer T> ? T : never };
+
+export const varint = (value: bigint): Uint8Array => {
+  const bytes: number[] = [];
+  let left = BigInt.asUintN(64, value);
+  do {
+    bytes.push(Number(left & 0x7fn) | (left > 0x7fn ? 0x80 : 0));
+    left >>= 7n;
+  } while (left > 0n);
+  return Uint8Array.from(bytes);
+};
+
+const wrong = (problem: string): Error => formatError("protobuf", { problem });
+
+const asBytes = (value: bigint | Uint8Array): Uint8Array => {
+  if (typeof value === "bigint") throw wrong("a number where there should be bytes");
+  return value;
+};
+
+const asNumber = (value: bigint | Uint8Array): bigint => {
+  if (typeof value !== "bigint") throw wrong("bytes where there should be a number");
+  return value;
+};
+
+export const text: Kind<string> = {
+  wire: 2,
+  initial: () => "",
+  encode: (value) => Buffer.from(value, "utf8"),
+  decode: (value) => Buffer.from(asBytes(value)).toString("utf8"),
+  isEmpty: (value) => value === "",
+};
+
+export const bytes: Kind<Uint8Array> = {
+  wire: 2,
+  initial: () => new Uint8Array(),
+  encode: (value) => value,
+  decode: asBytes,
+  isEmpty: (value) => value.length === 0,
+};
+
+/** Whole numbers that JavaScript has exactly. */
+export const integer: Kind<number> = {
+  wire: 0,
+  initial: () => 0,
+  encode: (value) => varint(BigInt(value)),
+  decode: (value) => Number(BigInt.asIntN(64, asNumber(value))),
+  isEmpty: (value) => value === 0,
+};
+
+export const boolean: Kind<boolean> = {
+  wire: 0,
+  initial: () => false,
+  encode: (value) => varint(value ? 1n : 0n),
+  decode: (value) => asNumber(value) !== 0n,
+  isEmpty: (value) => !value,
+};
+
+export const list = <T>(kind: Kind<T>): Kind<readonly T[]> => ({
+  wire: kind.wire,
+  initial: () => [],
+  encode: () => new Uint8Array(),
+  decode: (value, before) => [...before, kind.decode(value, kind.initial())],
+  isEmpty: (value) => value.length === 0,
+  items: (value) => value.map((item) => kind.encode(item)),
+});
+
+/** Absent, or a message. */
+export const message = <const F extends Fields>(fields: F): Kind<Message<F> | undefined> => ({
+  wire: 2,
+  initial: () => undefined,
+  encode: (value) => encodeMessage(fields, value ?? {}),
+  decode: (value) => decodeMessage(fields, asBytes(value)),
+  isEmpty: (value) => value === undefined,
+});
+
+export const map = <T>(kind: Kind<T>): Kind<ReadonlyMap<string, T>> => {
+  const entry = { key: [1, text], value: [2, kind] } as unknown as Fields;
+  return {
+    wire: 2,
+    initial: () => new Map(),
+    encode: () => new Uint8Array(),
+    decode: (value, before) => {
+      const read = decodeMessage(entry, asBytes(value)) as unknown as { key: string; value: T };
+      return new Map([...before, [read.key, read.value]]);
+    },
+    isEmpty: (value) => value.size === 0,
+    items: (value) => [...value].map(([key, item]) => encodeMessage(entry, { key, value: item } as never)),
+  };
+};
+
+/** The message's bytes, in the order of its table; what has its initial value is left out. */
+export const encodeMessage = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array => {
+  const parts: Uint8Array[] = [];
+  for (const [name, [number, kind]] of Object.entries(fields) as [
+    keyof F & string,
+    readonly [number, Kind<unknown>],
+  ][]) {
+    const given: unknown = value[name];
+    if (given === undefined || kind.isEmpty(given)) continue;
+    for (const item of kind.items?.(given) ?? [kind.encode(given)]) {
+      parts.push(varint(BigInt((number << 3) | kind.wire)));
+      if (kind.wire === 2) parts.push(varint(BigInt(item.length)));
+      parts.push(item);
+    }
+  }
+  return Buffer.concat(parts);
+};
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(from: Uint8Array) {
+    this.#bytes = from;
+  }
+
+  get isOver(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  varint(): bigint {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw wrong("it ends in the middle");
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    throw wrong("a number is too long");
+  }
+
+  take(length: number): Uint8Array {
+    if (length > this.#bytes.length - this.#at) throw wrong("it ends in the middle");
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+}
+
+export const decodeMessage = <F extends Fields>(fields: F, from: Uint8Array): Message<F> => {
+  const value: Record<string, unknown> = Object.create(null);
+  const byNumber = new Map<number, readonly [string, Kind<unknown>]>();
+  for (const [name, [number, kind]] of Object.entries(fields)) {
+    value[name] = kind.initial();
+    byNumber.set(number, [name, kind as unknown as Kind<unknown>]);
+  }
+  const reader = new Reader(from);
+  while (!reader.isOver) {
+    const tag = Number(reader.varint());
+    const wire = tag & 7;
+    const content = readContent(reader, wire);
+    const known = byNumber.get(tag >>> 3);
+    if (known !== undefined && content !== undefined) value[known[0]] = known[1].decode(content, value[known[0]]);
+  }
+  return value as Message<F>;
+};
+
+/** Fixed numbers are skipped: no message here has one. */
+const readContent = (reader: Reader, wire: number): bigint | Uint8Array | undefined => {
+  if (wire === 0) return reader.varint();
+  if (wire === 2) return reader.take(Number(reader.varint()));
+  if (wire !== 1 && wire !== 5) throw wrong(`it has a field of kind ${wire}`);
+  reader.take(wire === 1 ? 8 : 4);
+  return undefined;
+};
