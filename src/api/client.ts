@@ -74,6 +74,12 @@ interface JsonAnswers {
   readonly imageList: readonly ImageSummary[];
   readonly imageHistory: readonly ImageHistoryItem[];
   readonly auth: { readonly Status: string; readonly IdentityToken?: string };
+  readonly imageDiff: readonly { readonly Kind: string; readonly Path: string }[];
+  readonly imageLayers: readonly {
+    readonly DiffId: string;
+    readonly Size: number;
+    readonly SharedWith: readonly string[];
+  }[];
   readonly imageSearch: readonly SearchItem[];
   readonly manifestInspect: { readonly Digest: string; readonly MediaType: string; readonly Manifest: string };
   readonly imageDelete: readonly ImageDeleteItem[];

@@ -220,6 +220,21 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/prune.ts")).systemPrune,
   },
   {
+    ...image("files"),
+    summary: "List the files of an image, or write one of them, without running anything",
+    load: async () => (await import("./commands/image-look.ts")).imageFiles,
+  },
+  {
+    ...image("diff"),
+    summary: "Show what an image has otherwise than another",
+    load: async () => (await import("./commands/image-look.ts")).imageDiff,
+  },
+  {
+    ...image("tree"),
+    summary: "Show the layers of images, and who shares them",
+    load: async () => (await import("./commands/image-look.ts")).imageTree,
+  },
+  {
     ...image("prune"),
     summary: "Remove unused images",
     load: async () => (await import("./commands/prune.ts")).imagePrune,

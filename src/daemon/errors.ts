@@ -36,6 +36,8 @@ export const daemonErrors = {
   emptyName: { status: 400, sentence: "Neither old nor new names may be empty" },
 
   searchLimit: { status: 400, sentence: "limit {limit} is outside the range of [1, 100]" },
+  noSuchFile: { status: 404, sentence: "the image has no {path}" },
+  noContent: { status: 400, sentence: "{path} is no file of at most {limit} bytes" },
   noCredentials: { status: 400, sentence: "there is neither a name nor a token to log in with" },
   badServer: { status: 400, sentence: "{server} is no registry" },
 

@@ -18,6 +18,7 @@ import { type ExecState, isUp } from "../container/state.ts";
 import type { UpdateRequest } from "../container/update.ts";
 import type { ContainerUsage } from "../container/usage.ts";
 import type { WaitCondition, WaitResult } from "../container/waiters.ts";
+import type { StackLayer } from "../image/layers.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
@@ -136,6 +137,7 @@ export interface ImageService {
   check(
     signal?: AbortSignal,
   ): AsyncIterable<{ readonly kind: string; readonly digest: string; readonly reason: string }>;
+  stack(layers: readonly DiffId[]): readonly StackLayer[];
   diskSize(): number;
   save(references: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
   tag(source: string, target: string): void;

@@ -222,6 +222,7 @@ export class World implements AsyncDisposable {
         importRoot: refuse,
         save: refuse,
         check: refuse,
+        stack: () => [],
         diskSize: () => 0,
         find: (reference) =>
           reference === this.image.id || this.image.tags.includes(reference) ? this.image : undefined,

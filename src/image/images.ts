@@ -13,7 +13,7 @@ import { type ImageDescription, parseConfig } from "./config.ts";
 import { imageError } from "./errors.ts";
 import { chainIds, historyOf } from "./history.ts";
 import { type ImportOptions, planImport } from "./import.ts";
-import { Layers } from "./layers.ts";
+import { Layers, type StackLayer } from "./layers.ts";
 import { collectImages } from "./load.ts";
 import { findImage, isIdentifier, missingName, nameOf } from "./lookup.ts";
 import { type ArchivedLayer, digestOfBytes } from "./members.ts";
@@ -323,6 +323,11 @@ export class Images {
   /** Reads every byte of what is stored; tells of what is not right, which the next pull or load replaces. */
   check(signal?: AbortSignal): AsyncIterable<Damage> {
     return checkStore({ layers: this.layers, store: this.#store, files: this.#files }, signal);
+  }
+
+  /** What a tree of these layers is read from. */
+  stack(layers: readonly DiffId[]): readonly StackLayer[] {
+    return this.layers.stack(layers);
   }
 
   /** Bytes of all that is stored, as it lies on the disk. */

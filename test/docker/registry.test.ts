@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine, fixture } from "../engine.ts";
 import { execute } from "../execute.ts";
+import { tarOf } from "../image/rooms.ts";
 import { digestOf } from "../registry/chaos.ts";
 import { busybox, said } from "./containers.ts";
 import { DebianRegistry, hasRegistry, tool } from "./registries.ts";
@@ -170,6 +171,37 @@ describe("images of a registry", { skip }, () => {
     assert.deepEqual(Platforms, [{ architecture: "amd64", os: "linux" }]);
     const searched = await engine.docker(["search", `${registry.host}/debian`]);
     assert.match(searched.stderr, /has no search: it answers 404 to \/v1\/search/);
+  });
+
+  test("are looked into without running anything", async () => {
+    const image = (name: string): string => `${name}:look`;
+    const files = { "etc/": "", "etc/name": "one", "etc/same": "same", gone: "x" };
+    for (const [name, content] of Object.entries({
+      first: files,
+      second: { "etc/": "", "etc/name": "two", "etc/same": "same", fresh: "" },
+    })) {
+      const ran = await engine.docker(["import", "-", image(name)], { input: await tarOf(content) });
+      assert.equal(ran.code, 0, ran.stderr);
+    }
+    const pier = async (...args: string[]): Promise<string> => {
+      const ran = await engine.pier(["image", ...args]);
+      assert.equal(ran.code, 0, ran.stderr);
+      return ran.stdout;
+    };
+    assert.equal(await pier("diff", image("first"), image("second")), "C /etc/name\nA /fresh\nD /gone\n");
+    assert.match(
+      await pier("files", image("first"), "/etc"),
+      /^drwxr-xr-x 0:0 .* \/etc\n-rw-r--r-- 0:0 +3 .* \/etc\/name\n.* \/etc\/same\n$/,
+    );
+    assert.equal(await pier("files", "--content", image("second"), "etc/name"), "two");
+    await said(engine, "tag", image("first"), "again:look");
+    assert.match(
+      await pier("tree", image("first")),
+      /^again:look, first:look \([0-9a-f]{12}, \d+B\)\n└── [0-9a-f]{12} +8B/,
+    );
+    const absent = await engine.pier(["image", "files", image("first"), "/nothing"]);
+    assert.match(absent.stderr, /the image has no \/nothing/);
+    assert.equal((await engine.pier(["system", "check"])).stdout, "everything is as it was stored\n");
   });
 
   test("go by prune: those without a name, or all that no container needs", async () => {

@@ -87,9 +87,13 @@ export class Disk {
         change(this.#get(dirname(call.path)), { kind: "names", names: [[basename(call.path), undefined]] });
         return;
       case "rename": {
-        if (dirname(call.path) !== dirname(call.to))
-          throw new Error("a rename between directories is not atomic everywhere");
         const node = this.#get(call.path);
+        if (dirname(call.path) !== dirname(call.to)) {
+          // Not atomic everywhere: after a cut it may have both names, or none.
+          change(this.#get(dirname(call.to)), { kind: "names", names: [[basename(call.to), node]] });
+          change(this.#get(dirname(call.path)), { kind: "names", names: [[basename(call.path), undefined]] });
+          return;
+        }
         const names = [
           [basename(call.path), undefined],
           [basename(call.to), node],

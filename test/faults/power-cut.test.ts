@@ -14,12 +14,19 @@ import { Disk, type State } from "./disk.ts";
 import { type Call, record } from "./recording.ts";
 import { type Seen, seen } from "./seen.ts";
 
-const program = fileURLToPath(new URL("./store-work.ts", import.meta.url));
 const skip = spawnSync("strace", ["-V"]).error === undefined ? false : "there is no strace";
 const isLong = process.env.PIER_LONG === "1";
+const programs = [
+  {
+    what: "loading, importing, naming, removing, creating",
+    file: new URL("./store-work.ts", import.meta.url),
+    least: 10_000,
+    every: 1,
+  },
+  { what: "pulling", file: new URL("./pull-work.ts", import.meta.url), least: 300, every: isLong ? 1 : 4 },
+] as const;
 /** States that chance makes at every moment, beside those that are tried one by one. */
 const more = isLong ? 200 : 6;
-const enough = 10_000;
 
 const archive = await dockerArchive([{ layers: [await tarOf({ "z/z": "later" })], tags: ["later:1"] }]);
 
@@ -108,51 +115,56 @@ describe("the disk of these tests", () => {
 });
 
 describe("a power cut", { skip }, () => {
-  test(`at any moment of loading, importing, naming, removing, creating: at least ${enough} states`, async () => {
-    const directory = mkdtempSync("/dev/shm/pier-cut-");
-    try {
-      const root = join(directory, "recorded");
-      mkdirSync(root, { mode: 0o700 });
-      const calls = record(root, join(directory, "trace"), [process.execPath, program, root]);
-      const disk = new Disk(root);
-      const random = generator(20_261_124);
-      const tried = new Set<string>();
-      let answered: readonly Seen[] = [{ images: [], containers: [] }];
-      let work = "the daemon starts";
-      const nexts = calls.flatMap((call) =>
-        call.kind === "said" && "ended" in JSON.parse(call.line) ? [JSON.parse(call.line).ended as Seen] : [],
-      );
-      const tryOut = async (state: State): Promise<void> => {
-        const digest = `${answered.length} ${work} ${state.digest()}`;
-        if (tried.has(digest)) return;
-        tried.add(digest);
-        const place = join(directory, "state");
-        state.write(place);
-        try {
-          await check(place, answered, tried.size % 10 === 0);
-        } catch (error) {
-          throw new Error(
-            `state ${tried.size}, while ${work}: ${error instanceof Error ? error.message : String(error)}`,
-            { cause: error },
-          );
-        } finally {
-          rmSync(place, { recursive: true });
+  for (const { what, file, least, every } of programs) {
+    test(`at any moment of ${what}: at least ${least} states`, async () => {
+      const directory = mkdtempSync("/dev/shm/pier-cut-");
+      try {
+        const root = join(directory, "recorded");
+        mkdirSync(root, { mode: 0o700 });
+        const calls = record(root, join(directory, "trace"), [process.execPath, fileURLToPath(file), root]);
+        const disk = new Disk(root);
+        const random = generator(20_261_124);
+        const tried = new Set<string>();
+        let answered: readonly Seen[] = [{ images: [], containers: [] }];
+        let work = "the daemon starts";
+        let moments = 0;
+        const nexts = calls.flatMap((call) =>
+          call.kind === "said" && "ended" in JSON.parse(call.line) ? [JSON.parse(call.line).ended as Seen] : [],
+        );
+        const tryOut = async (state: State): Promise<void> => {
+          const digest = `${answered.length} ${work} ${state.digest()}`;
+          if (tried.has(digest)) return;
+          tried.add(digest);
+          const place = join(directory, "state");
+          state.write(place);
+          try {
+            await check(place, answered, tried.size % 10 === 0);
+          } catch (error) {
+            throw new Error(
+              `state ${tried.size}, while ${work}: ${error instanceof Error ? error.message : String(error)}`,
+              { cause: error },
+            );
+          } finally {
+            rmSync(place, { recursive: true });
+          }
+        };
+        for (const call of calls) {
+          if (call.kind === "said") {
+            const said = JSON.parse(call.line) as { begins: string } | { ended: Seen };
+            if ("begins" in said) {
+              work = said.begins;
+              answered = [...answered, nexts.shift()!];
+            } else answered = [said.ended];
+          }
+          disk.apply(call);
+          // In a quick run not every moment of every program.
+          if (++moments % every !== 0) continue;
+          for (const state of disk.statesAfterCut(random, more)) await tryOut(state);
         }
-      };
-      for (const call of calls) {
-        if (call.kind === "said") {
-          const said = JSON.parse(call.line) as { begins: string } | { ended: Seen };
-          if ("begins" in said) {
-            work = said.begins;
-            answered = [...answered, nexts.shift()!];
-          } else answered = [said.ended];
-        }
-        disk.apply(call);
-        for (const state of disk.statesAfterCut(random, more)) await tryOut(state);
+        assert.ok(tried.size >= least, `only ${tried.size} states`);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
       }
-      assert.ok(tried.size >= enough, `only ${tried.size} states`);
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
-  });
+    });
+  }
 });

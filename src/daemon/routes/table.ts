@@ -9,6 +9,7 @@ import * as containers from "./containers.ts";
 import * as copies from "./copies.ts";
 import * as diskUsage from "./disk-usage.ts";
 import * as imageList from "./image-list.ts";
+import * as imageLook from "./image-look.ts";
 import * as imagePrune from "./image-prune.ts";
 import * as images from "./images.ts";
 import * as networks from "./networks.ts";
@@ -74,6 +75,9 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   imageHistory: images.history,
   imageTag: images.tag,
   imageDelete: images.remove,
+  imageFiles: imageLook.files,
+  imageLayers: imageLook.layers,
+  imageDiff: imageLook.diff,
   storeCheck: images.check,
   imagePush: transfers.push,
   imageSave: images.save,
