@@ -13,6 +13,8 @@ export interface LogFile extends AsyncDisposable {
 /** More than any configuration keeps: the search ends at the first name that does not exist. */
 const maxFiles = 100_000;
 
+const nameOf = (path: string, number: number): string => (number === 0 ? path : `${path}.${number}`);
+
 /**
  * Opens the files that are newer than the one with `knownInode`, oldest first; all of them when none has it. The search
  * goes from the newest back, so that a rotation in between shows a file twice and hides none.
@@ -21,9 +23,8 @@ export const openLogFiles = async (path: string, knownInode?: bigint): Promise<L
   const files: LogFile[] = [];
   try {
     for (let number = 0; number < maxFiles; number++) {
-      const file = await openLogFile(number === 0 ? path : `${path}.${number}`);
-      // Between two renames of a rotation the newest name is free for a moment.
-      if (file === undefined && number === 0) continue;
+      // A rotation renames the oldest first: between two renames one name is free, and what had it is the next one.
+      const file = (await openLogFile(nameOf(path, number))) ?? (await openLogFile(nameOf(path, ++number)));
       if (file === undefined) break;
       if (file.inode === knownInode || files.some(({ inode }) => inode === file.inode)) {
         await file[Symbol.asyncDispose]();

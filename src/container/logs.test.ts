@@ -301,6 +301,19 @@ describe("following", () => {
     assert.equal(await reading, expected);
   });
 
+  test("a rotation that is between two renames hides nothing", async () => {
+    for (const [name, text] of [
+      ["", "4\n"],
+      [".1", "3\n"],
+      [".3", "2\n"],
+      [".4", "1\n"],
+    ] as const)
+      await writeFile(`${path}${name}`, records(text));
+    const log = follower();
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\n2\n3\n4\n");
+  });
+
   test("a log of a single file that is made anew is followed", async () => {
     await writeFile(path, records("1\n"));
     const log = follower();
