@@ -122,10 +122,10 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
 
   test("fails with a sentence for what is missing or wrong", async () => {
     const cases: readonly (readonly [string, RegExp])[] = [
-      ["FROM nobody/nothing:1\n", /nobody\/nothing:1 is not here/],
+      ["FROM localhost:1/nobody/nothing\n", /localhost:1/],
       [`FROM ${base}\nCOPY missing /\n`, /"\/missing": not found/],
       [`FROM ${base}\nCOPY *.missing /x/\n`, /nothing matches \*\.missing/],
-      [`FROM ${base}\nCOPY --from=nobody/nothing a /\n`, /nobody\/nothing is not here/],
+      [`FROM ${base}\nCOPY --from=localhost:1/nobody/nothing a /\n`, /localhost:1/],
       [`FROM ${base}\nCOPY ../../../etc/shadow /\n`, /"\/etc\/shadow": not found/],
       [`FROM ${base}\nNOPE\n`, /line 2: unknown instruction: NOPE/],
       [`FROM ${base}\nUSER nobody-here\nRUN true\n`, /nobody-here/],
