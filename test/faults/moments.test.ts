@@ -55,7 +55,7 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
     return id;
   };
   const remove = async (id: string): Promise<void> => {
-    const answer = await engine.request("DELETE", `/containers/${id}?force=1`);
+    const answer = await engine.request("DELETE", `/containers/${id}?force=1&v=1`);
     assert.equal(answer.status, 204, answer.body);
   };
   const pidOf = async (id: string): Promise<number> => Number((await inspect(id))?.State.Pid);
@@ -275,7 +275,7 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
     await atEveryMoment(
       {
         prepare: () => running(whole),
-        run: (id) => orDead(engine.request("DELETE", `/containers/${id}?force=1`)),
+        run: (id) => orDead(engine.request("DELETE", `/containers/${id}?force=1&v=1`)),
         check: async (id, answered) => {
           if (answered !== undefined) assert.equal(answered.status, 204);
           if ((await inspect(id)) !== undefined) await remove(id);

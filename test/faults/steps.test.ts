@@ -83,7 +83,7 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
     assert.ok(status < 300, body);
   };
   const start = (id: string): Promise<Answer> => post(`/containers/${id}/start`);
-  const remove = (id: string): Promise<Answer> => engine.request("DELETE", `/containers/${id}?force=1`);
+  const remove = (id: string): Promise<Answer> => engine.request("DELETE", `/containers/${id}?force=1&v=1`);
   const inspect = async (id: string) => JSON.parse((await engine.request("GET", `/containers/${id}/json`)).body);
   const running = async (body: object): Promise<string> => {
     const id = await create(body);
