@@ -65,15 +65,21 @@ export const storeArchive = async (source: AsyncIterable<Uint8Array>, directory:
 
 /** One file of root's as an archive, for what is not in the context. */
 export const storeFile = async (
-  file: { readonly name: string; readonly content: Uint8Array; readonly mode: number; readonly time: TarTime },
+  file: {
+    readonly name: string;
+    readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+    readonly size: number;
+    readonly mode: number;
+    readonly time: TarTime;
+  },
   directory: string,
 ): Promise<Tree> => {
-  const { name, content, mode, time: mtime } = file;
+  const { name, content, size, mode, time: mtime } = file;
   const header: TarHeader = {
-    ...{ path: Buffer.from(name), mode, uid: 0, gid: 0, mtime, size: content.length },
+    ...{ path: Buffer.from(name), mode, uid: 0, gid: 0, mtime, size },
     ...{ type: "file", link: new Uint8Array(), major: 0, minor: 0, xattrs: new Map() },
   };
-  return (await storeArchive(writeTar([{ header, content: [content] }]), directory)).tree;
+  return (await storeArchive(writeTar([{ header, content }]), directory)).tree;
 };
 
 /** The text of a file of the context, or undefined. */

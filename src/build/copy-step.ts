@@ -117,7 +117,9 @@ const givenSources = async (input: CopyStepInput, expand: (word: string) => stri
 };
 
 const downloaded = async (shop: Shop, { flags }: CopyInstruction, url: string): Promise<CopySource> => {
-  const { name, tree } = await downloadArchive(url, flags.checksum, await shop.directory(), shop.signal);
+  const { name, tree } = await downloadArchive(url, {
+    ...{ checksum: flags.checksum, directory: await shop.directory(), signal: shop.signal },
+  });
   const source: CopySource = { tree, pattern: `/${name}`, owner: root, keepsXattrs: false };
   if (flags.unpack !== true) return source;
   return (await archiveSource(shop, source)) ?? source;
@@ -167,7 +169,7 @@ const inline = async (input: CopyStepInput, heredoc: Heredoc): Promise<CopySourc
   const { shop, variables, backslash } = input;
   const text = heredoc.chomps ? chomp(heredoc.content) : heredoc.content;
   const content = Buffer.from(heredoc.expands ? expandWord(text, variables, { backslash, raw: true }) : text);
-  const file = { name: heredoc.name, content, mode: 0o644, time: shop.time };
+  const file = { name: heredoc.name, content: [content], size: content.length, mode: 0o644, time: shop.time };
   const tree = await storeFile(file, await shop.directory());
   return { tree, pattern: `/${heredoc.name}`, owner: root, keepsXattrs: false };
 };
