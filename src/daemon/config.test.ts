@@ -21,6 +21,45 @@ describe("daemon.json", () => {
     assert.equal(parseConfig("", "f").size, 0);
   });
 
+  test("has every option of the command that dockerd's has a key for, in dockerd's shapes", () => {
+    const document = {
+      "registry-mirrors": ["https://mirror.example"],
+      "insecure-registries": ["registry.example:5000", "10.0.0.0/8"],
+      "max-concurrent-downloads": 4,
+      "max-concurrent-uploads": 2,
+      "default-address-pools": [
+        { base: "10.10.0.0/16", size: 24 },
+        { base: "fd00:1::/48", size: 64 },
+      ],
+    };
+    const directory = mkdtempSync(join(tmpdir(), "pier-config-"));
+    const file = join(directory, "daemon.json");
+    const parse = (value: unknown) => {
+      writeFileSync(file, JSON.stringify(value));
+      return parseOptions(["--config-file", file]);
+    };
+    try {
+      const options = parse(document);
+      assert.deepEqual(
+        options?.addressPools?.map(({ base, size }) => [base.family, base.prefix, size]),
+        [
+          [4, 16, 24],
+          [6, 48, 64],
+        ],
+      );
+      const { mirrors, insecure, downloads, uploads } = options!.registries;
+      assert.deepEqual([mirrors?.size, insecure?.length, downloads, uploads], [1, 2, 4, 2]);
+      assert.throws(() => parse({ "default-address-pools": [{ base: "10.10.0.0/16", size: 4 }] }), /10\.10\.0\.0\/16/);
+      assert.throws(
+        () => parse({ "default-address-pools": { base: "10.10.0.0/16", size: 24 } }),
+        /default-address-pools/,
+      );
+      assert.throws(() => parse({ "default-address-pools": [{ base: "10.10.0.0/16" }] }), /10\.10\.0\.0\/16/);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
   test("is refused where it is none, or says what nobody knows", () => {
     assert.throws(() => parseConfig("{", "/f"), /^PierError: \/f cannot be read: |\/f cannot be read/);
     assert.throws(() => parseConfig("[]", "/f"), /\/f cannot be read/);

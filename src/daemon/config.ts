@@ -1,5 +1,5 @@
 /** `daemon.json`: dockerd's keys, as far as they mean something here, as the words of `pier daemon`. Pure. */
-import { boolean, list, object, type Shape, string } from "../api/shape.ts";
+import { boolean, integer, list, object, type Shape, string } from "../api/shape.ts";
 import { daemonError } from "./errors.ts";
 
 /** Where the file is looked for when nobody names one; it need not be there. */
@@ -12,6 +12,10 @@ const number: Shape<readonly string[]> = (value, path) => {
     throw daemonError("badConfigValue", { key: path, problem: "is not a whole number" });
   return [String(value)];
 };
+/** dockerd's `{"base": "10.0.0.0/8", "size": 24}`, as the words of the command have it. */
+const pool = object({ base: string, size: integer() });
+const pools: Shape<readonly string[]> = (value, path) =>
+  list(pool)(value, path).map(({ base, size }) => `base=${base},size=${size}`);
 const debug: Shape<readonly string[]> = (value, path) => (boolean(value, path) ? ["debug"] : []);
 
 /** Key by key: the option that says the same, and how its values are written. */
@@ -25,6 +29,7 @@ const keys: Readonly<Record<string, { readonly option: string; readonly values: 
   "registry-mirrors": { option: "registry-mirror", values: texts },
   "insecure-registries": { option: "insecure-registry", values: texts },
   "max-concurrent-downloads": { option: "max-concurrent-downloads", values: number },
+  "default-address-pools": { option: "default-address-pool", values: pools },
   "max-concurrent-uploads": { option: "max-concurrent-uploads", values: number },
 };
 
