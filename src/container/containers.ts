@@ -1,58 +1,45 @@
 /** The service of the room: everything that can be done to a container, one thing at a time for each of them. */
-import { existsSync } from "node:fs";
 import type { Duplex } from "node:stream";
-import { type ContainerId, type ExecId, newContainerId } from "../base/ids.ts";
+import type { ContainerId, ExecId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
-import { runErrand } from "../kernel/errand.ts";
-import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Commits } from "./commits.ts";
 import { Connections } from "./connect.ts";
 import { Copies } from "./copies.ts";
+import { Creations } from "./creations.ts";
 import { containerError } from "./errors.ts";
 import { type ContainerEvent, ContainerEvents, type EventListener } from "./events.ts";
 import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
-import { isStepFailure } from "./failure.ts";
 import { findGroups } from "./groups.ts";
 import { Jobs } from "./jobs.ts";
-import { joinedOf, withNetworkOwner } from "./joined.ts";
+import { joinedOf } from "./joined.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
-import { clearRun, type Live, readSpec } from "./live.ts";
+import { readSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
 import { Memberships } from "./memberships.ts";
-import { volumeMounts } from "./mounts.ts";
-import { parseName, randomName } from "./names.ts";
+import { Namings } from "./namings.ts";
 import { containerPaths } from "./paths.ts";
 import { checkAwake, Pauses } from "./pauses.ts";
 import { Probes } from "./probes.ts";
 import { findProcesses, type ProcessTable } from "./processes.ts";
 import type { ContainerRecord } from "./record.ts";
-import { recover } from "./recover.ts";
+import { Removals, type RemoveRequest } from "./removals.ts";
 import type { CreateRequest, ExecRequest } from "./request.ts";
-import { fitToHost, type Processors } from "./request-host.ts";
-import { mergeImage } from "./request-image.ts";
+import type { Processors } from "./request-host.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { type RunContext, Runs } from "./runs.ts";
 import { type ContainerSize, findSizes } from "./sizes.ts";
-import { commandOf } from "./spec.ts";
-import { wordOf } from "./state.ts";
 import { type StopRequest, Stops } from "./stops.ts";
 import { ContainerStore } from "./store.ts";
+import { Takeover } from "./takeover.ts";
 import type { UpdateRequest } from "./update.ts";
 import { Updates } from "./updates.ts";
 import { type ContainerUsage, measure } from "./usage.ts";
-import {
-  adoptVolumes,
-  createVolumes,
-  removeAnonymous,
-  volumeUsers,
-  withVolumeNames,
-  withVolumesFrom,
-} from "./volumes.ts";
+import { volumeUsers } from "./volumes.ts";
 import { type WaitCondition, Waiters, type WaitResult } from "./waiters.ts";
 
 export class Containers {
@@ -76,12 +63,12 @@ export class Containers {
   readonly #execs: Execs;
   readonly jobs: Jobs;
   readonly #probes: Probes;
-  readonly #processors: Processors;
-  /** Those that a predecessor left, and whose keepers have not answered yet. */
-  readonly #late = new Map<ContainerId, Promise<void>>();
+  readonly #namings: Namings;
+  readonly #creations: Creations;
+  readonly #removals: Removals;
+  readonly #takeover: Takeover;
 
   private constructor(rooms: ContainerRooms, store: ContainerStore, launcher: Launcher, processors: Processors) {
-    this.#processors = processors;
     this.#rooms = rooms;
     this.#store = store;
     this.#launcher = launcher;
@@ -109,12 +96,21 @@ export class Containers {
       waiters: this.#waiters,
       locks: this.#locks,
       joined: (record) => this.#joined(record),
-      destroy: (record, last) => this.#destroy(record, last),
+      destroy: (record, last) => this.#removals.destroy(record, last),
     };
     this.#runs = new Runs(context);
     this.#pauses = new Pauses(context, this.#runs);
     this.#stops = new Stops(context, this.#runs, this.#pauses);
     this.#updates = new Updates(context, this.#runs, processors);
+    this.#namings = new Namings(context);
+    this.#creations = new Creations(context, this.#namings, processors);
+    this.#removals = new Removals(context, this.#runs, this.#stops, this.#execs);
+    this.#takeover = new Takeover(context, {
+      runs: this.#runs,
+      pauses: this.#pauses,
+      probes: this.#probes,
+      removals: this.#removals,
+    });
     const found = (reference: string): Promise<ContainerRecord> => this.#found(reference);
     this.commits = new Commits({ ...context, runs: this.#runs, pauses: this.#pauses, found });
     this.copies = new Copies({ ...context, runs: this.#runs, found });
@@ -136,7 +132,7 @@ export class Containers {
       await findProcessors(),
     );
     containers.events.listen((event) => listener(event, containers));
-    await containers.#recover();
+    await containers.#takeover.run();
     await containers.#connections.repair();
     await containers.memberships.heal();
     containers.#runs.openRestarts();
@@ -160,7 +156,7 @@ export class Containers {
   /** The same, for whoever wants to do something to it: it is known whether it runs. */
   async #found(reference: string): Promise<ContainerRecord> {
     const { id } = this.#store.get(reference);
-    await this.#late.get(id);
+    await this.#takeover.settled(id);
     return this.#store.get(id);
   }
 
@@ -172,65 +168,13 @@ export class Containers {
     return this.events.listen(listener);
   }
 
-  async create(asked: CreateRequest, askedName: string | undefined): Promise<{ id: ContainerId; warnings: string[] }> {
-    const { record, image, warnings } = this.#draft(asked, this.#chooseName(askedName));
-    await this.#launcher.check(record, image);
-    this.#reserveName(record);
-    await using volumes = await createVolumes(this.#rooms, record, image, this.volumeUsers);
-    // Somebody may have been faster meanwhile.
-    this.#reserveName(record);
-    this.#store.put(record);
-    volumes.keep();
-    // What goes with its end need not survive a power cut either.
-    if (!record.request.autoRemove) await this.#flush(() => this.#store.remove(record));
-    this.events.emit("create", record);
-    return { id: record.id, warnings: [...warnings] };
+  create(asked: CreateRequest, name: string | undefined): Promise<{ id: ContainerId; warnings: string[] }> {
+    return this.#creations.create(asked, name);
   }
 
   /** The plan of a container that is never made. */
-  async explain(asked: CreateRequest): Promise<Plan> {
-    const { record, image } = this.#draft(asked, "explained");
-    const endpoints = await this.#connections.connect(record);
-    try {
-      const volumes = new Map(
-        volumeMounts(record.request).map(({ name }) => [name, this.#rooms.volumes.mountpoint(name)]),
-      );
-      return (await this.#launcher.prepare({ record, image, endpoints, volumes, ...this.#joined(record) })).plan;
-    } finally {
-      this.#rooms.networks.release(record.id);
-    }
-  }
-
-  /** The record of a container that nobody has heard of yet. */
-  #draft(asked: CreateRequest, name: string) {
-    const image = this.#rooms.images.get(asked.image);
-    const whole = mergeImage(
-      withVolumesFrom(asked, (other) => this.#donor(other)),
-      image.config,
-    );
-    const own = withNetworkOwner(withVolumeNames(whole), (one) => this.#store.find(one), this.#rooms.host);
-    const { request, warnings } = fitToHost(own, this.#rooms.host, this.#processors);
-    const record: ContainerRecord = {
-      id: newContainerId(),
-      name,
-      created: this.#rooms.clock.now(),
-      request,
-      image: { id: image.id, reference: asked.image },
-      command: commandOf(request),
-      endpoints: [],
-      state: { status: "created" },
-      restarts: 0,
-    };
-    return { record, image, warnings };
-  }
-
-  /** The container whose volumes another one asks for. */
-  #donor(reference: string): ContainerRecord {
-    try {
-      return this.#store.get(reference);
-    } catch (cause) {
-      throw containerError("noSuchDonor", { name: reference }, cause);
-    }
+  explain(asked: CreateRequest): Promise<Plan> {
+    return this.#creations.explain(asked);
   }
 
   async start(reference: string): Promise<"started" | "already"> {
@@ -272,51 +216,9 @@ export class Containers {
     return this.#waiters.wait(id, condition, signal);
   }
 
-  async remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void> {
+  async remove(reference: string, options: RemoveRequest): Promise<void> {
     const { id } = await this.#found(reference);
-    // Somebody may start it while we wait for our turn.
-    for (let isGone = false; !isGone; ) {
-      const state = this.#store.has(id) ? this.#store.get(id).state : undefined;
-      if (this.#runs.find(id) !== undefined || state?.status === "restarting") {
-        if (!options.force && wordOf(state!) === "paused") throw containerError("removePaused", { name: reference });
-        if (!options.force) throw containerError("removeRunning", { name: reference, state: wordOf(state!) });
-        await this.#runs.giveUp(id);
-        await this.#stops.end(id);
-      }
-      isGone = await this.#locks.run(id, async () => {
-        if (this.#runs.find(id) !== undefined || (this.#store.has(id) && isWaiting(this.#store.get(id)))) return false;
-        // One that was to be removed at its end is gone by now.
-        if (this.#store.has(id)) await this.#destroy(this.#store.get(id), { exitCode: 0 }, options.volumes);
-        return true;
-      });
-    }
-  }
-
-  /** Holds afterwards: neither a record nor a file of the container is left. Who is interrupted is begun again. */
-  async #destroy(record: ContainerRecord, last: WaitResult, withVolumes = record.request.autoRemove): Promise<void> {
-    // Who removes itself has done so already, unless it never ran.
-    if (!record.request.autoRemove || record.state.status !== "exited") {
-      this.#store.put({ ...record, removing: true });
-      await this.#removeTree(containerPaths(this.#rooms, record.id).directory).catch((cause: unknown) => {
-        const reason = isStepFailure(cause) ? errnoMessage(cause.errno) : "the keeper ended before its work was done";
-        throw containerError("notRemoved", { name: record.name, reason }, cause);
-      });
-    }
-    this.#store.remove(record);
-    if (withVolumes) await removeAnonymous(this.#rooms, record, this.volumeUsers);
-    // The word of an end that the disk did not take.
-    clearRun(containerPaths(this.#rooms, record.id));
-    this.#execs.forget(record.id);
-    this.events.emit("destroy", record);
-    this.#waiters.removed(record.id, last);
-  }
-
-  async #removeTree(path: string): Promise<void> {
-    // One that never ran has none.
-    if (!existsSync(path)) return;
-    await this.#rooms.holder.wake();
-    const steps = [{ step: "removeTree", path, tolerate: [errnos.ENOENT.number] } as const];
-    await runErrand(this.#rooms.holder, this.#rooms.run, { outside: steps, inside: [], after: [] });
+    await this.#removals.remove(id, reference, options);
   }
 
   async attach(reference: string, request: StreamRequest, client: Duplex): Promise<void> {
@@ -359,7 +261,7 @@ export class Containers {
   }
 
   async #findTarget(id: ContainerId): Promise<ExecTarget> {
-    await this.#late.get(id);
+    await this.#takeover.settled(id);
     const live = this.#runs.get(id);
     await this.#rooms.holder.wake();
     return { record: this.#store.get(id), process: live.process, spec: await readSpec(live.paths) };
@@ -372,7 +274,7 @@ export class Containers {
   logs(reference: string, options: Omit<LogOptions, "raw" | "ended">, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const record = this.#store.get(reference);
     if (record.request.log.driver === "none") throw containerError("logsNotKept", {});
-    const running = this.#runs.find(record.id) !== undefined || (this.#late.has(record.id) && isRunning(record));
+    const running = this.#runs.find(record.id) !== undefined || (this.#takeover.isLate(record.id) && isRunning(record));
     const ended = running ? this.#waiters.wait(record.id, "next-exit", signal).catch(() => {}) : Promise.resolve();
     return readLogs(containerPaths(this.#rooms, record.id).log, { ...options, raw: record.request.tty, ended }, signal);
   }
@@ -403,34 +305,7 @@ export class Containers {
   }
 
   async rename(reference: string, name: string): Promise<void> {
-    const record = this.#store.get(reference);
-    if (record.name === name.replace(/^\//, "")) throw containerError("sameName", {});
-    const renamed = { ...record, name: parseName(name) };
-    this.#reserveName(renamed);
-    this.#store.put(renamed);
-    this.#connections.renamed(renamed);
-    await this.#flush(() => this.#store.put({ ...this.#store.get(record.id), name: record.name }));
-    this.events.emit("rename", renamed, { oldName: `/${record.name}` });
-  }
-
-  /** Holds afterwards: what was done survives a power cut; else it is undone, and the reason thrown. */
-  async #flush(undo: () => void): Promise<void> {
-    try {
-      await this.#rooms.database.flush();
-    } catch (error) {
-      undo();
-      throw error;
-    }
-  }
-
-  #chooseName(asked: string | undefined): string {
-    if (asked !== undefined && asked !== "") return parseName(asked);
-    return randomName((name) => this.#store.nameOwner(name) !== undefined);
-  }
-
-  #reserveName({ id, name }: ContainerRecord): void {
-    const owner = this.#store.nameOwner(name);
-    if (owner !== undefined && owner !== id) throw containerError("nameTaken", { name, id: owner });
+    await this.#namings.rename(this.#store.get(reference), name);
   }
 
   #joined(record: ContainerRecord) {
@@ -440,47 +315,6 @@ export class Containers {
       (id) => containerPaths(this.#rooms, id).directory,
     );
   }
-
-  async #recover(): Promise<void> {
-    await recover(this.#rooms, this.#store, {
-      running: async (record, live) => {
-        await this.#launcher.parents.adopt(record);
-        adoptVolumes(this.#rooms, record);
-        const endpoints = this.#rooms.networks.endpoints(record.id);
-        const state = await this.#pauses.stateOf(runningState(record, live, this.#rooms.clock.now()), live);
-        const restarts = record.restarts + (isWaiting(record) ? 1 : 0);
-        const attachments = this.#rooms.networks.attachments(record.id) ?? record.request.network.attachments;
-        const request = { ...record.request, network: { ...record.request.network, attachments } };
-        this.#store.put({ ...record, request, endpoints, restarts, state });
-        this.#runs.watch(record.id, live);
-        if (!state.paused) this.#probes.begin(this.#store.get(record.id));
-      },
-      late: (id, found) => {
-        this.#late.set(
-          id,
-          found.finally(() => this.#late.delete(id)),
-        );
-      },
-      ended: (id, report) => this.#runs.ended(id, report),
-      lost: (record) => this.#runs.lost(record.id),
-      rubbish: (path) => this.#removeTree(path),
-      forgotten: (record) => this.#destroy(record, { exitCode: 0 }),
-    });
-    // What was about to start, and what an earlier daemon had no time to take back.
-    for (const id of this.#rooms.networks.containers()) {
-      if (this.#runs.find(id) === undefined && !this.#late.has(id)) await this.#connections.disconnect(id);
-    }
-    const named = this.#rooms.networks.containers().filter((id) => this.#store.has(id));
-    this.#connections.openNames(named.map((id) => this.#store.get(id)));
-  }
 }
 
-const isWaiting = ({ state }: ContainerRecord): boolean => state.status === "restarting";
-
 const isRunning = ({ state }: ContainerRecord): boolean => state.status === "running";
-
-/** A container that the last daemon had started but not yet written down counts from now. */
-const runningState = (record: ContainerRecord, live: Live, now: number) =>
-  record.state.status === "running"
-    ? record.state
-    : ({ status: "running", pid: live.process.pid, startedAt: now } as const);

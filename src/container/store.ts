@@ -77,6 +77,16 @@ export class ContainerStore {
     this.#byName.delete(record.name);
   }
 
+  /** Holds afterwards: what was put survives a power cut; else it is undone, and the reason thrown. */
+  async flush(undo: () => void): Promise<void> {
+    try {
+      await this.#database.flush();
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  }
+
   #remember(record: ContainerRecord): void {
     this.#byId.set(record.id, record);
     this.#byName.set(record.name, record.id);
