@@ -120,6 +120,9 @@ const parseCopy =
   <K extends "COPY" | "ADD">(kind: K) =>
   (source: SourceInstruction): Instruction => {
     const flags: Partial<Flags<"COPY"> & Flags<"ADD">> = parseFlags(kind, source);
+    if (flags["keep-git-dir"] === true) {
+      throw parseError(source.start, "ADD --keep-git-dir is not there yet in pier's builds");
+    }
     const words = execForm(source) ?? splitSpaces(source.rest);
     if (words.length < 2) {
       throw parseError(
