@@ -47,6 +47,19 @@ describe("docker buildx build", { skip: cannotRun() || missing }, () => {
     assert.equal(again.stderr.match(/^#\d+ CACHED$/gm)?.length, 3, again.stderr);
   });
 
+  test("makes the named stages anew, and takes the others from the cache", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base} AS one\nRUN echo 1 > /1\nFROM ${base} AS two\nRUN echo 2 > /2\nFROM ${base}\nCOPY --from=one /1 /\nCOPY --from=two /2 /\n`,
+    });
+    assert.equal((await build(directory)).code, 0);
+    const again = await build("--no-cache-filter", "two", directory);
+    assert.equal(again.code, 0, again.stderr);
+    const cached = [...again.stderr.matchAll(/^#(\d+) CACHED$/gm)].map(([, number]) => number);
+    const names = cached.map((number) => new RegExp(`^#${number} (\\[.*)$`, "m").exec(again.stderr)?.[1]);
+    assert.ok(names.includes("[one 2/2] RUN echo 1 > /1"), again.stderr);
+    assert.ok(!names.includes("[two 2/2] RUN echo 2 > /2"), again.stderr);
+  });
+
   test("makes the same image as the classic protocol does", async () => {
     const directory = makeContext(engine, {
       Dockerfile: `FROM ${base}\nWORKDIR /w\nCOPY x y/ ./\nRUN cat x > q\nENV A=b\nCMD ["cat", "q"]\n`,
@@ -82,5 +95,16 @@ describe("docker buildx build", { skip: cannotRun() || missing }, () => {
     assert.equal(await printed(engine, "bs", "cat", "/size"), "5\n");
     const refused = await build("-o", "type=tar,dest=/dev/null", directory);
     assert.match(refused.stderr, /the exporter tar is not there yet/);
+    const copied = await build("--cache-to", "type=inline", directory);
+    assert.notEqual(copied.code, 0);
+    assert.match(copied.stderr, /--cache-to type=inline is not there yet/);
+    const read = await build(
+      "--cache-from",
+      "type=registry,ref=localhost:1/none",
+      "--secret",
+      `id=s,src=${secret}`,
+      directory,
+    );
+    assert.equal(read.code, 0, read.stderr);
   });
 });

@@ -121,6 +121,7 @@ export class Control {
       try {
         if (Definition.length > 0)
           throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
+        refuseCacheExport(request.Cache?.Exports ?? []);
         const names = namesOf(exportersOf(request));
         running.asked.resolve({ session: Session, names });
         // With a frontend of its own name the daemon runs it; without, the client does, over the bridge.
@@ -195,6 +196,16 @@ export class Control {
     };
   }
 }
+
+/** Whoever asks for a copy of the cache counts on it; one that is only read (`--cache-from`) is not missed. */
+const refuseCacheExport = (exports: readonly ({ readonly Type: string } | undefined)[]): void => {
+  if (exports.length === 0) return;
+  const type = exports[0]?.Type ?? "";
+  throw new GrpcError(
+    codes.unimplemented,
+    `pier keeps the cache of its builds here: --cache-to type=${type} is not there yet`,
+  );
+};
 
 const exportersOf = (request: {
   readonly ExporterDeprecated: string;

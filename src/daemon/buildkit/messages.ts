@@ -20,6 +20,7 @@ export const controlSolve = {
   Session: [5, text],
   Frontend: [6, text],
   FrontendAttrs: [7, map(text)],
+  Cache: [8, message({ Exports: [4, list(message({ Type: [1, text] }))] })],
   Exporters: [13, list(message({ Type: [1, text], Attrs: [2, map(text)] }))],
 } as const;
 export const controlSolved = { ExporterResponse: [1, map(text)] } as const;
