@@ -34,10 +34,10 @@ export class Build {
   constructor(shop: Shop, listener: BuildListener) {
     this.#shop = shop;
     this.#reporter = new Reporter(listener);
-    const { dockerfile, target, args, platform, context } = shop.request;
+    const { dockerfile, target, args, platform, noCache, context } = shop.request;
     this.#file = parseDockerfile(dockerfile.text, dockerfile.name);
     checkSyntax(this.#file.directives.syntax);
-    this.#graph = planGraph(this.#file, { target, args, platform });
+    this.#graph = planGraph(this.#file, { target, args, platform, noCache });
     this.#hidden = hiddenFiles(context.tree, dockerfile.name);
   }
 

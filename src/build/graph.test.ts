@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseDockerfile } from "./dockerfile/stages.ts";
 import { type Base, planGraph } from "./graph.ts";
+import type { BuildRequest } from "./request.ts";
 
 const platform = { os: "linux", architecture: "arm64", variant: "v8" };
-const plan = (text: string, target = "", args: Record<string, string> = {}) =>
-  planGraph(parseDockerfile(text), { target, args: new Map(Object.entries(args)), platform });
+const plan = (text: string, target = "", args: Record<string, string> = {}, noCache: BuildRequest["noCache"] = []) =>
+  planGraph(parseDockerfile(text), { target, args: new Map(Object.entries(args)), platform, noCache });
 const told = (base: Base): string =>
   base.kind === "image" ? base.name : base.kind === "stage" ? `stage ${base.index}` : base.kind;
 const basesOf = (text: string, target = "", args: Record<string, string> = {}) =>
@@ -29,6 +30,17 @@ describe("the stages of a build", () => {
     assert.deepEqual(basesOf(several, "3"), ["0: debian", "1: stage 0", "3: scratch", "4: debian"]);
     assert.deepEqual(basesOf(several, "BUILD"), ["0: debian", "1: stage 0"]);
     assert.deepEqual(basesOf(several), ["2: alpine", "5: stage 2"]);
+  });
+
+  test("are made anew where they are named, with those that are built on them", () => {
+    const text =
+      "FROM a AS one\nFROM one AS two\nFROM a AS three\nCOPY --from=two / /\nCOPY --from=one / /\nFROM three";
+    const fresh = (noCache: BuildRequest["noCache"]) =>
+      plan(text, "", {}, noCache).stages.flatMap(({ stage, isFresh }) => (isFresh ? [stage.index] : []));
+    assert.deepEqual(fresh([]), []);
+    assert.deepEqual(fresh(["ONE"]), [0, 1]);
+    assert.deepEqual(fresh(["three", "none"]), [2, 3]);
+    assert.deepEqual(fresh("all"), [0, 1, 2, 3]);
   });
 
   test("have bases with variables, and the platform's own", () => {

@@ -6,6 +6,7 @@ import { parseError } from "./dockerfile/source.ts";
 import type { Dockerfile, Stage } from "./dockerfile/stages.ts";
 import { buildError } from "./errors.ts";
 import { type BuildPlatform, platformVariables } from "./platform.ts";
+import type { BuildRequest } from "./request.ts";
 
 export type Base =
   | { readonly kind: "scratch" }
@@ -16,6 +17,8 @@ export interface PlannedStage {
   readonly stage: Stage;
   readonly base: Base;
   readonly platform: string;
+  /** Nothing in it comes from the cache. */
+  readonly isFresh: boolean;
 }
 
 export interface BuildGraph {
@@ -30,6 +33,7 @@ export interface GraphInput {
   readonly target: string;
   readonly args: ReadonlyMap<string, string>;
   readonly platform: BuildPlatform;
+  readonly noCache: BuildRequest["noCache"];
 }
 
 /** A stage by its name or number, or undefined: then it is an image. */
@@ -61,14 +65,21 @@ export const planGraph = (file: Dockerfile, input: GraphInput): BuildGraph => {
     const given = input.args.get(name) ?? (value === undefined ? undefined : expandWord(value, globals, options));
     if (given !== undefined) globals.set(name, given);
   }
-  const planned = stages.map((stage): PlannedStage => {
+  const planned: PlannedStage[] = [];
+  for (const stage of stages) {
     const platform = expandWord(stage.platform ?? "", globals, options);
-    return { stage, base: baseOf(stages, stage, expandWord(stage.base, globals, options)), platform };
-  });
+    const base = baseOf(stages, stage, expandWord(stage.base, globals, options));
+    // What stands on steps that are made anew would otherwise be found as it was on the old ones.
+    const hasFreshBase = base.kind === "stage" && planned[base.index]!.isFresh;
+    planned.push({ stage, base, platform, isFresh: hasFreshBase || isNamed(stage, input.noCache) });
+  }
   const needed = new Set<number>();
   visit(planned, stages, target.index, needed, new Set());
   return { stages: planned.filter(({ stage }) => needed.has(stage.index)), target: target.index, globals };
 };
+
+const isNamed = ({ name }: Stage, noCache: GraphInput["noCache"]): boolean =>
+  noCache === "all" || noCache.some((wanted) => wanted.toLowerCase() === name);
 
 const baseOf = (stages: readonly Stage[], stage: Stage, name: string): Base => {
   if (name === "") throw parseError(stage.start, `base name (${stage.base}) should not be blank`);

@@ -43,19 +43,22 @@ export class Reporter {
     this.#listener({ kind: "planned", steps });
   }
 
-  begin(step: Omit<ReportedStep, "id">): RunningStep {
-    return new RunningStep(this.#listener, { id: ++this.#count, ...step });
+  begin(step: Omit<ReportedStep, "id">, isFresh: boolean): RunningStep {
+    return new RunningStep(this.#listener, { id: ++this.#count, ...step }, isFresh);
   }
 }
 
 export class RunningStep {
   readonly #listener: BuildListener;
   readonly step: ReportedStep;
+  /** The cache is not asked. */
+  readonly isFresh: boolean;
   isCached = false;
 
-  constructor(listener: BuildListener, step: ReportedStep) {
+  constructor(listener: BuildListener, step: ReportedStep, isFresh: boolean) {
     this.#listener = listener;
     this.step = step;
+    this.isFresh = isFresh;
     listener({ kind: "began", step, time: Date.now() });
   }
 

@@ -11,7 +11,8 @@ export interface BuildRequest {
   readonly labels: Readonly<Record<string, string>>;
   /** As written: `web`, `web:1`. */
   readonly names: readonly string[];
-  readonly noCache: boolean;
+  /** Whose steps are all made anew: every stage's, or those of the stages with these names. */
+  readonly noCache: "all" | readonly string[];
   /** Bases are asked for though they are here. */
   readonly pull: boolean;
   readonly platform: BuildPlatform;

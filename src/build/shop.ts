@@ -78,7 +78,7 @@ export class Shop implements AsyncDisposable {
 
   /** A layer that an earlier build made from the same, or undefined; it stays until this build is over. */
   cached(key: string, running: RunningStep): Part | undefined {
-    const known = this.request.noCache ? undefined : this.rooms.cache.find(key);
+    const known = running.isFresh ? undefined : this.rooms.cache.find(key);
     if (known === undefined) return undefined;
     this.hold(known.diffId);
     running.isCached = true;

@@ -88,11 +88,12 @@ export class StageBuild {
     work: (running: RunningStep) => Promise<T>,
     isMetadata = false,
   ): Promise<T> {
-    const { reporter, shop } = this.#input;
+    const { reporter, shop, planned } = this.#input;
     const place = `${this.#label === "" ? "" : `${this.#label} `}${Math.min(this.#number, this.#total)}/${this.#total}`;
     if (!isMetadata) this.#number++;
     shop.signal.throwIfAborted();
-    const running = reporter.begin({ stage: this.#label, name: `[${place}] ${text}`, text, isMetadata });
+    const step = { stage: this.#label, name: `[${place}] ${text}`, text, isMetadata };
+    const running = reporter.begin(step, planned.isFresh);
     try {
       const result = await this.#located(range, () => work(running));
       running.end();

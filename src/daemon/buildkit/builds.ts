@@ -60,6 +60,13 @@ const refuseLater = (options: ReadonlyMap<string, string>): void => {
   }
 };
 
+/** Empty means all of it; `--no-cache-filter` names stages. */
+const noCacheOf = (options: ReadonlyMap<string, string>): AskedBuild["noCache"] => {
+  const text = options.get("no-cache");
+  if (text === "") return "all";
+  return text === undefined ? [] : text.split(",").map((name) => name.trim());
+};
+
 const hostOf = (options: ReadonlyMap<string, string>): Readonly<Record<string, unknown>> => {
   const network = options.get("force-network-mode");
   const hosts = options.get("add-hosts");
@@ -137,7 +144,7 @@ export class ClientBuild {
       args: new Map(withPrefix(options, "build-arg:")),
       labels: Object.fromEntries(withPrefix(options, "label:")),
       names,
-      noCache: options.has("no-cache"),
+      noCache: noCacheOf(options),
       pull: options.get("image-resolve-mode") === "pull",
       platform,
       secrets: await fetchSecrets(session, text),

@@ -97,7 +97,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     args: parseArguments(query),
     labels: parseJson(query, "labels", texts) ?? {},
     names: tags,
-    noCache: query.flag("nocache"),
+    noCache: query.flag("nocache") ? "all" : [],
     platform: platform ?? hostPlatform,
     secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
     pull: query.flag("pull"),
