@@ -47,7 +47,7 @@ export class Connections {
 
   async #prepare(): Promise<void> {
     const { holder, run, networks } = this.#rooms;
-    for (const id of networks.containers()) this.#repaired.add(id);
+    for (const id of networks.members.containers()) this.#repaired.add(id);
     await runErrand(holder, run, networks.prepare());
     // Where a firewall cannot be asked or does not listen, `pier check` says what its owner can do.
     await openDoors(networks.host.name).catch(() => {});
@@ -58,7 +58,7 @@ export class Connections {
     const { id, request } = record;
     if (request.network.attachments.length === 0) return [];
     await this.settled();
-    return this.#named(record, this.#rooms.networks.connect(id, connectRequest(request.network)));
+    return this.#named(record, this.#rooms.networks.members.connect(id, connectRequest(request.network)));
   }
 
   /** Holds afterwards: those of the networks that still run have their names, and nobody else has. */
@@ -66,15 +66,15 @@ export class Connections {
     const { names, networks, host } = this.#rooms;
     names.open(
       records
-        .filter(({ id }) => asksPier(networks.endpoints(id)))
-        .map((record) => bookEntry(record, networks.endpoints(record.id), host)),
+        .filter(({ id }) => asksPier(networks.members.endpoints(id)))
+        .map((record) => bookEntry(record, networks.members.endpoints(record.id), host)),
     );
   }
 
   /** Holds afterwards: others of its networks find it by the names that it has now, if it has any. */
   renamed(record: ContainerRecord): void {
     const { names, networks } = this.#rooms;
-    const endpoints = networks.endpoints(record.id);
+    const endpoints = networks.members.endpoints(record.id);
     if (asksPier(endpoints)) this.#named(record, endpoints);
     else names.leave(record.id);
   }
@@ -123,17 +123,17 @@ export class Connections {
     // A repair that was planned while it was connected may have brought its ports back.
     while (this.#repaired.delete(id)) {
       await this.#repair?.catch(() => {});
-      const outside = networks.plan(networks.endpoints(id)).after;
+      const outside = networks.plan(networks.members.endpoints(id)).after;
       if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
     }
     names.leave(id);
-    networks.release(id);
+    networks.members.release(id);
   }
 
   /** That the port is taken is what a person is told; that no other is left is only why. */
   #connectAround(id: ContainerId, avoid: readonly PublishedPort[], taken: Error): readonly Endpoint[] {
     try {
-      return this.#rooms.networks.connectAround(id, avoid);
+      return this.#rooms.networks.members.connectAround(id, avoid);
     } catch {
       throw taken;
     }

@@ -51,7 +51,7 @@ export class Creations {
       const volumes = new Map(volumeMounts(record.request).map(({ name }) => [name, rooms.volumes.mountpoint(name)]));
       return (await launcher.prepare({ record, image, endpoints, volumes, ...this.#context.joined(record) })).plan;
     } finally {
-      rooms.networks.release(record.id);
+      rooms.networks.members.release(record.id);
     }
   }
 

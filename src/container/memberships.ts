@@ -42,10 +42,10 @@ export class Memberships {
   /** Holds afterwards: the containers that run have their interfaces again, whoever has taken one away. */
   async heal(): Promise<void> {
     const { networks } = this.#context.rooms;
-    for (const id of networks.containers()) {
+    for (const id of networks.members.containers()) {
       const live = this.#context.live(id);
-      const endpoints = networks.endpoints(id);
-      for (const lost of live === undefined ? [] : networks.lost(id)) {
+      const endpoints = networks.members.endpoints(id);
+      for (const lost of live === undefined ? [] : networks.members.lost(id)) {
         const plan = planJoin(lost, { before: endpoints, after: endpoints }, live!.process, networks.host);
         // What cannot be healed is as it was.
         await this.#run(plan).catch(() => {});
@@ -135,15 +135,15 @@ export class Memberships {
   async #join(record: ContainerRecord, asked: Attachment, live: Live): Promise<readonly Endpoint[]> {
     const { networks, holder } = this.#context.rooms;
     await this.#context.connections.settled();
-    const { joined, ...change } = networks.join(record.id, asked);
+    const { joined, ...change } = networks.members.join(record.id, asked);
     const { outside, ...rest } = planJoin(joined, change, live.process, networks.host);
     try {
       await holder.wake();
       await this.#run({ ...rest, outside: [...planHosts(this.#pathOf(record), change), ...outside] });
     } catch (cause) {
-      const back = networks.without(record.id, joined);
+      const back = networks.members.without(record.id, joined);
       await this.#run(planLeave(joined, back, live.process, networks.host)).catch(() => {});
-      networks.leave(record.id, joined, back);
+      networks.members.leave(record.id, joined, back);
       throw networkError(
         "notJoined",
         { container: record.name, network: joined.network, reason: reasonOf(cause) },
@@ -156,7 +156,7 @@ export class Memberships {
   async #leave(record: ContainerRecord, left: Endpoint, live: Live): Promise<readonly Endpoint[]> {
     const { networks, holder } = this.#context.rooms;
     await this.#context.connections.settled();
-    const change = networks.without(record.id, left);
+    const change = networks.members.without(record.id, left);
     const { outside, ...rest } = planLeave(left, change, live.process, networks.host);
     try {
       await holder.wake();
@@ -164,7 +164,7 @@ export class Memberships {
     } catch (cause) {
       throw networkError("notLeft", { container: record.name, network: left.network, reason: reasonOf(cause) }, cause);
     }
-    networks.leave(record.id, left, change);
+    networks.members.leave(record.id, left, change);
     return change.after;
   }
 

@@ -28,7 +28,7 @@ export class Publisher {
     }
     const one: PublicationChange = { add: asked.add, remove: [] };
     const other: PublicationChange = { add: [], remove: asked.remove };
-    const published = portsOf(this.#context.rooms.networks.endpoints(id));
+    const published = portsOf(this.#context.rooms.networks.members.endpoints(id));
     const parts = isInTheWay(asked) ? [other, one] : [one, other];
     withdrawn(name, published, asked.remove);
     for (const part of parts) {
@@ -42,7 +42,7 @@ export class Publisher {
     const { networks, holder, run } = rooms;
     const avoid: PublishedPort[] = [];
     for (;;) {
-      const { endpoints, added } = networks.publish(record.id, part.add, avoid);
+      const { endpoints, added } = networks.members.publish(record.id, part.add, avoid);
       const main = mainEndpoint(endpoints)!;
       const outside = [...bindSteps(added), ...publishSteps(main, added, networks.host), ...relaySteps(main, added)];
       try {
@@ -50,7 +50,7 @@ export class Publisher {
         return this.#put({ ...afterChange(record, part, []), endpoints });
       } catch (error) {
         const undo = withdrawSteps(main, added, networks.host);
-        networks.withdraw(record.id, added);
+        networks.members.withdraw(record.id, added);
         // The keeper has closed what it had opened; what the table has of it goes too, unless it was somebody else's.
         const failed = error instanceof ChangeFailure ? outside[error.step] : undefined;
         if (failed?.step !== "bindPort" && undo.length > 0) {
@@ -79,14 +79,14 @@ export class Publisher {
   ): Promise<void> {
     const { launcher, rooms } = this.#context;
     const { networks } = rooms;
-    const main = mainEndpoint(networks.endpoints(record.id))!;
+    const main = mainEndpoint(networks.members.endpoints(record.id))!;
     const gone = withdrawn(record.name, main.ports, part.remove);
-    const endpoints = networks
+    const endpoints = networks.members
       .endpoints(record.id)
       .map((one) => (one.id === main.id ? { ...one, ports: one.ports.filter((port) => !gone.includes(port)) } : one));
     const outside = [...withdrawSteps(main, gone, networks.host), ...closeSteps(gone)];
     await changePlan(launcher, record, endpoints, outside, live);
-    networks.withdraw(record.id, gone);
+    networks.members.withdraw(record.id, gone);
     this.#put({ ...afterChange(record, part, published), endpoints });
   }
 

@@ -63,10 +63,10 @@ export class Takeover {
     const { runs, pauses, probes } = this.#heirs;
     await launcher.parents.adopt(record);
     adoptVolumes(rooms, record);
-    const endpoints = rooms.networks.endpoints(record.id);
+    const endpoints = rooms.networks.members.endpoints(record.id);
     const state = await pauses.stateOf(runningState(record, live, rooms.clock.now()), live);
     const restarts = record.restarts + (record.state.status === "restarting" ? 1 : 0);
-    const attachments = rooms.networks.attachments(record.id) ?? record.request.network.attachments;
+    const attachments = rooms.networks.members.attachments(record.id) ?? record.request.network.attachments;
     const request = { ...record.request, network: { ...record.request.network, attachments } };
     store.put({ ...record, request, endpoints, restarts, state });
     runs.watch(record.id, live);
@@ -76,10 +76,10 @@ export class Takeover {
   async #tidyNetworks(): Promise<void> {
     const { rooms, store, connections } = this.#context;
     // What was about to start, and what an earlier daemon had no time to take back.
-    for (const id of rooms.networks.containers()) {
+    for (const id of rooms.networks.members.containers()) {
       if (this.#heirs.runs.find(id) === undefined && !this.#late.has(id)) await connections.disconnect(id);
     }
-    const named = rooms.networks.containers().filter((id) => store.has(id));
+    const named = rooms.networks.members.containers().filter((id) => store.has(id));
     connections.openNames(named.map((id) => store.get(id)));
   }
 }

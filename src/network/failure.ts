@@ -10,7 +10,7 @@ import { slotOf } from "./publish.ts";
 export type NetworkFailure =
   /** The bridge or the firewall's table is gone: `Networks.prepare()` brings them back, and then all can be tried again. */
   | { readonly kind: "unprepared" }
-  /** Somebody else holds the port: `Networks.connectAround()` tries another one, where the request left a choice. */
+  /** Somebody else holds the port: `Members.connectAround()` tries another one, where the request left a choice. */
   | { readonly kind: "taken"; readonly port: PublishedPort; readonly error: PierError }
   | { readonly kind: "final"; readonly error: PierError };
 

@@ -45,11 +45,11 @@ describe("networks", () => {
   });
 
   const addressOf = (container: ContainerId, ...ports: PortRequest[]): string =>
-    networks.connect(container, request(...ports))[0]!.address;
+    networks.members.connect(container, request(...ports))[0]!.address;
   const host = (address: string): number => Number(address.split(".")[3]);
 
   test("an endpoint says all that a plan and the API need", () => {
-    const [endpoint] = networks.connect(newContainerId(), request(tcp(8080)));
+    const [endpoint] = networks.members.connect(newContainerId(), request(tcp(8080)));
     assert.ok(endpoint !== undefined);
     const gateway = networks.hostGateway();
     assert.match(endpoint.id, /^[0-9a-f]{64}$/);
@@ -72,7 +72,7 @@ describe("networks", () => {
   test("addresses are not used again at once, also not by the next daemon", () => {
     const first = newContainerId();
     assert.equal(host(addressOf(first)), 2);
-    networks.release(first);
+    networks.members.release(first);
     assert.equal(host(addressOf(newContainerId())), 3);
     reopen();
     assert.equal(host(addressOf(newContainerId())), 4);
@@ -83,10 +83,10 @@ describe("networks", () => {
     addressOf(first, tcp(8080));
     addressOf(second);
     reopen();
-    assert.deepEqual(new Set(networks.containers()), new Set([first, second]));
+    assert.deepEqual(new Set(networks.members.containers()), new Set([first, second]));
     assert.throws(() => addressOf(newContainerId(), tcp(8080)), /port is already allocated/);
-    networks.release(first);
-    networks.release(first);
+    networks.members.release(first);
+    networks.members.release(first);
     addressOf(newContainerId(), tcp(8080));
   });
 
@@ -94,7 +94,7 @@ describe("networks", () => {
     const container = newContainerId();
     addressOf(container, tcp(8080));
     addressOf(container, tcp(8080));
-    assert.deepEqual(networks.containers(), [container]);
+    assert.deepEqual(networks.members.containers(), [container]);
   });
 
   test("a request that cannot be met leaves nothing", () => {
@@ -102,30 +102,34 @@ describe("networks", () => {
     const failed = newContainerId();
     assert.throws(() => addressOf(failed, tcp(8081), tcp(8080)), { status: 500 });
     assert.throws(
-      () => networks.connect(failed, { ...request(), attachments: [attachment, { ...attachment, network: "other" }] }),
+      () =>
+        networks.members.connect(failed, {
+          ...request(),
+          attachments: [attachment, { ...attachment, network: "other" }],
+        }),
       {
         status: 404,
         message: "network other not found",
       },
     );
-    assert.equal(networks.containers().length, 1);
+    assert.equal(networks.members.containers().length, 1);
     addressOf(newContainerId(), tcp(8081));
   });
 
   test("around a port that is somebody else's only where the request left a choice", () => {
     const free = newContainerId();
-    const ports = portsOf(networks.connect(free, request(tcp(0))));
-    const again = portsOf(networks.connectAround(free, ports));
+    const ports = portsOf(networks.members.connect(free, request(tcp(0))));
+    const again = portsOf(networks.members.connectAround(free, ports));
     assert.notEqual(again[0]!.hostPort, ports[0]!.hostPort);
     const fixed = newContainerId();
-    const taken = networks.connect(fixed, request(tcp(8080)));
-    assert.throws(() => networks.connectAround(fixed, portsOf(taken)), /port is already allocated/);
-    assert.deepEqual(networks.containers(), [free]);
+    const taken = networks.members.connect(fixed, request(tcp(8080)));
+    assert.throws(() => networks.members.connectAround(fixed, portsOf(taken)), /port is already allocated/);
+    assert.deepEqual(networks.members.containers(), [free]);
   });
 
   test("a MAC that was asked for is the container's", () => {
     const attachments = [{ ...attachment, macAddress: "02:00:00:00:00:09" }];
-    const [endpoint] = networks.connect(newContainerId(), { ...request(), attachments });
+    const [endpoint] = networks.members.connect(newContainerId(), { ...request(), attachments });
     assert.equal(endpoint!.mac, "02:00:00:00:00:09");
   });
 
@@ -159,12 +163,12 @@ describe("networks", () => {
 
   test("a bridge that has all of its ports refuses one more, until one is free", () => {
     const containers = Array.from({ length: 1023 }, () => newContainerId());
-    for (const container of containers) networks.connect(container, request());
-    assert.throws(() => networks.connect(newContainerId(), request()), {
+    for (const container of containers) networks.members.connect(container, request());
+    assert.throws(() => networks.members.connect(newContainerId(), request()), {
       message: "network bridge is full: a bridge of Linux has 1023 ports",
       status: 500,
     });
-    networks.release(containers[7]!);
-    networks.connect(newContainerId(), request());
+    networks.members.release(containers[7]!);
+    networks.members.connect(newContainerId(), request());
   });
 });

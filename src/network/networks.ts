@@ -1,4 +1,4 @@
-/** The networks and who is connected to them: addresses and ports are taken here, in the database first. */
+/** The networks: made, found, told of and removed; what the host needs for them is planned here. */
 import { randomBytes } from "node:crypto";
 import type { Database } from "../base/database.ts";
 import type { ContainerId } from "../base/ids.ts";
@@ -7,47 +7,26 @@ import { formatAddress, formatSubnet, overlaps, parseSubnet, type Subnet } from 
 import { bridgeMark, planNetworks, planRemoval } from "./bridge.ts";
 import type { NetworkRequest } from "./create.ts";
 import { draftNetwork } from "./draft.ts";
-import {
-  type Attachment,
-  type ConnectRequest,
-  type Endpoint,
-  mainEndpoint,
-  type PortRequest,
-  type PublishedPort,
-  portsOf,
-} from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
 import { keepApart } from "./forwarding.ts";
-import { withDefaultRoutes } from "./gateways.ts";
 import {
   findAdvertised,
   findForeignSubnets,
   findInterfaceIndex,
   findMarkedInterfaces,
   findMtu,
-  findPortRange,
-  hasInterface,
   hasIpv6,
   type NetworkHost,
 } from "./host.ts";
-import type { EndpointChange } from "./live.ts";
+import { Members } from "./members.ts";
 import { Places } from "./places.ts";
 import { type NetworkSteps, planEndpoints } from "./plan.ts";
 import { type AddressPool, defaultPools, findSubnet, firstAddress } from "./pools.ts";
-import { Ports } from "./ports.ts";
 import { defaultNetwork, type NetworkRecord } from "./record.ts";
 import { interfaceIndex } from "./steps.ts";
 import { NetworkStore } from "./store.ts";
-import { blankNetwork, type Held } from "./stored.ts";
-
-/** The addresses that were chosen: those that were asked for say nothing about where to go on. */
-const lastOf = (network: NetworkRecord, asked: Attachment, place: Endpoint): Pick<NetworkRecord, "last" | "last6"> => ({
-  last: asked.address === "" ? place.address : network.last,
-  last6: asked.address6 === "" ? place.address6 : network.last6,
-});
-
-const isSamePort = (a: PublishedPort, b: PublishedPort): boolean =>
-  a.protocol === b.protocol && a.hostAddress === b.hostAddress && a.hostPort === b.hostPort;
+import { blankNetwork } from "./stored.ts";
 
 const newId = (): string => randomBytes(32).toString("hex");
 
@@ -63,8 +42,9 @@ export interface NetworkEvent {
 
 export class Networks {
   readonly #store: NetworkStore;
-  readonly #ports = new Ports(findPortRange());
   readonly #places: Places;
+  /** The containers in them. */
+  readonly members: Members;
   /** Where subnets are chosen from. */
   readonly #pools: readonly AddressPool[];
   readonly #listeners = new Set<(event: NetworkEvent) => void>();
@@ -85,10 +65,12 @@ export class Networks {
     this.#places = new Places(name);
     this.host = { name, ipv6: hasIpv6(), apart: keepApart(database, "ip"), apart6: keepApart(database, "ip6") };
     for (const { index } of this.list()) if (index !== 0) this.#places.holdIndex(index);
-    for (const { endpoints } of this.#store.allHeld()) {
-      for (const endpoint of endpoints) this.#places.hold(endpoint);
-      this.#ports.hold(portsOf(endpoints));
-    }
+    this.members = new Members({
+      store: this.#store,
+      places: this.#places,
+      ipv6: this.host.ipv6,
+      get: (reference) => this.get(reference),
+    });
   }
 
   /**
@@ -114,62 +96,6 @@ export class Networks {
       bridges.map((network) => network.interface),
       this.host,
     );
-  }
-
-  /** Holds afterwards: the container has addresses and its ports, also for a daemon that comes after a crash. */
-  connect(container: ContainerId, request: ConnectRequest): readonly Endpoint[] {
-    this.release(container);
-    return this.#connect(container, request, []);
-  }
-
-  /**
-   * What to do when a port turns out to be somebody else's: holds afterwards the same with another port, where the
-   * request left a choice; else it is an error, and the container holds nothing.
-   */
-  connectAround(container: ContainerId, avoid: readonly PublishedPort[]): readonly Endpoint[] {
-    const held = this.#store.held(container);
-    if (held === undefined) throw networkError("noSuchNetwork", { name: container });
-    this.release(container);
-    return this.#connect(container, held.request, avoid);
-  }
-
-  /** Holds afterwards: the container has these ports too, on record; `avoid` are known to be somebody else's. */
-  publish(
-    container: ContainerId,
-    requests: readonly PortRequest[],
-    avoid: readonly PublishedPort[],
-  ): { readonly endpoints: readonly Endpoint[]; readonly added: readonly PublishedPort[] } {
-    const held = this.#store.held(container);
-    const main = mainEndpoint(held?.endpoints ?? []);
-    if (held === undefined || main === undefined) throw networkError("noSuchNetwork", { name: container });
-    const { hostBinding } = this.get(main.networkId);
-    const added = this.#ports.take(requests, avoid, { address: hostBinding, ipv6: this.host.ipv6 });
-    return { endpoints: this.#holdPorts(held, main, [...main.ports, ...added]), added };
-  }
-
-  /** Holds afterwards: the container has these ports no longer. */
-  withdraw(container: ContainerId, ports: readonly PublishedPort[]): void {
-    const held = this.#store.held(container);
-    const main = mainEndpoint(held?.endpoints ?? []);
-    if (held === undefined || main === undefined) return;
-    const kept = main.ports.filter((port) => !ports.some((one) => isSamePort(one, port)));
-    this.#holdPorts(held, main, kept);
-    this.#ports.release(ports);
-  }
-
-  #holdPorts(held: Held, main: Endpoint, ports: readonly PublishedPort[]): readonly Endpoint[] {
-    const endpoints = held.endpoints.map((one) => (one.id === main.id ? { ...one, ports } : one));
-    this.#store.hold({ ...held, endpoints }, []);
-    return endpoints;
-  }
-
-  /** Holds afterwards: what the container had can be given to others. Comes after its plan's after lane has run. */
-  release(container: ContainerId): void {
-    const held = this.#store.held(container);
-    if (held === undefined) return;
-    this.#store.release(container);
-    for (const endpoint of held.endpoints) this.#places.release(endpoint);
-    this.#ports.release(portsOf(held.endpoints));
   }
 
   /** Holds afterwards: there is such a network on record; `prepare()` makes what it needs on the host. */
@@ -212,57 +138,6 @@ export class Networks {
     this.#places.releaseIndex(network.index);
   }
 
-  /** Holds afterwards: the running container has one endpoint more on record; `planJoin` makes it. */
-  join(container: ContainerId, attachment: Attachment): { readonly joined: Endpoint } & EndpointChange {
-    const network = this.get(attachment.network);
-    const held = this.#store.held(container) ?? { container, endpoints: [], request: { attachments: [], ports: [] } };
-    const before = held.endpoints;
-    const place = this.#places.find(network, attachment, before);
-    this.#places.hold(place);
-    const after = this.#routed([...before, place]);
-    const attachments = [...held.request.attachments, attachment];
-    const changed = { ...network, ...lastOf(network, attachment, place) };
-    try {
-      this.#store.hold({ container, endpoints: after, request: { ...held.request, attachments } }, [changed]);
-    } catch (error) {
-      this.#places.release(place);
-      throw error;
-    }
-    return { joined: after.at(-1)!, before, after };
-  }
-
-  /** The endpoints as they are without this one; nothing changes yet. */
-  without(container: ContainerId, left: Endpoint): EndpointChange {
-    const before = this.endpoints(container);
-    const others = before.filter(({ id }) => id !== left.id).map((endpoint) => ({ ...endpoint }));
-    const first = others[0];
-    // Its ports are those of whoever has the default route now.
-    const heirs = first === undefined ? [] : [{ ...first, ports: [...first.ports, ...left.ports] }, ...others.slice(1)];
-    return { before, after: this.#routed(heirs) };
-  }
-
-  /** Holds afterwards: the endpoint is not on record, and what it had can be given to others. */
-  leave(container: ContainerId, left: Endpoint, { after }: EndpointChange): void {
-    const held = this.#store.held(container);
-    if (held === undefined) return;
-    const attachments = held.request.attachments.filter(({ network }) => this.find(network)?.id !== left.networkId);
-    this.#store.hold({ ...held, endpoints: after, request: { ...held.request, attachments } }, []);
-    this.#places.release(left);
-    if (after.length === 0) this.#ports.release(left.ports);
-  }
-
-  /** The container's endpoints whose interface somebody has taken away. */
-  lost(container: ContainerId): readonly Endpoint[] {
-    return this.endpoints(container).filter(
-      ({ hostInterface }) => hostInterface !== "" && !hasInterface(hostInterface),
-    );
-  }
-
-  /** What the container asked of its networks, since it was last connected. */
-  attachments(container: ContainerId): readonly Attachment[] | undefined {
-    return this.#store.held(container)?.request.attachments;
-  }
-
   /** Calls the listener for what happens to networks. */
   onEvent(listener: (event: NetworkEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -277,16 +152,6 @@ export class Networks {
     const { id, name, driver } = network;
     const attributes = { ...(container === undefined ? {} : { container }), name, type: driver };
     for (const listener of this.#listeners) listener({ action, id, attributes });
-  }
-
-  /** The containers that hold an endpoint: after a crash, some may have ended long ago. */
-  containers(): ContainerId[] {
-    return Array.from(this.#store.allHeld(), ({ container }) => container);
-  }
-
-  /** The container's places in its networks, as long as it has any. */
-  endpoints(container: ContainerId): readonly Endpoint[] {
-    return this.#store.held(container)?.endpoints ?? [];
   }
 
   find(reference: string): NetworkRecord | undefined {
@@ -349,39 +214,5 @@ export class Networks {
   #hostSubnets(): Subnet[] {
     const ours = new Set([`${this.host.name}0`, ...this.list().map((network) => network.interface)]);
     return findForeignSubnets((name) => ours.has(name));
-  }
-
-  /** The same endpoints with their default routes; whoever has that has the ports. */
-  #routed(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-    const ports = portsOf(endpoints);
-    const routed = withDefaultRoutes(endpoints);
-    const main = mainEndpoint(routed);
-    return routed.map((endpoint) => ({ ...endpoint, ports: endpoint === main ? ports : [] }));
-  }
-
-  #connect(container: ContainerId, request: ConnectRequest, avoid: readonly PublishedPort[]): readonly Endpoint[] {
-    const networks: NetworkRecord[] = [];
-    const places: Endpoint[] = [];
-    let ports: readonly PublishedPort[] = [];
-    try {
-      for (const attachment of request.attachments) {
-        const network = this.get(attachment.network);
-        const place = this.#places.find(network, attachment, places);
-        this.#places.hold(place);
-        places.push(place);
-        networks.push({ ...network, ...lastOf(network, attachment, place) });
-      }
-      const main = mainEndpoint(withDefaultRoutes(places));
-      const binding = main === undefined ? undefined : this.get(main.networkId).hostBinding;
-      ports = this.#ports.take(request.ports, avoid, { address: binding ?? "0.0.0.0", ipv6: this.host.ipv6 });
-      const [first, ...others] = places;
-      const endpoints = first === undefined ? [] : this.#routed([{ ...first, ports }, ...others]);
-      this.#store.hold({ container, endpoints, request }, networks);
-      return endpoints;
-    } catch (error) {
-      for (const place of places) this.#places.release(place);
-      this.#ports.release(ports);
-      throw error;
-    }
   }
 }
