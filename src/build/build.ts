@@ -126,7 +126,10 @@ export class Build {
       return found !== undefined && isFor(found, platform);
     };
     const before = rooms.images.find(name);
-    if (request.pull || before === undefined || (asked !== "" && !isHere())) await rooms.pull(name, platform, signal);
+    if (request.pull || before === undefined || (asked !== "" && !isHere())) {
+      const credentials = await request.credentials(parseName(name).domain);
+      await rooms.pull(name, { platform, credentials, signal });
+    }
     const found = rooms.images.find(name);
     if (found === undefined) throw buildError("noSuchBase", { name });
     if (!isFor(found, platform)) {

@@ -1,4 +1,5 @@
 /** What is asked of a build, whoever asked: parsed and checked. */
+import type { Credentials } from "../registry/credentials.ts";
 import type { Context } from "./context.ts";
 import type { BuildPlatform } from "./platform.ts";
 
@@ -15,6 +16,8 @@ export interface BuildRequest {
   readonly noCache: "all" | readonly string[];
   /** Bases are asked for though they are here. */
   readonly pull: boolean;
+  /** Who the client is at the registry of this domain, for bases that are not here. */
+  readonly credentials: (domain: string) => Promise<Credentials | undefined>;
   readonly platform: BuildPlatform;
   readonly secrets: ReadonlyMap<string, Uint8Array>;
   /** For the programs that RUN starts: a part of a body of `POST /containers/create`. */

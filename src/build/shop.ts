@@ -9,6 +9,7 @@ import type { TarTime } from "../format/tar/entry.ts";
 import { type TarOutput, writeTar } from "../format/tar/write.ts";
 import type { Images } from "../image/images.ts";
 import type { Holding } from "../kernel/holder.ts";
+import type { Credentials } from "../registry/credentials.ts";
 import type { BuildCache } from "./cache.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { Part } from "./files.ts";
@@ -24,7 +25,14 @@ export interface BuildRooms {
   readonly holder: Holding;
   readonly clock: Clock;
   /** Holds afterwards: the image is here, as its registry has it. */
-  readonly pull: (name: string, platform: BuildPlatform, signal: AbortSignal) => Promise<unknown>;
+  readonly pull: (
+    name: string,
+    options: {
+      readonly platform: BuildPlatform;
+      readonly credentials: Credentials | undefined;
+      readonly signal: AbortSignal;
+    },
+  ) => Promise<unknown>;
   readonly root: string;
   readonly run: string;
 }

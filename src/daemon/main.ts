@@ -159,7 +159,7 @@ const openRooms = async (
   const builds = await Builds.open({
     ...{ images, jobs: containers.jobs, cache, cacheMounts: new CacheMounts({ root, run, holder }) },
     ...{ holder, clock: systemClock, root, run },
-    pull: (name, platform, signal) => pulls.pull(name, { platform, signal }),
+    pull: (name, options) => pulls.pull(name, options),
   });
   networks.onEvent((event) => events.tell({ type: "network", ...event }));
   const { memberships } = containers;

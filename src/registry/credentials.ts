@@ -1,5 +1,5 @@
 /** Who somebody is at a registry: comes with each request, and is kept nowhere. */
-import { decodeJson, object, string } from "../api/shape.ts";
+import { decodeJson, map, object, string } from "../api/shape.ts";
 import { registryError } from "./errors.ts";
 
 export interface Credentials {
@@ -34,17 +34,34 @@ export const parseCredentials = (value: unknown): (Credentials & { readonly serv
   return found.username + identitytoken + registrytoken === "" ? undefined : found;
 };
 
-/** The header `X-Registry-Auth`: JSON in base64, of either alphabet. */
-export const decodeCredentials = (header: string): Credentials | undefined => {
-  if (header === "" || header === "null") return undefined;
-  let value: unknown;
+const decodeHeader = (header: string, text: string): unknown => {
   try {
-    value = decodeJson(Buffer.from(header, "base64"));
+    return decodeJson(Buffer.from(text, "base64"));
   } catch (cause) {
     // The cause may quote what it could not read: a password.
-    throw registryError("authMalformed", { reason: "it is no JSON in base64" }, cause);
+    throw registryError("authMalformed", { header, reason: "it is no JSON in base64" }, cause);
   }
-  return parseCredentials(value);
+};
+
+/** The header `X-Registry-Auth`: JSON in base64, of either alphabet. */
+export const decodeCredentials = (text: string): Credentials | undefined =>
+  text === "" || text === "null" ? undefined : parseCredentials(decodeHeader("X-Registry-Auth", text));
+
+/** Docker Hub's first registry is what clients call it to this day. */
+export const domainOf = (server: string): string => {
+  const host = server.replace(/^https?:\/\//, "").split("/", 1)[0]!;
+  return host === "" || host === "index.docker.io" || host === "registry-1.docker.io" ? "docker.io" : host;
+};
+
+const several = map((value) => parseCredentials(value));
+
+/** The header `X-Registry-Config`, by domain: who a client is everywhere, for a build that may pull from anywhere. */
+export const decodeAllCredentials = (text: string): ReadonlyMap<string, Credentials> => {
+  if (text === "" || text === "null") return new Map();
+  const given = several(decodeHeader("X-Registry-Config", text), "");
+  return new Map(
+    Object.entries(given).flatMap(([server, one]) => (one === undefined ? [] : [[domainOf(server), one] as const])),
+  );
 };
 
 export const basicHeader = ({ username, password }: Pick<Credentials, "username" | "password">): string =>

@@ -53,7 +53,7 @@ export const registryErrors = {
   noV1: { status: 501, sentence: "{host} has no search: it answers {status} to /v1/search", hint: "open its web page" },
 
   // What comes with a request.
-  authMalformed: { status: 400, sentence: "invalid X-Registry-Auth header: {reason}" },
+  authMalformed: { status: 400, sentence: "invalid {header} header: {reason}" },
 
   // Settings.
   badMirror: {

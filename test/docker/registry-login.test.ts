@@ -1,15 +1,30 @@
 /** A registry that lets only some in, over TLS: through both commands, their config.json and a credential helper. */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { makeContext } from "../build/contexts.ts";
 import { cannotRun, Engine } from "../engine.ts";
 import { type Authority, hasOpenssl, makeAuthority } from "../registry/certificates.ts";
 import { busybox, said } from "./containers.ts";
 import { DebianRegistry, hasRegistry } from "./registries.ts";
 
 const skip = cannotRun() || hasRegistry || (hasOpenssl ? false : "needs openssl");
+const buildx = fileURLToPath(new URL("../../build/tools/buildx/docker-buildx", import.meta.url));
+/** On Node the daemon does not speak BuildKit's protocol. */
+const isNode = process.env.PIER_RUNTIME === "node";
+const noBuildx = isNode ? "not on Node" : existsSync(buildx) ? false : `${buildx} is missing`;
 const password = "secret word";
 /** bcrypt of it (crypt(3), cost 5). */
 const htpasswd = "me:$2y$05$abcdefghijklmnopqrstuu1C7yeI3ZG3Jm.nHdnKkGJg1xTYKP9Oy\n";
@@ -90,6 +105,31 @@ describe("a registry with a door", { skip }, () => {
       assert.match(out.stdout, /Removing login credentials for /);
       assert.deepEqual(Object.keys(config().auths ?? {}), []);
       assert.equal((await engine[second](["push", image])).code, 1);
+    });
+  }
+
+  for (const [way, command, env] of [
+    ["pier build", "pier", {}],
+    ["docker build", "docker", { DOCKER_BUILDKIT: "0" }],
+    ["docker buildx build", "docker", { BUILDX_NO_DEFAULT_ATTESTATIONS: "1" }],
+  ] as const) {
+    test(`lets ${way} have its bases, for who is logged in`, {
+      skip: way === "docker buildx build" && noBuildx,
+    }, async () => {
+      const plugins = join(engine.env.DOCKER_CONFIG!, "cli-plugins");
+      if (way === "docker buildx build") {
+        mkdirSync(plugins, { recursive: true });
+        symlinkSync(buildx, join(plugins, "docker-buildx"));
+      }
+      const directory = makeContext(engine, { Dockerfile: `FROM ${image}\nLABEL way="${way}"\n` });
+      const build = () => engine[command](["build", "--pull", directory], { env });
+      const closed = await build();
+      assert.notEqual(closed.code, 0, closed.stdout);
+      const login = ["login", "-u", "me", "--password-stdin", registry.host];
+      assert.equal((await engine.docker(login, { input: password })).code, 0);
+      const open = await build();
+      assert.equal((await engine.docker(["logout", registry.host])).code, 0);
+      assert.equal(open.code, 0, open.stderr);
     });
   }
 

@@ -8,6 +8,7 @@ import { command } from "../command.ts";
 import { cliError } from "../errors.ts";
 import { Failure, fileFailure } from "../failure.ts";
 import { flag } from "../flags.ts";
+import { buildAuthHeaders } from "../registry/auth.ts";
 import { print, printError } from "../streams/output.ts";
 import { parseCsv } from "../values/csv.ts";
 import { boolean, bytes, text, texts } from "../values/kinds.ts";
@@ -52,7 +53,10 @@ export const build = command({
       ...(flags["shm-size"] > 0 ? { shmsize: String(flags["shm-size"]) } : {}),
     };
     const secrets = Object.fromEntries(flags.secret.map(readSecret));
-    const headers = flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) };
+    const headers = {
+      ...(await buildAuthHeaders()),
+      ...(flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) }),
+    };
     const stream = { type: "application/x-tar", data: context.data };
     const { body } = await client.send("build", {}, { query, headers, stream });
     const id = await follow(jsonLines<BuildProgressLine>(body), quiet);

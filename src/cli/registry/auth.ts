@@ -1,5 +1,5 @@
 /** Who we are at a registry, as requests to the daemon carry it. */
-import { credentialsFor } from "./credentials.ts";
+import { allCredentials, credentialsFor } from "./credentials.ts";
 
 /** Docker Hub's name in config.json, from the days of its first registry. */
 export const hubServer = "https://index.docker.io/v1/";
@@ -16,6 +16,12 @@ export const authHeaders = async (name: string): Promise<Readonly<Record<string,
   return found === undefined ? {} : { "X-Registry-Auth": encodeAuth(found) };
 };
 
+/** The header for a build, whose bases may be anywhere. */
+export const buildAuthHeaders = async (): Promise<Readonly<Record<string, string>>> => {
+  const found = await allCredentials();
+  return Object.keys(found).length === 0 ? {} : { "X-Registry-Config": encodeAuth(found) };
+};
+
 export interface Auth {
   readonly username?: string;
   readonly password?: string;
@@ -24,5 +30,5 @@ export interface Auth {
 }
 
 /** JSON in base64 for addresses, as Docker's clients send it. */
-export const encodeAuth = (auth: Auth): string =>
+export const encodeAuth = (auth: Auth | Readonly<Record<string, Auth>>): string =>
   Buffer.from(JSON.stringify(auth)).toString("base64").replaceAll("+", "-").replaceAll("/", "_");

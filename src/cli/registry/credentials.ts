@@ -38,6 +38,18 @@ export const credentialsFor = async (server: string, config = readConfig()): Pro
   };
 };
 
+/** Wherever somebody is logged in, by the server's name in config.json. */
+export const allCredentials = async (): Promise<Readonly<Record<string, Auth>>> => {
+  const config = readConfig();
+  const servers = new Set([...Object.keys(config.auths ?? {}), ...Object.keys(config.credHelpers ?? {})]);
+  const found: Record<string, Auth> = {};
+  for (const server of servers) {
+    const auth = await credentialsFor(server, config);
+    if (auth !== undefined) found[server] = auth;
+  }
+  return found;
+};
+
 /** Holds afterwards: whoever asks for this registry is these. Answers where they are kept. */
 export const storeCredentials = async (server: string, auth: Auth): Promise<"file" | "helper"> => {
   const config = readConfig();

@@ -8,10 +8,11 @@ import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
 import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
+import type { Credentials } from "../../registry/credentials.ts";
 import type { Services } from "../services.ts";
 import { syncDirectory } from "./filesync.ts";
 import { codes, GrpcError } from "./grpc.ts";
-import { secretAnswer, secretRequest } from "./messages.ts";
+import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "./messages.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -106,6 +107,23 @@ const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap
   return secrets;
 };
 
+/** Undefined where the client is nobody there. */
+const fetchCredentials = async (session: Session, domain: string): Promise<Credentials | undefined> => {
+  const path = "/moby.filesync.v1.Auth/Credentials";
+  const Host = domain === "docker.io" ? "registry-1.docker.io" : domain;
+  const found = await session.ask(path, [credentialsRequest, { Host }], credentialsAnswer).catch((error: unknown) => {
+    // A session without credentials does not know the question.
+    if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented))
+      return undefined;
+    throw error;
+  });
+  const { Username: username, Secret } = found ?? { Username: "", Secret: "" };
+  if (username + Secret === "") return undefined;
+  // A secret of nobody's is a token (OAuth's refresh token).
+  const [password, identityToken] = username === "" ? ["", Secret] : [Secret, ""];
+  return { username, password, identityToken, registryToken: "" };
+};
+
 export class ClientBuild {
   readonly progress: Progress;
   readonly #services: Services;
@@ -145,6 +163,7 @@ export class ClientBuild {
       labels: Object.fromEntries(withPrefix(options, "label:")),
       names,
       noCache: noCacheOf(options),
+      credentials: (domain) => fetchCredentials(session, domain),
       pull: options.get("image-resolve-mode") === "pull",
       platform,
       secrets: await fetchSecrets(session, text),

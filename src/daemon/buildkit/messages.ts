@@ -93,4 +93,6 @@ export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as
 
 export const secretRequest = { ID: [1, text] } as const;
 export const secretAnswer = { data: [1, bytes] } as const;
+export const credentialsRequest = { Host: [1, text] } as const;
+export const credentialsAnswer = { Username: [1, text], Secret: [2, text] } as const;
 export const nothing = {} as const;

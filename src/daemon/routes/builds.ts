@@ -7,6 +7,7 @@ import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
 import { familiarName, nameToGive, parseName } from "../../image/reference.ts";
+import { decodeAllCredentials } from "../../registry/credentials.ts";
 import { BuildLines } from "../answers/build.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
@@ -92,6 +93,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
   if (platform !== undefined && platform.os !== "linux") throw daemonError("otherSystem", {});
   const tags = query.list("t").filter((name) => name !== "");
   for (const name of tags) nameToGive(parseName(name));
+  const credentials = decodeAllCredentials(String(request.headers["x-registry-config"] ?? ""));
   return {
     target: query.text("target"),
     args: parseArguments(query),
@@ -101,6 +103,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     platform: platform ?? hostPlatform,
     secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
     pull: query.flag("pull"),
+    credentials: (domain) => Promise.resolve(credentials.get(domain)),
     host: hostOf(query),
   };
 };

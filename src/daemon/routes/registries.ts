@@ -1,6 +1,6 @@
 /** What is asked of registries without an image being there. */
 import { remoteManifest, remotePlatforms } from "../../image/remote.ts";
-import { parseCredentials } from "../../registry/credentials.ts";
+import { domainOf, parseCredentials } from "../../registry/credentials.ts";
 import { readJson } from "../body.ts";
 import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
@@ -8,12 +8,6 @@ import { Filters } from "../filters.ts";
 import { json } from "../wire.ts";
 import { parseTruth } from "./image-list.ts";
 import { credentialsOf } from "./transfers.ts";
-
-/** Docker Hub's first registry is what clients call it to this day. */
-export const domainOf = (server: string): string => {
-  const host = server.replace(/^https?:\/\//, "").split("/", 1)[0]!;
-  return host === "" || host === "index.docker.io" || host === "registry-1.docker.io" ? "docker.io" : host;
-};
 
 export const auth: Handler = async ({ services, request, signal }) => {
   const found = parseCredentials(await readJson(request));
