@@ -29,6 +29,7 @@ import { Registries } from "../registry/registry.ts";
 import { proxiesFrom } from "../registry/settings.ts";
 import { localDriver } from "../volume/record.ts";
 import { Volumes } from "../volume/volumes.ts";
+import { BuildKitDesk } from "./buildkit/desk.ts";
 import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
 import { Log } from "./log.ts";
@@ -163,6 +164,7 @@ const openRooms = async (
   });
   networks.onEvent((event) => events.tell({ type: "network", ...event }));
   const { memberships } = containers;
+  const id = identityOf(database);
   const close = async () => {
     resolver.close();
     await containers.close();
@@ -179,12 +181,13 @@ const openRooms = async (
     memberships,
     volumes,
     builds,
+    buildkit: new BuildKitDesk({ builds, id }),
     host,
     events,
     log,
     root,
     run,
-    id: identityOf(database),
+    id,
     close,
   };
 };

@@ -28,6 +28,7 @@ import type { NetworkRecord } from "../network/record.ts";
 import type { Credentials } from "../registry/credentials.ts";
 import type { Registries } from "../registry/registry.ts";
 import type { VolumeRecord, VolumeRequest } from "../volume/record.ts";
+import type { BuildKitDesk } from "./buildkit/desk.ts";
 import type { EventLog } from "./events.ts";
 import type { Log } from "./log.ts";
 
@@ -210,6 +211,7 @@ export interface Services {
   readonly memberships: MembershipService;
   readonly volumes: VolumeService;
   readonly builds: BuildService;
+  readonly buildkit: BuildKitDesk;
   readonly host: HostFacts;
   readonly events: EventLog;
   readonly log: Log;

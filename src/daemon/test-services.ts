@@ -17,10 +17,11 @@ import type { HostFacts } from "../kernel/facts.ts";
 import { testNetwork } from "../network/test-endpoint.ts";
 import { Registries } from "../registry/registry.ts";
 import { volumeError } from "../volume/errors.ts";
+import { BuildKitDesk } from "./buildkit/desk.ts";
 import { EventLog } from "./events.ts";
 import { Log } from "./log.ts";
 import { Server } from "./server.ts";
-import type { ContainerService, ExecView, ImageService, PullService, Services } from "./services.ts";
+import type { BuildService, ContainerService, ExecView, ImageService, PullService, Services } from "./services.ts";
 
 export const imageId = `sha256:${"1".repeat(64)}` as ImageId;
 
@@ -163,6 +164,11 @@ export class World implements AsyncDisposable {
         this.asked.push([name, ...args]);
         return answer;
       };
+    const builds: BuildService = {
+      build: async () => ({ id: imageId }),
+      cache: async () => [],
+      prune: async () => ({ ids: [], bytes: 0 }),
+    };
     return {
       containers: {
         create: async (request, name) => {
@@ -242,11 +248,8 @@ export class World implements AsyncDisposable {
       },
       memberships: { create: refuse, remove: refuse, connect: refuse, disconnect: refuse },
       networks: { find: (name) => (name === "bridge" ? testNetwork : undefined), list: () => [] },
-      builds: {
-        build: async () => ({ id: imageId }),
-        cache: async () => [],
-        prune: async () => ({ ids: [], bytes: 0 }),
-      },
+      builds,
+      buildkit: new BuildKitDesk({ builds, id: "identity" }),
       volumes: {
         find: () => undefined,
         get: (name) => {

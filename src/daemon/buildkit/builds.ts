@@ -126,9 +126,9 @@ const fetchCredentials = async (session: Session, domain: string): Promise<Crede
 
 export class ClientBuild {
   readonly progress: Progress;
-  readonly #services: Services;
+  readonly #services: Pick<Services, "builds">;
 
-  constructor(services: Services, ref: string) {
+  constructor(services: Pick<Services, "builds">, ref: string) {
     this.#services = services;
     this.progress = new Progress(ref);
   }

@@ -37,14 +37,14 @@ const keptBuilds = 64;
 const buildIdOf = (headers: IncomingHttpHeaders): string => String(headers["buildkit-controlapi-buildid"] ?? "");
 
 export class Control {
-  readonly #services: Services;
+  readonly #services: Pick<Services, "builds" | "id">;
   readonly #sessions: Sessions;
   readonly #running = new Map<string, Running>();
   /** The last that are over: calls of theirs that come late are told what the others were. */
   readonly #over = new Map<string, Running>();
   readonly #methods: ReadonlyMap<string, GrpcMethod>;
 
-  constructor(services: Services, sessions: Sessions) {
+  constructor(services: Pick<Services, "builds" | "id">, sessions: Sessions) {
     this.#services = services;
     this.#sessions = sessions;
     const control = "/moby.buildkit.v1.Control/";

@@ -2,42 +2,23 @@
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { sentenceOf } from "../buildkit/builds.ts";
-import { Control } from "../buildkit/control.ts";
+import type { Control } from "../buildkit/control.ts";
 import { answerCall } from "../buildkit/grpc.ts";
-import { Sessions } from "../buildkit/session.ts";
 import type { Hijacker } from "../hijack.ts";
-import type { Services } from "../services.ts";
-
-interface Desk {
-  readonly control: Control;
-  readonly sessions: Sessions;
-}
-
-/** One for each daemon: a build and its session come on connections of their own. */
-const desks = new WeakMap<object, Desk>();
-
-const deskOf = (services: Services): Desk => {
-  const known = desks.get(services.builds);
-  if (known !== undefined) return known;
-  const sessions = new Sessions();
-  const desk = { sessions, control: new Control(services, sessions) };
-  desks.set(services.builds, desk);
-  return desk;
-};
 
 const grpcType = "application/grpc";
 
 export const grpc: Hijacker = ({ services }) => ({
   type: grpcType,
   input: true,
-  run: (client) => serveControl(deskOf(services).control, client),
+  run: (client) => serveControl(services.buildkit.control, client),
 });
 
 export const session: Hijacker = ({ services, request }) => ({
   type: grpcType,
   input: true,
   run: (client) =>
-    deskOf(services).sessions.serve(String(request.headers["x-docker-expose-session-uuid"] ?? ""), client),
+    services.buildkit.sessions.serve(String(request.headers["x-docker-expose-session-uuid"] ?? ""), client),
 });
 
 const serveControl = (control: Control, client: Duplex): Promise<void> => {
