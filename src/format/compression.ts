@@ -3,6 +3,7 @@
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PierError } from "../base/errors.ts";
+import { collectGarbage } from "../base/platform.ts";
 import { formatError } from "./errors.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
@@ -31,6 +32,8 @@ export const compressionOf = (head: Uint8Array): Compression => {
 // The default of 16 KiB costs half the speed. Some chunks are inflated ahead, in another thread than that which takes them.
 const CHUNK = 256 * 1024;
 const buffers = { chunkSize: CHUNK, readableHighWaterMark: 4 * CHUNK };
+/** So many bytes are inflated before what is done with is given back. */
+const COLLECT = 64 * 1024 * 1024;
 
 /**
  * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes.
@@ -72,7 +75,14 @@ async function* decode(
   // An error of either side destroys the decoder with it, so the loop below is where it comes out.
   const feeding = pipeline(source, decoder).catch(() => {});
   try {
-    for await (const chunk of decoder) yield chunk as Uint8Array;
+    let uncollected = 0;
+    for await (const chunk of decoder as AsyncIterable<Uint8Array>) {
+      yield chunk;
+      uncollected += chunk.length;
+      if (uncollected < COLLECT) continue;
+      collectGarbage();
+      uncollected = 0;
+    }
   } catch (cause) {
     throw decodeError(format, cause);
   } finally {
