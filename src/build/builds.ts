@@ -102,10 +102,12 @@ export class Builds {
   async cache(): Promise<readonly CacheEntry[]> {
     const { images, cache, cacheMounts } = this.#rooms;
     const used = new Set(images.list().flatMap(({ layers }) => layers));
-    const steps = cache.list().map(
+    const entries = cache.list();
+    const sizes = await images.diskUse(entries.map(({ diffId }) => diffId));
+    const steps = entries.map(
       ({ key, diffId, description, created, lastUsed, uses }): CacheEntry => ({
         ...{ id: key, kind: "regular", description, created, lastUsed, uses, inUse: false },
-        size: images.layers.get(diffId)?.size ?? 0,
+        size: sizes.get(diffId) ?? 0,
         isShared: used.has(diffId),
       }),
     );

@@ -139,6 +139,7 @@ export interface ImageService {
     signal?: AbortSignal,
   ): AsyncIterable<{ readonly kind: string; readonly digest: string; readonly reason: string }>;
   stack(layers: readonly DiffId[]): readonly StackLayer[];
+  diskUse(layers: Iterable<DiffId>): Promise<ReadonlyMap<DiffId, number>>;
   diskSize(): number;
   save(references: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
   tag(source: string, target: string): void;

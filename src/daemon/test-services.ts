@@ -229,6 +229,7 @@ export class World implements AsyncDisposable {
         save: refuse,
         check: refuse,
         stack: () => [],
+        diskUse: () => Promise.resolve(new Map()),
         diskSize: () => 0,
         find: (reference) =>
           reference === this.image.id || this.image.tags.includes(reference) ? this.image : undefined,

@@ -210,6 +210,12 @@ export class Images {
     return this.layers.get(layer)?.size ?? 0;
   }
 
+  /** Bytes that each of these layers takes of the disk. */
+  async diskUse(layers: Iterable<DiffId>): Promise<ReadonlyMap<DiffId, number>> {
+    const one = async (id: DiffId) => [id, await this.layers.diskUse(id)] as const;
+    return new Map(await Promise.all([...new Set(layers)].map(one)));
+  }
+
   list(): readonly ImageRecord[] {
     const names = this.#store.names();
     const time = ({ description }: StoredImage): number => Date.parse(description.created) || 0;

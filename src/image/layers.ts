@@ -1,6 +1,6 @@
 /** The layers that are stored: each once, as the tar that it is and the index over it, however many images have it. */
 import { mkdir, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Database } from "../base/database.ts";
 import { createDirectory, isPendingName, Pending, Removals, removeDurably } from "../base/durable.ts";
 import { errnoOf } from "../base/errors.ts";
@@ -168,6 +168,15 @@ export class Layers {
     const stored = this.#stored.get(diffId);
     if (stored === undefined) throw imageError("missingLayer", { diffId });
     return this.#place(stored);
+  }
+
+  /** Bytes that the disk has given away for a layer: its tar, its index, and what is kept of it as it came. */
+  async diskUse(diffId: DiffId): Promise<number> {
+    if (!this.#stored.has(diffId)) return 0;
+    const { tar, index } = this.place(diffId);
+    const kept = this.keptOf(diffId).map(({ digest }) => this.#files.path(digest));
+    const sizes = await Promise.all([dirname(tar), tar, index, ...kept].map(allocated));
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** What an overlay of these layers (the lowest first) is made of: topmost first, each once, empty ones left out. */
@@ -397,6 +406,15 @@ export class Layers {
     return { diffId, number, tar: join(path, "tar"), index: join(path, "index") };
   }
 }
+
+/** stat(2) counts blocks of 512 bytes, whatever the file system's are. What has just been removed takes nothing. */
+const allocated = async (path: string): Promise<number> => {
+  const found = await stat(path).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  return (found?.blocks ?? 0) * 512;
+};
 
 /** The size of a file, or -1 when there is none. A disk that answers with another error is no reason to forget a layer. */
 const sizeOrNone = async (path: string): Promise<number> => {

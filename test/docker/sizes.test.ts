@@ -1,5 +1,7 @@
 /** How large a container is: what it has written, and that together with its image, in Docker's numbers. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
@@ -19,6 +21,23 @@ describe("the size of a container", { skip: cannotRun() }, () => {
 
   const sizes = async (name: string): Promise<readonly number[]> =>
     (await said(engine, "inspect", "--size", "--format", "{{.SizeRw}} {{.SizeRootFs}}", name)).split(" ").map(Number);
+
+  test("images take in df what they take of the disk, as du counts it", async () => {
+    const write = ["sh", "-c", "head -c 20000000 /dev/urandom >/large"];
+    await said(engine, "run", "--network", "none", "--name", "large", busybox, ...write);
+    await said(engine, "commit", "large", "large");
+    await said(engine, "rm", "large");
+    const { LayersSize, Images } = JSON.parse((await engine.request("GET", "/v1.51/system/df?type=image")).body);
+    const places = ["layers", "blobs"].map((name) => join(engine.root, name));
+    const counted = execFileSync("du", ["--summarize", "--total", "--block-size=1", ...places], { encoding: "utf8" });
+    const total = Number(/^(\d+)\ttotal$/m.exec(counted)?.[1]);
+    assert.ok(Math.abs(LayersSize - total) <= total / 100, `${LayersSize} in df, ${counted}`);
+    const sum = Images.reduce(
+      (size: number, one: { Size: number; SharedSize: number }) => size + one.Size - one.SharedSize,
+      0,
+    );
+    assert.ok(sum <= LayersSize, `${sum} of ${LayersSize} is in single images`);
+  });
 
   test("what was written counts, each file once and as long as it says", async () => {
     const image = Number(await inspected(engine, "{{.Size}}", busybox));

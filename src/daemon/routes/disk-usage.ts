@@ -19,7 +19,7 @@ export const diskUsage: Handler = async ({ services, query }) => {
   }
   const wants = (kind: (typeof kinds)[number]): boolean => asked.length === 0 || asked.includes(kind);
   return json({
-    ...(wants("image") ? imageUsage(services) : {}),
+    ...(wants("image") ? await imageUsage(services) : {}),
     ...(wants("container") ? { Containers: await containerUsage(services) } : {}),
     ...(wants("volume") ? { Volumes: await volumeUsage(services) } : {}),
     ...(wants("build-cache") ? { BuildCache: (await services.builds.cache()).map(cacheAnswer) } : {}),
@@ -38,19 +38,26 @@ const cacheAnswer = (entry: CacheEntry): BuildCacheAnswer => ({
   UsageCount: entry.uses,
 });
 
-/** A layer that several images have lies on the disk once. */
-const imageUsage = ({ images, containers }: Services): { LayersSize: number; Images: readonly ImageSummary[] } => {
+/**
+ * What the disk has given away, which is not what is in the images: a layer has an index, and may be kept compressed as
+ * well. One that several images have lies on the disk once.
+ */
+const imageUsage = async ({ images, containers }: Services) => {
   const all = images.list();
   const users = new Map<DiffId, number>();
   for (const layer of all.flatMap(({ layers }) => [...new Set(layers)])) users.set(layer, (users.get(layer) ?? 0) + 1);
-  const sum = (layers: Iterable<DiffId>): number => [...layers].reduce((size, id) => size + images.layerSize(id), 0);
+  const sizes = await images.diskUse(users.keys());
+  const sum = (layers: Iterable<DiffId>): number => [...layers].reduce((size, id) => size + (sizes.get(id) ?? 0), 0);
   const records = containers.list();
   return {
     LayersSize: sum(users.keys()),
-    Images: all.map((image) => ({
-      ...imageSummaryAnswer(image, records.filter((record) => record.image.id === image.id).length),
-      SharedSize: sum(new Set(image.layers.filter((id) => (users.get(id) ?? 0) > 1))),
-    })),
+    Images: all.map(
+      (image): ImageSummary => ({
+        ...imageSummaryAnswer(image, records.filter((record) => record.image.id === image.id).length),
+        Size: sum(new Set(image.layers)),
+        SharedSize: sum(new Set(image.layers.filter((id) => (users.get(id) ?? 0) > 1))),
+      }),
+    ),
   };
 };
 
