@@ -6,7 +6,8 @@
  *   self.c     steps that the child takes on itself   sync.c     where the lanes meet
  *   watch.c    the life after the plan                say.c      to the daemon
  *   output.c   streams and who listens to them        log.c      the log file
- *   relay.c    published ports on the loopback        loop.c     the event loop
+ *   relay.c    published ports on the loopback        relay-datagrams.c  those of UDP
+ *   loop.c     the event loop
  *   init.c     --init                                 hold.c     the sealed program and the store's namespace
  *   netlink.c  messages to the kernel's networking    files.c    trees of files
  *   memory.c   whether memory ran out                 kill.c     all that is in a control group

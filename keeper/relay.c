@@ -1,6 +1,6 @@
 /* Streams are spliced through pipes, and a pipe is only borrowed while something is in it. A reader that does not keep
  * up stops its writer; an end of one direction is passed on as such; an error ends both sides with a reset, so that
- * nobody takes a broken stream for a whole one. Datagrams get a socket per client, so that answers find their way. */
+ * nobody takes a broken stream for a whole one. */
 #include "relay.h"
 
 #include <errno.h>
@@ -11,32 +11,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "relay-parts.h"
+
 enum {
   most_connections = 4096, /* of all relays together */
   accepts_at_once = 16,
   accept_pause = 50, /* milliseconds without descriptors or room */
   splice_size = 1 << 16,
   most_spare_pipes = 8,
-  most_clients = 256, /* of one datagram relay */
-  datagrams_at_once = 32,
-  datagram_size = 1 << 16,
-  client_idle = 60000, /* milliseconds */
-  sweep_pause = 10000,
-};
-
-struct relay {
-  struct relay *next;
-  struct loop *loop;
-  int fd;
-  union endpoint target;
-  struct loop_timer timer; /* streams: when to accept again; datagrams: when to look for idle clients */
-  struct client *clients;  /* the one heard of last first */
-  unsigned client_count;
 };
 
 static struct relay *relays;
-
-/* Streams. */
 
 struct side {
   int fd;
@@ -173,7 +158,7 @@ static void on_side(struct loop *loop, int fd, uint32_t events, void *data) {
   if (!fine || over || !watch_sides(connection)) close_connection(connection, !fine || !over);
 }
 
-static int connect_to(const union endpoint *target, int type, int protocol) {
+int relay_connect(const union endpoint *target, int type, int protocol) {
   int fd = socket(target->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   if (fd < 0) return -1;
   if (connect(fd, &target->any, sizeof *target) == 0 || errno == EINPROGRESS) return fd;
@@ -192,7 +177,7 @@ static void tune(int fd) {
 static void open_connection(struct relay *relay, int client) {
   const struct linger reset = {.l_onoff = 1, .l_linger = 0};
   struct connection *connection = calloc(1, sizeof *connection);
-  int target = connection == NULL ? -1 : connect_to(&relay->target, SOCK_STREAM, IPPROTO_TCP);
+  int target = connection == NULL ? -1 : relay_connect(&relay->target, SOCK_STREAM, IPPROTO_TCP);
   if (connection == NULL || target < 0) {
     setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(client);
@@ -240,185 +225,6 @@ static void on_listener(struct loop *loop, int fd, uint32_t events, void *data) 
   }
 }
 
-/* Datagrams. */
-
-struct client {
-  struct relay *relay;
-  struct client *next, *previous;
-  union endpoint address;
-  struct in6_addr local; /* where it sent to (of IPv4, the first four bytes): its answers must come from there */
-  int fd;               /* connected to the target */
-  int64_t heard;
-};
-
-static char datagram[datagram_size];
-
-union control {
-  struct cmsghdr header;
-  char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-};
-
-static void unlink_client(struct client *client) {
-  if (client->next != NULL) client->next->previous = client->previous;
-  if (client->previous != NULL)
-    client->previous->next = client->next;
-  else
-    client->relay->clients = client->next;
-  client->next = client->previous = NULL;
-}
-
-static void move_to_front(struct client *client) {
-  struct relay *relay = client->relay;
-  client->heard = loop_now();
-  if (relay->clients == client) return;
-  if (client->previous != NULL) unlink_client(client);
-  client->next = relay->clients;
-  if (client->next != NULL) client->next->previous = client;
-  relay->clients = client;
-}
-
-static void close_client(struct client *client) {
-  loop_remove(client->relay->loop, client->fd);
-  close(client->fd);
-  unlink_client(client);
-  client->relay->client_count--;
-  free(client);
-}
-
-static struct client *last_client(const struct relay *relay) {
-  struct client *client = relay->clients;
-  while (client != NULL && client->next != NULL) client = client->next;
-  return client;
-}
-
-static void sweep(struct loop *loop, void *data) {
-  struct relay *relay = data;
-  struct client *last;
-  int64_t now = loop_now();
-  while ((last = last_client(relay)) != NULL && now - last->heard >= client_idle) close_client(last);
-  if (last != NULL) loop_timer_set(loop, &relay->timer, sweep_pause, sweep, relay);
-}
-
-/* The answer goes out from `local`: the size of what says so. */
-static size_t set_source(union control *control, int family, struct in6_addr local) {
-  struct in6_pktinfo six = {.ipi6_addr = local};
-  struct in_pktinfo four = {0};
-  memcpy(&four.ipi_spec_dst, &local, sizeof four.ipi_spec_dst);
-  bool is_six = family == AF_INET6;
-  size_t size = is_six ? sizeof six : sizeof four;
-  control->header.cmsg_level = is_six ? IPPROTO_IPV6 : IPPROTO_IP;
-  control->header.cmsg_type = is_six ? IPV6_PKTINFO : IP_PKTINFO;
-  control->header.cmsg_len = CMSG_LEN(size);
-  memcpy(CMSG_DATA(&control->header), is_six ? (void *)&six : (void *)&four, size);
-  return CMSG_SPACE(size);
-}
-
-static void answer(const struct client *client, size_t size) {
-  union control control = {0};
-  struct iovec part = {.iov_base = datagram, .iov_len = size};
-  union endpoint address = client->address;
-  struct msghdr message = {
-      .msg_name = &address,
-      .msg_namelen = address.any.sa_family == AF_INET6 ? sizeof address.six : sizeof address.four,
-      .msg_iov = &part,
-      .msg_iovlen = 1,
-      .msg_control = control.space,
-      .msg_controllen = set_source(&control, address.any.sa_family, client->local),
-  };
-  /* Lost where the kernel has no room, as datagrams are. */
-  (void)sendmsg(client->relay->fd, &message, MSG_DONTWAIT);
-}
-
-/* Errors (ECONNREFUSED: nothing listens yet) are those of datagrams sent before: they are read away. */
-static void on_target(struct loop *loop, int fd, uint32_t events, void *data) {
-  (void)loop, (void)events;
-  struct client *client = data;
-  for (int i = 0; i < datagrams_at_once; i++) {
-    ssize_t size = recv(fd, datagram, sizeof datagram, MSG_DONTWAIT);
-    if (size < 0) return;
-    answer(client, (size_t)size);
-    move_to_front(client);
-  }
-}
-
-static bool is_same(const union endpoint *a, const union endpoint *b) {
-  if (a->any.sa_family != b->any.sa_family || a->four.sin_port != b->four.sin_port) return false; /* both have it there */
-  if (a->any.sa_family == AF_INET) return a->four.sin_addr.s_addr == b->four.sin_addr.s_addr;
-  return memcmp(&a->six.sin6_addr, &b->six.sin6_addr, sizeof a->six.sin6_addr) == 0 &&
-         a->six.sin6_scope_id == b->six.sin6_scope_id;
-}
-
-static struct client *find_client(const struct relay *relay, const union endpoint *address, struct in6_addr local) {
-  for (struct client *client = relay->clients; client != NULL; client = client->next)
-    if (is_same(&client->address, address) && memcmp(&client->local, &local, sizeof local) == 0) return client;
-  return NULL;
-}
-
-/* With no room left, the one that was silent longest makes place. */
-static struct client *open_client(struct relay *relay, const union endpoint *address, struct in6_addr local) {
-  struct client *last = relay->client_count < most_clients ? NULL : last_client(relay);
-  if (last != NULL) close_client(last);
-  struct client *client = calloc(1, sizeof *client);
-  int fd = client == NULL ? -1 : connect_to(&relay->target, SOCK_DGRAM, IPPROTO_UDP);
-  if (fd >= 0) *client = (struct client){.relay = relay, .address = *address, .local = local, .fd = fd};
-  if (fd < 0 || loop_add(relay->loop, fd, EPOLLIN, on_target, client) < 0) {
-    if (fd >= 0) close(fd);
-    free(client);
-    return NULL;
-  }
-  relay->client_count++;
-  move_to_front(client);
-  if (relay->timer.callback == NULL) loop_timer_set(relay->loop, &relay->timer, sweep_pause, sweep, relay);
-  return client;
-}
-
-/* The size, or -1; with whom it came from and which of our addresses it was sent to. */
-static ssize_t receive(int fd, union endpoint *address, struct in6_addr *local) {
-  union control control;
-  struct iovec part = {.iov_base = datagram, .iov_len = sizeof datagram};
-  struct msghdr message = {
-      .msg_name = address,
-      .msg_namelen = sizeof *address,
-      .msg_iov = &part,
-      .msg_iovlen = 1,
-      .msg_control = control.space,
-      .msg_controllen = sizeof control.space,
-  };
-  ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
-  memset(local, 0, sizeof *local);
-  if (size < 0) return -1;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
-    struct in_pktinfo four;
-    struct in6_pktinfo six;
-    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-      memcpy(&four, CMSG_DATA(header), sizeof four);
-      memcpy(local, &four.ipi_spec_dst, sizeof four.ipi_spec_dst);
-    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
-      memcpy(&six, CMSG_DATA(header), sizeof six);
-      *local = six.ipi6_addr;
-    }
-  }
-  return size;
-}
-
-static void on_datagram(struct loop *loop, int fd, uint32_t events, void *data) {
-  (void)loop, (void)events;
-  struct relay *relay = data;
-  for (int i = 0; i < datagrams_at_once; i++) {
-    union endpoint address = {0};
-    struct in6_addr local;
-    ssize_t size = receive(fd, &address, &local);
-    if (size < 0) return;
-    struct client *client = find_client(relay, &address, local);
-    if (client == NULL) client = open_client(relay, &address, local);
-    if (client == NULL) continue;
-    move_to_front(client);
-    /* A refusal of an earlier datagram is reported here too, instead of sending: once more, then it is lost. */
-    if (send(client->fd, datagram, (size_t)size, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
-      (void)send(client->fd, datagram, (size_t)size, MSG_DONTWAIT);
-  }
-}
-
 static int prepare(int fd, bool stream) {
   const int on = 1;
   int family = 0, flags = fcntl(fd, F_GETFL);
@@ -436,7 +242,7 @@ int relay_open(struct loop *loop, int bound_fd, int protocol, union endpoint tar
   struct relay *relay = calloc(1, sizeof *relay);
   if (relay == NULL) return ENOMEM;
   *relay = (struct relay){.loop = loop, .fd = bound_fd, .target = target};
-  if (prepare(bound_fd, stream) < 0 || loop_add(loop, bound_fd, EPOLLIN, stream ? on_listener : on_datagram, relay) < 0) {
+  if (prepare(bound_fd, stream) < 0 || loop_add(loop, bound_fd, EPOLLIN, stream ? on_listener : relay_on_datagram, relay) < 0) {
     int error = errno;
     free(relay);
     return error;
@@ -453,7 +259,7 @@ void relay_close(struct loop *loop, int bound_fd) {
     if (relay->fd != bound_fd) continue;
     *at = relay->next;
     loop_timer_clear(loop, &relay->timer);
-    while (relay->clients != NULL) close_client(relay->clients);
+    relay_forget_clients(relay);
     free(relay);
     return;
   }

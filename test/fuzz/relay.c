@@ -7,6 +7,7 @@
 
 #include "../../keeper/loop.c"
 #include "../../keeper/relay.c"
+#include "../../keeper/relay-datagrams.c"
 #include "fuzz.h"
 
 enum { pairs = 4, piece_limit = 3 << 15 };

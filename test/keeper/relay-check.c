@@ -6,6 +6,7 @@
 
 #include "../../keeper/loop.c"
 #include "../../keeper/relay.c"
+#include "../../keeper/relay-datagrams.c"
 
 #define CLAIM(what) \
   if (!(what)) return __LINE__
@@ -99,7 +100,7 @@ static int check_idle(void) {
   struct sockaddr_in address, target;
   int server = bound(SOCK_DGRAM, &target), fd = bound(SOCK_DGRAM, &address);
   struct relay relay = {.loop = &loop, .fd = fd, .target = {.four = target}};
-  CLAIM(server >= 0 && fd >= 0 && prepare(fd, false) == 0 && loop_add(&loop, fd, EPOLLIN, on_datagram, &relay) == 0);
+  CLAIM(server >= 0 && fd >= 0 && prepare(fd, false) == 0 && loop_add(&loop, fd, EPOLLIN, relay_on_datagram, &relay) == 0);
   int senders[3];
   for (unsigned i = 0; i < 3; i++) {
     senders[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

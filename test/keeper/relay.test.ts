@@ -94,7 +94,8 @@ test("the relay outlives the want of descriptors, and forgets who is gone", { sk
 
 describe("the relay", { skip: noCompiler }, () => {
   before(() => {
-    relay = compileChecked("relay-driver", ["test/keeper/relay-driver.c", "keeper/relay.c", "keeper/loop.c"]);
+    const parts = ["keeper/relay.c", "keeper/relay-datagrams.c", "keeper/loop.c"];
+    relay = compileChecked("relay-driver", ["test/keeper/relay-driver.c", ...parts]);
   });
 
   after(() => relay[Symbol.dispose]());
