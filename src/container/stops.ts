@@ -87,9 +87,10 @@ export class Stops {
   async #markStopped(id: ContainerId): Promise<void> {
     const { store, rooms } = this.#context;
     const record = store.get(id);
-    store.put({ ...record, stopped: true });
+    // On a disk that takes nothing any more it is stopped all the same: then this daemon alone knows whose doing it was.
+    if (!store.keep({ ...record, stopped: true }) || record.request.restart === undefined) return;
     // What was stopped stays so also after a power cut.
-    if (record.request.restart !== undefined) await rooms.database.flush();
+    await rooms.database.flush().catch(() => {});
   }
 
   /** Resolves when the container that runs now has ended. */
