@@ -5,6 +5,7 @@ import type { Plan } from "../kernel/steps.ts";
 import { openDoors } from "../network/doors.ts";
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
+import { planClearing } from "../network/live.ts";
 import { isStepFailure } from "./failure.ts";
 import { asksPier, bookEntry } from "./listings.ts";
 import { cleanAfter, clearRun } from "./live.ts";
@@ -93,12 +94,13 @@ export class Connections {
   async start<T>(record: ContainerRecord, attempt: Attempt<T>): Promise<T> {
     const avoid: PublishedPort[] = [];
     let endpoints = await this.connect(record);
-    for (let repaired = false; ; ) {
+    for (let repaired = false, cleared = false; ; ) {
       try {
         return await attempt.run(endpoints);
       } catch (error) {
         const failure = explain(record, endpoints, error, attempt.plan());
         if (failure === undefined || (failure.kind === "unprepared" && repaired)) throw error;
+        if (failure.kind === "lingering" && cleared) throw error;
         if (failure.kind === "final") throw failure.error;
         const paths = containerPaths(this.#rooms, record.id);
         await cleanAfter(this.#rooms.holder, paths);
@@ -109,6 +111,10 @@ export class Connections {
           await this.disconnect(record.id);
           await this.repair();
           endpoints = await this.connect(record);
+        } else if (failure.kind === "lingering") {
+          cleared = true;
+          // A static address has no other name for its interface. Nobody else can have one of that name: the address is ours.
+          await runErrand(this.#rooms.holder, this.#rooms.run, planClearing(endpoints));
         } else {
           avoid.push(failure.port);
           endpoints = this.#named(record, this.#connectAround(record.id, avoid, failure.error));

@@ -10,6 +10,8 @@ import { slotOf } from "./publish.ts";
 export type NetworkFailure =
   /** The bridge or the firewall's table is gone: `Networks.prepare()` brings them back, and then all can be tried again. */
   | { readonly kind: "unprepared" }
+  /** An interface of that name is there still: the kernel removes those of namespaces that ended when it comes to it. */
+  | { readonly kind: "lingering" }
   /** Somebody else holds the port: `Members.connectAround()` tries another one, where the request left a choice. */
   | { readonly kind: "taken"; readonly port: PublishedPort; readonly error: PierError }
   | { readonly kind: "final"; readonly error: PierError };
@@ -42,5 +44,7 @@ const ownerOf = (port: PublishedPort, errno: number): string => {
 /** EINVAL is what the kernel says to a bridge's number that is nobody's. */
 const missing: readonly number[] = [errnos.ENOENT.number, errnos.ENODEV.number, errnos.EINVAL.number];
 
-const explainNetlink = (errno: number): NetworkFailure | undefined =>
-  missing.includes(errno) ? { kind: "unprepared" } : undefined;
+const explainNetlink = (errno: number): NetworkFailure | undefined => {
+  if (errno === errnos.EEXIST.number) return { kind: "lingering" };
+  return missing.includes(errno) ? { kind: "unprepared" } : undefined;
+};

@@ -68,6 +68,15 @@ export const planLeave = (left: Endpoint, change: EndpointChange, target: Target
     ...defaultSteps(change),
   ]);
 
+/** Holds afterwards: the host has no interface of the endpoints' names, which bear their addresses, any more. */
+export const planClearing = (endpoints: readonly Endpoint[]): Plan =>
+  plan(
+    endpoints
+      .map(({ hostInterface }) => hostInterface)
+      .filter((name) => name !== "")
+      .map((name) => routeStep(`${name} of an earlier start is gone`, [deleteLink(name)], "ENODEV")),
+  );
+
 /** The endpoint with the default route may be another one now. */
 const defaultSteps = ({ after }: EndpointChange): Step[] => {
   const messages: Message[] = after.flatMap(({ index, defaultRoute, defaultRoute6, gateway, gateway6 }) => [

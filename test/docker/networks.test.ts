@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-import { inspected, Listener, removeAll, runDetached, runServer, said, until } from "./containers.ts";
+import { busybox, inspected, Listener, removeAll, runDetached, runServer, said, until } from "./containers.ts";
 
 interface Place {
   readonly IPAddress: string;
@@ -230,6 +230,13 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.doesNotMatch(await within(other, "tcp-ask", address, "80", "hi"), /answer/);
     const port = (await said(engine, "port", server, "80")).split(":")[1]!;
     assert.equal(await within(other, "tcp-ask", gateway, port, "hi"), "answer: hi");
+  });
+
+  test("a static address is there again at once, however often its container starts anew", async () => {
+    await said(engine, "network", "create", "--subnet", "10.83.0.0/24", "fixed");
+    const id = await runDetached(engine, "--network", "name=fixed,ip=10.83.0.9", busybox, "sleep", "1000");
+    for (let times = 0; times < 20; times++) await said(engine, "restart", "-t", "0", id);
+    assert.equal((await placesOf(id)).fixed!.IPAddress, "10.83.0.9");
   });
 
   test("a container in several networks has an interface in each, and one way out", async () => {
