@@ -1,7 +1,7 @@
 /** A daemon that lacks descriptors, processes or memory: it says so, leaves nothing half made, and goes on when it has them. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
 import { busybox, isAlive, Listener, pidOf, removeAll, runDetached, said, until } from "../docker/containers.ts";
@@ -85,10 +85,9 @@ describe("a daemon without descriptors", { skip: cannotRun() }, () => {
 
 /** A control group with the daemon and its keepers in it, and containers outside. */
 const makeGroup = (controller: string): string => {
-  const group = isV2 ? "/sys/fs/cgroup/p-scarce" : `/sys/fs/cgroup/${controller}/p-scarce`;
   if (isV2) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", `+${controller}`);
-  mkdirSync(group, { recursive: true });
-  return group;
+  // A run that was killed leaves its group with its limits: nobody else shall be in it.
+  return mkdtempSync(isV2 ? "/sys/fs/cgroup/p-scarce-" : `/sys/fs/cgroup/${controller}/p-scarce-`);
 };
 const inGroup = (group: string): readonly string[] => ["sh", "-c", `echo 0 >${group}/cgroup.procs && exec "$@"`, "sh"];
 const has = (controller: string): boolean =>
