@@ -8,7 +8,6 @@ export const buildErrors = {
   noStage: { status: 400, sentence: "dockerfile parse error: file with no instructions" },
   noSuchTarget: { status: 400, sentence: 'target stage "{target}" could not be found' },
   circularStage: { status: 400, sentence: "circular dependency detected on stage: {name}" },
-  missingArgument: { status: 400, sentence: "{name}: {problem}" },
   expansion: { status: 400, sentence: "failed to process {word}: {problem}" },
   syntaxImage: {
     status: 501,
@@ -48,7 +47,6 @@ export const buildErrors = {
     status: 400,
     sentence: "max depth exceeded: the image would have {count} layers, the limit is {limit}",
   },
-  cancelled: { status: 499, sentence: "the build was cancelled" },
 } as const;
 
 export const buildError = errorsFrom(buildErrors);

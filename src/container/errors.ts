@@ -213,7 +213,6 @@ export const requestErrors = {
   execStarted: { status: 409, sentence: "exec command {id} has already run" },
   execNotRunning: { status: 409, sentence: "container {id} is not running: it cannot run another command" },
   joinStopped: { status: 409, sentence: "cannot join namespace of a non running container: {id}" },
-  notAttachable: { status: 409, sentence: "cannot attach to a stopped container, start it first" },
   ipcNotShared: {
     status: 400,
     sentence:

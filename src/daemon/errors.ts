@@ -46,7 +46,7 @@ export const daemonErrors = {
   invalidJson: { status: 400, sentence: "invalid value for {name}: it is not the JSON that it should be" },
   noBuildKitBuild: {
     status: 501,
-    sentence: "pier does not build by BuildKit's protocol yet",
+    sentence: "BuildKit's protocol is spoken on /grpc and /session, not with version=2",
     hint: "DOCKER_BUILDKIT=0 docker build",
   },
   noRemoteContext: { status: 501, sentence: "pier does not fetch build contexts yet: send one" },

@@ -18,5 +18,4 @@ export const kernelErrors = {
     sentence: "AppArmor is enabled, but the default profile could not be loaded: {reason}",
     hint: "apt-get install apparmor, or run containers with --security-opt apparmor=unconfined",
   },
-  stepFailed: { status: 500, sentence: "{step} failed: {reason}" },
 } as const;

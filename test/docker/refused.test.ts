@@ -42,10 +42,10 @@ describe("what is refused", { skip: cannotRun() }, () => {
       }),
     );
 
-  test("networks that are not there yet", async () => {
+  test("networks that are not there", async () => {
     for (const [sentence, network] of [
-      [/a network of one's own \(other\) is not supported|network other not found/, "other"],
-      [/another container's network is not supported|No such container: other/, "container:other"],
+      [/network other not found/, "other"],
+      [/No such container: other/, "container:other"],
     ] as const) {
       const ran = await engine.docker(["run", "--rm", "--network", network, busybox]);
       assert.equal(ran.code, 125);
