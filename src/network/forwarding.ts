@@ -14,15 +14,18 @@ interface Apart {
 /** Each family is turned on by itself. */
 const tables = { ip: "forwarding", ip6: "forwarding6" } as const;
 
-/** The interfaces between which nothing may be passed on; remembered for the next daemon, until the next boot. */
-export const keepApart = (database: Database, family: keyof typeof tables): readonly string[] => {
+/**
+ * The interfaces between which nothing may be passed on; remembered for the next daemon, until the next boot. Those whose
+ * names begin with the prefix are ours.
+ */
+export const keepApart = (database: Database, family: keyof typeof tables, prefix: string): readonly string[] => {
   const table = tables[family];
   database.exec(
     `CREATE TABLE IF NOT EXISTS ${table} (id INTEGER PRIMARY KEY CHECK (id = 0), document TEXT NOT NULL) STRICT`,
   );
   const boot = findBootId();
   if (!isForwarding(family)) {
-    const apart: Apart = { boot, interfaces: findOuterInterfaces() };
+    const apart: Apart = { boot, interfaces: findOuterInterfaces(prefix) };
     database.run(`INSERT OR REPLACE INTO ${table} VALUES (0, ?)`, JSON.stringify(apart));
     return apart.interfaces;
   }

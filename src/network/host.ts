@@ -69,11 +69,17 @@ export const findAdvertised = (): string[] =>
         (name) => readIfThere(`/proc/sys/net/ipv6/conf/${name}/accept_ra`).trim() === "1" && name !== "lo",
       );
 
-/** The machine's interfaces to the outside: those that belong to no bridge (they are other engines'). */
-export const findOuterInterfaces = (): string[] =>
+/**
+ * The machine's interfaces to the outside: those that belong to no bridge (they are other engines'), and are not ours: a
+ * container's has no bridge either when somebody has taken that away.
+ */
+export const findOuterInterfaces = (prefix: string): string[] =>
   readdirSync("/sys/class/net").filter(
     (name) =>
-      name !== "lo" && !existsSync(`/sys/class/net/${name}/bridge`) && !existsSync(`/sys/class/net/${name}/brport`),
+      name !== "lo" &&
+      !name.startsWith(prefix) &&
+      !existsSync(`/sys/class/net/${name}/bridge`) &&
+      !existsSync(`/sys/class/net/${name}/brport`),
   );
 
 export const findBootId = (): string => readIfThere("/proc/sys/kernel/random/boot_id").trim();

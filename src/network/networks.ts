@@ -63,7 +63,8 @@ export class Networks {
     this.#store = new NetworkStore(database);
     this.#pools = pools;
     this.#places = new Places(name);
-    this.host = { name, ipv6: hasIpv6(), apart: keepApart(database, "ip"), apart6: keepApart(database, "ip6") };
+    const [apart, apart6] = [keepApart(database, "ip", name), keepApart(database, "ip6", name)];
+    this.host = { name, ipv6: hasIpv6(), apart, apart6 };
     for (const { index } of this.list()) if (index !== 0) this.#places.holdIndex(index);
     this.members = new Members({
       store: this.#store,
