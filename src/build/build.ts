@@ -1,10 +1,11 @@
 /** One build, from its request to its image: stages that do not need each other are built at the same time. */
 
 import { formatPlatform, isFor } from "../api/platforms.ts";
-import type { ImageId } from "../base/ids.ts";
+import type { Digest, ImageId } from "../base/ids.ts";
 import { maxLayers } from "../image/config.ts";
+import { digestOfBytes } from "../image/members.ts";
 import type { ImageRecord } from "../image/record.ts";
-import { type ImageName, nameToGive, parseName } from "../image/reference.ts";
+import { parseName } from "../image/reference.ts";
 import { hiddenFiles } from "./context.ts";
 import type { CopySource, Owner } from "./copy.ts";
 import type { SourceFinder } from "./copy-step.ts";
@@ -13,6 +14,7 @@ import { buildError } from "./errors.ts";
 import { BuildFailure, excerpt } from "./failure.ts";
 import { Part, StageFiles } from "./files.ts";
 import { type BuildGraph, findStage, planGraph } from "./graph.ts";
+import type { BuiltImage } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
 import { type BuildListener, Reporter } from "./report.ts";
 import type { Shop } from "./shop.ts";
@@ -47,10 +49,9 @@ export class Build {
     return error instanceof BuildFailure ? excerpt(name, this.#file.lines, error.range) : "";
   }
 
-  /** Holds afterwards: the image is stored under its names. */
-  async run(): Promise<ImageId> {
-    const { request, rooms, signal } = this.#shop;
-    const names = request.names.map(parseTag);
+  /** Holds afterwards, until the build is over: every layer of the image is stored. */
+  async run(): Promise<BuiltImage> {
+    const { request, signal } = this.#shop;
     const { stages, target } = this.#graph;
     this.#reporter.planned(stages.reduce((sum, { stage }) => sum + stage.instructions.length + 1, 0));
     const working = stages.map(({ stage }) => this.#stage(stage.index));
@@ -64,8 +65,7 @@ export class Build {
     signal.throwIfAborted();
     const created = this.#shop.epoch === undefined ? files.parts.at(-1)?.created : undefined;
     const config = encodeImage(labelled, diffIds, created || this.#shop.created);
-    const [id] = await rooms.images.create([{ config, layers: [], names }], "create");
-    return id!;
+    return { id: digestOfBytes(config) as Digest as ImageId, config, diffIds, files };
   }
 
   #stage(index: number): Promise<StageResult> {
@@ -143,8 +143,6 @@ const parseAsked = (text: string): BuildPlatform => {
   const [os = "", architecture = "", variant] = text.split("/");
   return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 };
-
-const parseTag = (text: string): ImageName => nameToGive(parseName(text));
 
 const labelsOf = (before: Readonly<Record<string, string>> | null, more: Readonly<Record<string, string>>) =>
   Object.keys(more).length === 0 ? before : { ...before, ...more };

@@ -6,6 +6,7 @@ import type { ImageId } from "../base/ids.ts";
 import { Build } from "./build.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
 import { buildError } from "./errors.ts";
+import { checkOutputs, type OutputResult, writeOutput } from "./outputs.ts";
 import type { BuildListener } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 import { type BuildRooms, Shop } from "./shop.ts";
@@ -24,6 +25,8 @@ export interface BuildSource {
 
 export interface BuildOutcome {
   readonly id: ImageId;
+  /** In the order in which they were asked for. */
+  readonly outputs: readonly OutputResult[];
 }
 
 /** Why a build failed, with the lines of the Dockerfile to show. */
@@ -64,7 +67,7 @@ export class Builds {
   }
 
   /**
-   * Holds afterwards: the image is stored, or nothing of the build is left but its cache. Rejects with what went wrong;
+   * Holds afterwards: what was built is where its outputs say, or nothing of the build is left but its cache. Rejects with what went wrong;
    * `failed` is told first where in the Dockerfile.
    */
   async build(
@@ -76,6 +79,7 @@ export class Builds {
       readonly failed: (failure: BuildFailed) => void;
     },
   ): Promise<BuildOutcome> {
+    checkOutputs(asked.outputs);
     const name = randomBytes(6).toString("hex");
     const directory = join(this.#rooms.root, "build", "running", name);
     const secrets = join(this.#rooms.run, "build", name);
@@ -86,7 +90,10 @@ export class Builds {
       await using shop = new Shop(this.#rooms, request, { directory, secrets }, options.signal);
       const build = new Build(shop, options.listener);
       try {
-        return { id: await build.run() };
+        const built = await build.run();
+        const outputs: OutputResult[] = [];
+        for (const output of request.outputs) outputs.push(await writeOutput(shop, built, output));
+        return { id: built.id, outputs };
       } catch (error) {
         options.failed({ error, excerpt: build.excerpt(error) });
         throw error;

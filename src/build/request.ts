@@ -1,6 +1,7 @@
 /** What is asked of a build, whoever asked: parsed and checked. */
 import type { Credentials } from "../registry/credentials.ts";
 import type { Context } from "./context.ts";
+import type { BuildOutput } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
 
 export interface BuildRequest {
@@ -10,8 +11,8 @@ export interface BuildRequest {
   readonly target: string;
   readonly args: ReadonlyMap<string, string>;
   readonly labels: Readonly<Record<string, string>>;
-  /** As written: `web`, `web:1`. */
-  readonly names: readonly string[];
+  /** None: only the cache is left of it. */
+  readonly outputs: readonly BuildOutput[];
   /** Whose steps are all made anew: every stage's, or those of the stages with these names. */
   readonly noCache: "all" | readonly string[];
   /** Bases are asked for though they are here. */

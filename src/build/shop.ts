@@ -7,6 +7,7 @@ import type { Jobs } from "../container/jobs.ts";
 import { readUpper } from "../container/upper.ts";
 import type { TarTime } from "../format/tar/entry.ts";
 import { type TarOutput, writeTar } from "../format/tar/write.ts";
+import type { CompressedLayers } from "../image/compressed.ts";
 import type { Images } from "../image/images.ts";
 import type { Holding } from "../kernel/holder.ts";
 import type { Credentials } from "../registry/credentials.ts";
@@ -33,6 +34,12 @@ export interface BuildRooms {
       readonly signal: AbortSignal;
     },
   ) => Promise<unknown>;
+  /** Holds afterwards: the registry has what the name stands for here. */
+  readonly push: (
+    name: string,
+    options: { readonly credentials: Credentials | undefined; readonly signal: AbortSignal },
+  ) => Promise<void>;
+  readonly compressed: CompressedLayers;
   readonly root: string;
   readonly run: string;
 }

@@ -161,6 +161,8 @@ const openRooms = async (
     ...{ images, jobs: containers.jobs, cache, cacheMounts: new CacheMounts({ root, run, holder }) },
     ...{ holder, clock: systemClock, root, run },
     pull: (name, options) => pulls.pull(name, options),
+    push: (name, options) => pushes.push(name, options),
+    compressed,
   });
   networks.onEvent((event) => events.tell({ type: "network", ...event }));
   const { memberships } = containers;

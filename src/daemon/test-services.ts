@@ -165,7 +165,7 @@ export class World implements AsyncDisposable {
         return answer;
       };
     const builds: BuildService = {
-      build: async () => ({ id: imageId }),
+      build: async () => ({ id: imageId, outputs: [] }),
       cache: async () => [],
       prune: async () => ({ ids: [], bytes: 0 }),
     };

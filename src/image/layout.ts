@@ -7,6 +7,7 @@ import type { StoredManifest } from "./store.ts";
 export interface LayoutLayer {
   readonly digest: Digest;
   readonly size: number;
+  readonly isCompressed?: boolean;
 }
 
 export interface LayoutImage {
@@ -17,25 +18,34 @@ export interface LayoutImage {
   readonly names: readonly ImageName[];
 }
 
+export type LayoutFile = readonly [name: string, bytes: Uint8Array];
+
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
-/** The manifest of an image that came without one: its layers are the tars themselves. */
+/** The manifest of an image that came without one. */
 export const encodePlainManifest = (config: LayoutLayer, layers: readonly LayoutLayer[]): Uint8Array =>
   json({
     schemaVersion: 2,
     mediaType: ociManifestType,
     config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: config.digest, size: config.size },
-    layers: layers.map(({ digest, size }) => ({ mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size })),
+    layers: layers.map(({ digest, size, isCompressed }) => ({
+      mediaType: `application/vnd.oci.image.layer.v1.tar${isCompressed === true ? "+gzip" : ""}`,
+      digest,
+      size,
+    })),
   });
 
 export const ociManifestType = "application/vnd.oci.image.manifest.v1+json";
 
 /** The small files of the archive, by name, in the order in which they stand behind the blobs. */
-export const encodeLayout = (
-  images: readonly LayoutImage[],
-): readonly (readonly [name: string, bytes: Uint8Array])[] => [
+export const encodeLayout = (images: readonly LayoutImage[]): readonly LayoutFile[] => {
+  const [index, marker] = encodeOciLayout(images);
+  return [index, ["manifest.json", encodeDockerManifest(images)], marker];
+};
+
+/** The same without what only docker reads. */
+export const encodeOciLayout = (images: readonly LayoutImage[]): readonly [LayoutFile, LayoutFile] => [
   ["index.json", encodeIndex(images)],
-  ["manifest.json", encodeDockerManifest(images)],
   ["oci-layout", json({ imageLayoutVersion: "1.0.0" })],
 ];
 

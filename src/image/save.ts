@@ -4,14 +4,16 @@ import type { Digest, ImageId } from "../base/ids.ts";
 import { writeTar } from "../format/tar/write.ts";
 import { imageError } from "./errors.ts";
 import type { Images } from "./images.ts";
-import { encodeLayout, encodePlainManifest, type LayoutImage, ociManifestType } from "./layout.ts";
+import type { Layers } from "./layers.ts";
+import { encodeLayout, encodePlainManifest, type LayoutImage, type LayoutLayer, ociManifestType } from "./layout.ts";
 import { parseManifest } from "./manifest.ts";
 import { blobPath, digestOfBytes } from "./members.ts";
 import { type ImageName, parseName, repositoryOf } from "./reference.ts";
 
 const CHUNK = 1024 * 1024;
 
-interface ArchiveFile {
+export interface ArchiveFile {
+  readonly digest: Digest;
   readonly path: string;
   readonly size: number;
   readonly open: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -28,7 +30,7 @@ export const saveImages = async (
   try {
     const described: LayoutImage[] = [];
     for (const [id, names] of chosen) described.push(await describe(images, id, names));
-    return write(images, described, held);
+    return heldWrite(images.layers, described, held);
   } catch (error) {
     held[Symbol.dispose]();
     throw error;
@@ -90,16 +92,34 @@ const describe = async (images: Images, id: ImageId, names: readonly ImageName[]
   const layers = images
     .withId(id)
     .layers.map((diffId) => ({ digest: diffId, size: images.layers.get(diffId)!.tarSize }));
-  const bytes = encodePlainManifest({ digest: id, size: config.bytes.length }, layers);
+  return describeNew(config, layers, names);
+};
+
+/** An image that has no manifest yet. */
+export const describeNew = (
+  config: LayoutImage["config"],
+  layers: readonly LayoutLayer[],
+  names: readonly ImageName[],
+): LayoutImage => {
+  const bytes = encodePlainManifest({ digest: config.digest, size: config.bytes.length }, layers);
   return { config, manifest: { digest: digestOfBytes(bytes), mediaType: ociManifestType, bytes }, layers, names };
 };
 
-async function* write(images: Images, described: readonly LayoutImage[], held: Disposable): AsyncGenerator<Uint8Array> {
+async function* heldWrite(layers: Layers, described: readonly LayoutImage[], held: Disposable) {
   using _held = held;
-  const files = [...blobsOf(images, described)].sort((a, b) => (a.path < b.path ? -1 : 1));
-  const documents = encodeLayout(described).map(([path, bytes]) => ({ path, size: bytes.length, open: () => [bytes] }));
+  yield* writeLayout(layers, described);
+}
+
+/** The archive of these images, whose layers the caller holds. */
+export async function* writeLayout(
+  layers: Layers,
+  described: readonly LayoutImage[],
+  documents = encodeLayout(described),
+): AsyncGenerator<Uint8Array> {
+  const files = [...blobsOf(layers, described)].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const small = documents.map(([path, bytes]) => ({ path, size: bytes.length, open: () => [bytes] }));
   const directories = ["blobs/", "blobs/sha256/"].map((path) => ({ header: header(path, 0, true) }));
-  const outputs = [...files, ...documents].map(({ path, size, open }) => ({ header: header(path, size), open }));
+  const outputs = [...files, ...small].map(({ path, size, open }) => ({ header: header(path, size), open }));
   yield* writeTar(
     (function* () {
       yield* directories;
@@ -109,18 +129,19 @@ async function* write(images: Images, described: readonly LayoutImage[], held: D
   );
 }
 
-const blobsOf = (images: Images, described: readonly LayoutImage[]): Iterable<ArchiveFile> => {
+/** The blobs of the images, each once. */
+export const blobsOf = (stored: Layers, described: readonly LayoutImage[]): Iterable<ArchiveFile> => {
   const files = new Map<Digest, ArchiveFile>();
   const small = (digest: Digest, bytes: Uint8Array): void => {
-    files.set(digest, { path: blobPath(digest), size: bytes.length, open: () => [bytes] });
+    files.set(digest, { digest, path: blobPath(digest), size: bytes.length, open: () => [bytes] });
   };
   for (const { config, manifest, layers } of described) {
     small(config.digest, config.bytes);
     small(manifest.digest, manifest.bytes);
     for (const { digest, size } of layers) {
-      const { path } = images.layers.fileOf(digest)!;
+      const { path } = stored.fileOf(digest)!;
       const open = () => createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Uint8Array>;
-      files.set(digest, { path: blobPath(digest), size, open });
+      files.set(digest, { digest, path: blobPath(digest), size, open });
     }
   }
   return files.values();

@@ -1,6 +1,7 @@
 /** Build contexts as values: names and what is in them. */
-import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Engine } from "../engine.ts";
 import type { Ran } from "../execute.ts";
 
@@ -34,4 +35,18 @@ export const printed = async (engine: Engine, image: string, ...command: readonl
   const ran = await engine.docker(["run", "--rm", "--network", "none", image, ...command]);
   if (ran.code !== 0) throw new Error(ran.stderr);
   return ran.stdout;
+};
+
+const plugin = fileURLToPath(new URL("../../build/tools/buildx/docker-buildx", import.meta.url));
+
+/** Why `docker build` cannot be buildx's here, or false. */
+export const buildxMissing: string | false = existsSync(plugin)
+  ? false
+  : `${plugin} is missing; type: sh scripts/test-packages`;
+
+/** Holds afterwards: the docker command of this engine builds with buildx. */
+export const addBuildx = (engine: Engine): void => {
+  const plugins = join(engine.directory, "client/cli-plugins");
+  mkdirSync(plugins, { recursive: true });
+  symlinkSync(plugin, join(plugins, "docker-buildx"));
 };

@@ -1,8 +1,7 @@
 /** One build of a BuildKit client: what it asked for in several calls, put together. */
 
 import { parsePlatform } from "../../api/platforms.ts";
-import type { ImageId } from "../../base/ids.ts";
-import type { AskedBuild } from "../../build/builds.ts";
+import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
 import { parseDockerfile } from "../../build/dockerfile/stages.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
@@ -10,25 +9,12 @@ import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
 import type { Credentials } from "../../registry/credentials.ts";
 import type { Services } from "../services.ts";
+import { type Exporter, outputsOf } from "./exporters.ts";
 import { syncDirectory } from "./filesync.ts";
 import { codes, GrpcError } from "./grpc.ts";
 import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "./messages.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
-
-export interface Exporter {
-  readonly type: string;
-  readonly attributes: ReadonlyMap<string, string>;
-}
-
-/** What a client wants to have of the image: names in the store, and nothing else yet. */
-export const namesOf = (exporters: readonly Exporter[]): readonly string[] =>
-  exporters.flatMap(({ type, attributes }) => {
-    if (!["moby", "docker", "image"].includes(type) || attributes.get("push") === "true") {
-      throw new GrpcError(codes.unimplemented, `pier's builds make images: the exporter ${type} is not there yet`);
-    }
-    return (attributes.get("name") ?? "").split(",").filter((name) => name !== "");
-  });
 
 const readFiles = async (session: Session, name: string, follow: readonly string[], signal: AbortSignal) => {
   const files = new Map<string, string>();
@@ -137,9 +123,9 @@ export class ClientBuild {
   async run(
     session: Session,
     options: ReadonlyMap<string, string>,
-    names: readonly string[],
+    exporters: readonly Exporter[],
     signal: AbortSignal,
-  ): Promise<ImageId> {
+  ): Promise<BuildOutcome> {
     refuseLater(options);
     const filename = options.get("filename") ?? "Dockerfile";
     const began = Date.now();
@@ -161,7 +147,7 @@ export class ClientBuild {
       target: options.get("target") ?? "",
       args: new Map(withPrefix(options, "build-arg:")),
       labels: Object.fromEntries(withPrefix(options, "label:")),
-      names,
+      outputs: outputsOf(exporters, session),
       noCache: noCacheOf(options),
       credentials: (domain) => fetchCredentials(session, domain),
       pull: options.get("image-resolve-mode") === "pull",
@@ -171,7 +157,7 @@ export class ClientBuild {
     };
     const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
     const archive = syncDirectory(session, { name: "context", exclude });
-    const { id } = await this.#services.builds.build(
+    return await this.#services.builds.build(
       asked,
       { archive, dockerfile: filename, text },
       {
@@ -180,7 +166,6 @@ export class ClientBuild {
         failed: () => {},
       },
     );
-    return id;
   }
 }
 

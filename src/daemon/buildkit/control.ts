@@ -1,10 +1,11 @@
 /** BuildKit's Control service and the bridge to its frontends, as far as `docker buildx` uses them. */
 import type { IncomingHttpHeaders } from "node:http2";
 import { pierVersion } from "../../api/versions.ts";
-import type { ImageId } from "../../base/ids.ts";
+import type { BuildOutcome } from "../../build/builds.ts";
 import { hostPlatform } from "../../build/platform.ts";
 import type { Services } from "../services.ts";
-import { ClientBuild, type Exporter, namesOf } from "./builds.ts";
+import { ClientBuild } from "./builds.ts";
+import { checkExporters, type Exporter, responseOf } from "./exporters.ts";
 import { codes, decodeFrames, GrpcError, type GrpcMethod, unary } from "./grpc.ts";
 import * as messages from "./messages.ts";
 import type { Sessions } from "./session.ts";
@@ -12,8 +13,8 @@ import type { Sessions } from "./session.ts";
 interface Running {
   readonly build: ClientBuild;
   /** What Solve was asked for. */
-  readonly asked: PromiseWithResolvers<{ readonly session: string; readonly names: readonly string[] }>;
-  readonly image: PromiseWithResolvers<ImageId>;
+  readonly asked: PromiseWithResolvers<{ readonly session: string; readonly exporters: readonly Exporter[] }>;
+  readonly image: PromiseWithResolvers<BuildOutcome>;
   /** The client has had its result, or why there is none. */
   readonly returned: PromiseWithResolvers<void>;
   hasBegun: boolean;
@@ -31,6 +32,8 @@ const frontendCapabilities = [
   "frontend.inputs",
   "gateway.solve.metadata",
 ];
+
+const solverCapabilities = ["exporter.multiple"];
 
 const keptBuilds = 64;
 
@@ -64,7 +67,7 @@ export class Control {
         `${bridge}Ping`,
         unary(messages.nothing, messages.pong, () => ({
           FrontendAPICaps: frontendCapabilities.map((ID) => ({ ID, Enabled: true })),
-          LLBCaps: [],
+          LLBCaps: solverCapabilities.map((ID) => ({ ID, Enabled: true })),
         })),
       ],
       [`${bridge}Solve`, this.#bridgeSolve()],
@@ -94,7 +97,12 @@ export class Control {
 
   #workers() {
     const { os: OS, architecture: Architecture } = hostPlatform;
-    const Labels = new Map([["org.mobyproject.buildkit.worker.moby.host-gateway-ip", ""]]);
+    const worker = "org.mobyproject.buildkit.worker";
+    // Clients take a worker with a snapshotter for one that has every exporter, and the cache's.
+    const Labels = new Map([
+      [`${worker}.moby.host-gateway-ip`, ""],
+      [`${worker}.snapshotter`, "pier"],
+    ]);
     return { record: [{ ID: this.#services.id, Labels, platforms: [{ OS, Architecture, Variant: "" }] }] };
   }
 
@@ -122,20 +130,16 @@ export class Control {
         if (Definition.length > 0)
           throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
         refuseCacheExport(request.Cache?.Exports ?? []);
-        const names = namesOf(exportersOf(request));
-        running.asked.resolve({ session: Session, names });
+        const exporters = exportersOf(request);
+        checkExporters(exporters);
+        running.asked.resolve({ session: Session, exporters });
         // With a frontend of its own name the daemon runs it; without, the client does, over the bridge.
         if (Frontend !== "") this.#run(Ref, Frontend, FrontendAttrs, signal);
         else await abortable(running.returned.promise, signal);
         // Clients make a build of nothing to learn what the daemon can do.
         if (!running.hasBegun) return { ExporterResponse: new Map() };
-        const id = await abortable(running.image.promise, signal);
-        const ExporterResponse = new Map([
-          ["containerimage.digest", id],
-          ["containerimage.config.digest", id],
-          ...(names.length === 0 ? [] : [["image.name", names.join(",")] as const]),
-        ]);
-        return { ExporterResponse };
+        const { id, outputs } = await abortable(running.image.promise, signal);
+        return { ExporterResponse: responseOf(id, outputs) };
       } catch (error) {
         for (const { reject } of [running.asked, running.image, running.returned]) reject(error);
         throw error;
@@ -152,11 +156,11 @@ export class Control {
     const running = this.#of(ref);
     const { build, asked, image } = running;
     running.hasBegun = true;
-    const run = async (): Promise<ImageId> => {
+    const run = async (): Promise<BuildOutcome> => {
       if (frontend !== "dockerfile.v0")
         throw new GrpcError(codes.unimplemented, `pier has the frontend dockerfile.v0, and not ${frontend}`);
-      const { session, names } = await asked.promise;
-      return build.run(await this.#sessions.find(session, signal), options, names, signal);
+      const { session, exporters } = await asked.promise;
+      return build.run(await this.#sessions.find(session, signal), options, exporters, signal);
     };
     run().then(image.resolve, image.reject);
   }

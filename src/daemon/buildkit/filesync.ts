@@ -15,7 +15,7 @@ export interface SyncOptions {
 }
 
 /** Go's os.FileMode. */
-const goModes = {
+export const goModes = {
   directory: 2 ** 31,
   symlink: 2 ** 27,
   device: 2 ** 26,

@@ -87,9 +87,13 @@ const stat = {
   linkname: [7, text],
   devmajor: [8, integer],
   devminor: [9, integer],
+  xattrs: [10, map(bytes)],
 } as const;
 export const packet = { type: [1, integer], stat: [2, message(stat)], ID: [3, integer], data: [4, bytes] } as const;
 export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
+
+/** A file that is sent as it is. */
+export const fileData = { data: [1, bytes] } as const;
 
 export const secretRequest = { ID: [1, text] } as const;
 export const secretAnswer = { data: [1, bytes] } as const;

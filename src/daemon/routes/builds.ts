@@ -6,7 +6,7 @@ import { decodeJson, integer, list, map, nullable, object, type Shape, string } 
 import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
-import { familiarName, nameToGive, parseName } from "../../image/reference.ts";
+import { nameToGive, parseName } from "../../image/reference.ts";
 import { decodeAllCredentials } from "../../registry/credentials.ts";
 import { BuildLines } from "../answers/build.ts";
 import type { Call, Handler } from "../call.ts";
@@ -98,7 +98,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     target: query.text("target"),
     args: parseArguments(query),
     labels: parseJson(query, "labels", texts) ?? {},
-    names: tags,
+    outputs: [{ kind: "image", names: tags, push: false }],
     noCache: query.flag("nocache") ? "all" : [],
     platform: platform ?? hostPlatform,
     secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
@@ -128,7 +128,7 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
     if (!quiet) write(line);
   });
   try {
-    const { id } = await services.builds.build(
+    const { id, outputs } = await services.builds.build(
       asked,
       { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
       {
@@ -142,8 +142,7 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
     write({ aux: { ID: id } });
     if (quiet) return write({ stream: `${id}\n` });
     write({ stream: `Successfully built ${id.slice("sha256:".length, "sha256:".length + 12)}\n` });
-    for (const name of asked.names)
-      write({ stream: `Successfully tagged ${familiarName(nameToGive(parseName(name)))}\n` });
+    for (const name of outputs.flatMap(({ names }) => names)) write({ stream: `Successfully tagged ${name}\n` });
   } catch (error) {
     // Whoever has gone is why, and reads nothing any more.
     if (signal.aborted) return;

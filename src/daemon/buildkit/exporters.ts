@@ -1,0 +1,86 @@
+/** BuildKit's exporters, by the names and attributes that clients give them, as what our builds know as outputs. */
+import type { BuildOutput, OutputResult } from "../../build/outputs.ts";
+import { flatten } from "../../build/outputs.ts";
+import { writeTar } from "../../format/tar/write.ts";
+import { codes, GrpcError } from "./grpc.ts";
+import type { Session } from "./session.ts";
+import { sendArchive, sendTree } from "./uploads.ts";
+
+export interface Exporter {
+  readonly type: string;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** Attributes that mean something here, or nothing anywhere but on the client's side. */
+const known: Readonly<Record<string, readonly string[]>> = {
+  image: ["name", "push", "store", "unpack", "registry.insecure", "context", "compression", "oci-mediatypes"],
+  archive: ["name", "dest", "tar", "compression", "oci-mediatypes", "context", "prefer-image-digest"],
+  files: ["dest", "platform-split"],
+};
+
+const kinds: Readonly<Record<string, keyof typeof known>> = {
+  ...{ moby: "image", image: "image", registry: "image", docker: "archive", oci: "archive" },
+  ...{ local: "files", tar: "files" },
+};
+
+const refused = (text: string): GrpcError => new GrpcError(codes.unimplemented, text);
+
+const isTrue = (text: string | undefined): boolean => ["1", "t", "true"].includes((text ?? "").toLowerCase());
+
+/** Throws for exporters and attributes that are not known: one that is ignored would give something else. */
+export const checkExporters = (exporters: readonly Exporter[]): void => {
+  for (const { type, attributes } of exporters) {
+    const kind = kinds[type];
+    if (kind === undefined) throw refused(`pier has no exporter ${type}: there are image, docker, oci, local and tar`);
+    const unknown = [...attributes.keys()].find((name) => !known[kind]!.includes(name));
+    if (unknown !== undefined) throw refused(`pier's exporter ${type} does not know ${unknown}`);
+    compressionOf(type, attributes);
+    if (attributes.has("store") && !isTrue(attributes.get("store")))
+      throw refused("pier keeps the images that it pushes: store=false is not there");
+  }
+};
+
+const compressionOf = (type: string, attributes: ReadonlyMap<string, string>): "gzip" | "uncompressed" => {
+  const asked = attributes.get("compression") ?? "gzip";
+  if (asked === "gzip" || (asked === "uncompressed" && kinds[type] === "archive")) return asked;
+  throw refused(`pier's exporter ${type} does not know compression=${asked}`);
+};
+
+const namesOf = (attributes: ReadonlyMap<string, string>): readonly string[] =>
+  (attributes.get("name") ?? "").split(",").filter((name) => name !== "");
+
+/** The outputs that a client's exporters mean; what they make of files goes to the client's session. */
+export const outputsOf = (exporters: readonly Exporter[], session: Session): readonly BuildOutput[] => {
+  checkExporters(exporters);
+  return exporters.map(({ type, attributes }, id): BuildOutput => {
+    const names = namesOf(attributes);
+    if (kinds[type] === "image") {
+      const push = type === "registry" || isTrue(attributes.get("push"));
+      return { kind: "image", names, push };
+    }
+    if (type === "local") return { kind: "files", deliver: (tree) => sendTree(session, id, tree) };
+    if (type === "tar")
+      return { kind: "files", deliver: (tree) => sendArchive(session, id, {}, writeTar(flatten(tree))) };
+    const compression = compressionOf(type, attributes);
+    const layout = type === "oci" ? "oci" : "docker";
+    const metadata = names.length === 0 ? {} : { "image.name": names.join(",") };
+    return {
+      kind: "archive",
+      ...{ layout, names, compression },
+      deliver: (archive) => sendArchive(session, id, metadata, archive),
+    };
+  });
+};
+
+/** What a client is told of its outputs, and writes to its metadata file. */
+export const responseOf = (id: string, outputs: readonly OutputResult[]): ReadonlyMap<string, string> => {
+  const response = new Map([["containerimage.config.digest", id]]);
+  const names = [...new Set(outputs.flatMap((output) => output.names))];
+  if (names.length > 0) response.set("image.name", names.join(","));
+  for (const { digest, descriptor } of outputs) {
+    response.set("containerimage.digest", digest);
+    if (descriptor === undefined) continue;
+    response.set("containerimage.descriptor", Buffer.from(JSON.stringify(descriptor)).toString("base64"));
+  }
+  return response;
+};

@@ -1,0 +1,94 @@
+/** What was built, where its client wants to have it: files, archives, images here and in a registry. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { DebianRegistry, hasRegistry, tool } from "../docker/registries.ts";
+import { cannotRun, Engine } from "../engine.ts";
+import { addBuildx, base, buildxMissing, makeContext, printed } from "./contexts.ts";
+
+const Dockerfile = `FROM ${base} AS made
+RUN mkdir /d && echo content > /d/file && ln /d/file /d/hard && ln -s file /d/soft && chmod 4711 /d/file
+FROM scratch
+COPY --from=made /d /d
+CMD ["/d/file"]
+`;
+
+const files = (directory: string) => [
+  readdirSync(join(directory, "d")).sort().join(),
+  readFileSync(join(directory, "d/hard"), "utf8"),
+  readlinkSync(join(directory, "d/soft")),
+  (lstatSync(join(directory, "d/file")).mode & 0o777).toString(8),
+];
+const expected = ["file,hard,soft", "content\n", "file", "711"];
+
+describe("what is built", { skip: cannotRun() || buildxMissing || hasRegistry }, () => {
+  let engine: Engine;
+  let registry: DebianRegistry;
+  before(async () => {
+    engine = await Engine.launch();
+    registry = await DebianRegistry.start();
+    await engine.load();
+    addBuildx(engine);
+  });
+  after(async () => {
+    await registry.stop();
+    await engine.stop();
+  });
+
+  const place = (name: string): string => join(engine.directory, name);
+  const unpacked = (archive: string): string => {
+    const directory = `${archive}.files`;
+    mkdirSync(directory);
+    execFileSync("tar", ["-xf", archive, "-C", directory]);
+    return directory;
+  };
+  const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+
+  test("comes to buildx as a directory, as archives, to docker and to a registry", async () => {
+    const context = makeContext(engine, { Dockerfile });
+    const build = async (...args: readonly string[]): Promise<void> => {
+      const ran = await engine.docker(["build", "--progress", "plain", ...args, context]);
+      assert.equal(ran.code, 0, ran.stderr);
+    };
+    const images = (await engine.docker(["images", "-qa"])).stdout;
+    await build("-o", place("local"));
+    assert.deepEqual(files(place("local")), expected);
+    await build("-o", `type=tar,dest=${place("out.tar")}`);
+    assert.deepEqual(files(unpacked(place("out.tar"))), expected);
+
+    const metadata = place("metadata");
+    await build("-t", "named:1", "-o", `type=oci,dest=${place("oci.tar")}`, "--metadata-file", metadata);
+    const layout = unpacked(place("oci.tar"));
+    const [descriptor] = read(join(layout, "index.json")).manifests;
+    assert.equal(descriptor.annotations["org.opencontainers.image.ref.name"], "1");
+    assert.equal(read(metadata)["containerimage.digest"], descriptor.digest);
+    assert.equal(read(metadata)["containerimage.descriptor"].digest, descriptor.digest);
+    const inspected = await tool("skopeo", ["inspect", `oci-archive:${place("oci.tar")}`]);
+    assert.equal(JSON.parse(inspected.stdout).Layers.length, 1, inspected.stderr);
+    await build("-o", `type=docker,name=loaded,compression=uncompressed,dest=${place("docker.tar")}`);
+    // None of them is an image here.
+    assert.equal((await engine.docker(["images", "-qa"])).stdout, images);
+
+    const loaded = await engine.docker(["load", "-i", place("docker.tar")]);
+    assert.match(loaded.stdout, /Loaded image: loaded:latest/);
+    const idFile = place("id");
+    await build("--load", "-t", "here", "--iidfile", idFile);
+    const id = readFileSync(idFile, "utf8");
+    const ids = await engine.docker(["images", "-q", "--no-trunc", "here"]);
+    assert.equal(ids.stdout.trim(), id);
+    assert.equal((await engine.docker(["images", "-q", "--no-trunc", "loaded"])).stdout.trim(), id);
+
+    await build("--push", "-t", `${registry.host}/pushed:2`);
+    const there = await tool("skopeo", ["inspect", "--tls-verify=false", `docker://${registry.host}/pushed:2`]);
+    assert.equal(JSON.parse(there.stdout).Layers.length, 1, there.stderr);
+    // Several at once.
+    await build("-o", `type=tar,dest=${place("a.tar")}`, "-o", place("b"), "-o", "type=image,name=several");
+    assert.deepEqual(files(place("b")), expected);
+    assert.deepEqual(files(unpacked(place("a.tar"))), expected);
+    assert.equal(await printed(engine, base, "echo", "alive"), "alive\n");
+    const refused = await engine.docker(["build", "-o", `type=oci,compression=zstd,dest=${place("z")}`, context]);
+    assert.match(refused.stderr, /exporter oci does not know compression=zstd/);
+  });
+});
