@@ -33,6 +33,7 @@ import type { Processors } from "./request-host.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { type RunContext, Runs } from "./runs.ts";
 import { type ContainerSize, findSizes } from "./sizes.ts";
+import { Stays } from "./stays.ts";
 import { type StopRequest, Stops } from "./stops.ts";
 import { ContainerStore } from "./store.ts";
 import { Takeover } from "./takeover.ts";
@@ -58,6 +59,7 @@ export class Containers {
   readonly #attachments = new Attachments(this.events);
   readonly #runs: Runs;
   readonly #pauses: Pauses;
+  readonly #stays: Stays;
   readonly #stops: Stops;
   readonly #updates: Updates;
   readonly #execs: Execs;
@@ -99,6 +101,7 @@ export class Containers {
       destroy: (record, last) => this.#removals.destroy(record, last),
     };
     this.#runs = new Runs(context);
+    this.#stays = new Stays(context, this.#runs);
     this.#pauses = new Pauses(context, this.#runs);
     this.#stops = new Stops(context, this.#runs, this.#pauses);
     this.#updates = new Updates(context, this.#runs, processors);
@@ -191,6 +194,7 @@ export class Containers {
   }
 
   async restart(reference: string, options: StopRequest = {}): Promise<void> {
+    await this.#stays.prepare(await this.#found(reference));
     await this.stop(reference, options);
     await this.start(reference);
     this.events.emit("restart", this.#store.get(reference));

@@ -240,8 +240,8 @@ export const requestErrors = {
   publishNeedsNetwork: { status: 400, sentence: "container {name} has no network of its own to publish ports of" },
   keeperTooOld: {
     status: 409,
-    sentence: "container {name} was started by an older pier, which cannot change its ports while it runs",
-    hint: "pier restart {name}",
+    sentence: "container {name} was started by an older pier, which cannot change it while it runs",
+    hint: "pier stop {name}, and start it again",
   },
 } as const;
 

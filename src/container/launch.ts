@@ -24,7 +24,7 @@ import { Parents } from "./parents.ts";
 import { type ContainerPaths, containerPaths, rootMountpoint } from "./paths.ts";
 import { type ContainerPlace, planContainer } from "./plan.ts";
 import { planRoot, type RootPlace } from "./plan-mounts.ts";
-import type { ContainerRecord } from "./record.ts";
+import { type ContainerRecord, goesAtEnd } from "./record.ts";
 import type { CreateRequest } from "./request.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { type ContainerFacts, planSpec } from "./spec.ts";
@@ -96,7 +96,7 @@ export class Launcher {
     const tree: RootTree =
       isFresh(paths) && uppers.length === 0
         ? Tree.open(stack)
-        : await this.#readWritten(job === undefined ? root : { ...root, upper: "" }, stack);
+        : await this.#readWritten(job === undefined ? { ...root, volatile: false } : { ...root, upper: "" }, stack);
     const facts = await collectFacts(record.request, {
       id: record.id,
       directory: paths.directory,
@@ -130,14 +130,14 @@ export class Launcher {
       // Only the first process of its own pid namespace can be an init.
       init: record.request.init && record.request.namespaces.pid.kind === "private",
     });
-    return { spec, plan: removesItself(record) ? withRemoval(plan, paths) : plan };
+    return { spec, plan: goesAtEnd(record) ? withRemoval(plan, paths) : plan };
   }
 
   /** All that is to be taken away when a container has ended that runs already, with these endpoints. */
   planAfter(record: ContainerRecord, spec: OciSpec, endpoints: readonly Endpoint[]): readonly Step[] {
     const { after } = planCgroup(this.#rooms.host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
     const plan: Plan = { outside: [], inside: [], after: [...after, ...this.#planNetwork(record, endpoints).after] };
-    return (removesItself(record) ? withRemoval(plan, containerPaths(this.#rooms, record.id)) : plan).after;
+    return (goesAtEnd(record) ? withRemoval(plan, containerPaths(this.#rooms, record.id)) : plan).after;
   }
 
   /** Throws what can be said about a request before anything of it is made: sources, devices, targets, options. */
@@ -266,8 +266,6 @@ const isFresh = (paths: ContainerPaths): boolean => !existsSync(paths.work);
 const isShared = ({ request }: ContainerRecord): boolean => request.network.mode === "container";
 
 const isOwnCgroup = ({ linux }: OciSpec): boolean => linux.namespaces.some(({ type }) => type === "cgroup");
-
-const removesItself = (record: ContainerRecord): boolean => record.request.autoRemove;
 
 /** What `--rm` promises holds without a daemon too: the keeper itself takes the container's files away. */
 const withRemoval = (plan: Plan, paths: ContainerPaths): Plan => ({

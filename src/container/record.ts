@@ -27,4 +27,9 @@ export interface ContainerRecord {
   readonly backOff?: number;
   /** Somebody ended it: not every restart policy starts it again. */
   readonly stopped?: true;
+  /** It is being restarted, and outlives its end in spite of `--rm`. */
+  readonly stays?: true;
 }
+
+/** Its end is its removal, also without a daemon. */
+export const goesAtEnd = ({ request, stays }: ContainerRecord): boolean => request.autoRemove && stays !== true;

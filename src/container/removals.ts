@@ -66,10 +66,11 @@ export class Removals {
     withVolumes: boolean = record.request.autoRemove,
   ): Promise<void> {
     const { rooms, store, events, waiters } = this.#context;
-    // Who removes itself has done so already, unless it never ran.
-    if (!record.request.autoRemove || record.state.status !== "exited") {
+    const { directory } = containerPaths(rooms, record.id);
+    // Who removes itself has done so already; one that never ran has none.
+    if (existsSync(directory)) {
       store.put({ ...record, removing: true });
-      await this.removeTree(containerPaths(rooms, record.id).directory).catch((cause: unknown) => {
+      await this.removeTree(directory).catch((cause: unknown) => {
         const reason = isStepFailure(cause) ? errnoMessage(cause.errno) : "the keeper ended before its work was done";
         throw containerError("notRemoved", { name: record.name, reason }, cause);
       });
@@ -85,8 +86,6 @@ export class Removals {
   }
 
   async removeTree(path: string): Promise<void> {
-    // One that never ran has none.
-    if (!existsSync(path)) return;
     const { holder, run } = this.#context.rooms;
     await holder.wake();
     const steps = [{ step: "removeTree", path, tolerate: [errnos.ENOENT.number] } as const];

@@ -14,13 +14,14 @@ import { endedHealth, planCheck, startingHealth } from "./health.ts";
 import type { Launcher } from "./launch.ts";
 import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
 import { containerPaths } from "./paths.ts";
-import type { ContainerRecord } from "./record.ts";
+import { type ContainerRecord, goesAtEnd } from "./record.ts";
 import { readExit } from "./recover.ts";
 import { nextRestart, startsWithDaemon } from "./restart.ts";
 import { Restarts } from "./restarts.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import type { ContainerFacts } from "./spec.ts";
 import { exitCodeOf, isUp, wordOf } from "./state.ts";
+import { allowMount } from "./stays.ts";
 import type { ContainerStore } from "./store.ts";
 import { prepareVolumes, releaseVolumes } from "./volumes.ts";
 import type { Waiters, WaitResult } from "./waiters.ts";
@@ -170,7 +171,7 @@ export class Runs {
 
   #running(record: ContainerRecord, live: Live): void {
     const startedAt = this.#context.rooms.clock.now();
-    const { stopped: _stopped, backOff: _backOff, ...rest } = record;
+    const { stopped: _stopped, backOff: _backOff, stays: _stays, ...rest } = record;
     const again = record.state.status === "restarting";
     const running: ContainerRecord = {
       ...(again ? record : rest),
@@ -279,7 +280,8 @@ export class Runs {
         : { ...rest, backOff: wait, state: { status: "restarting", ...end } };
     // On record before the last word of it is gone: a daemon may die between the two. Where the disk does not take it,
     // that word is left to the next daemon.
-    const isKept = record.request.autoRemove || this.#context.store.keep(ended);
+    const isKept = goesAtEnd(ended) || this.#context.store.keep(ended);
+    if (ended.stays) allowMount(containerPaths(this.#context.rooms, id));
     if (isKept && isReleased) clearRun(paths);
     // Until now it could not be removed or started again.
     this.#live.delete(id);
@@ -289,7 +291,7 @@ export class Runs {
     this.#context.events.emit("die", ended, { exitCode: String(exitCode) });
     this.#tell("disconnect", id, record.endpoints);
     this.#context.waiters.ended(id, { exitCode });
-    if (!record.request.autoRemove) return;
+    if (!goesAtEnd(ended)) return;
     await this.#context.locks.run(id, async () => {
       if (this.#context.store.has(id)) await this.#context.destroy(ended, { exitCode });
     });

@@ -42,6 +42,8 @@ export class Takeover {
   async run(): Promise<void> {
     const { rooms, store } = this.#context;
     const { runs, removals } = this.#heirs;
+    // A restart that the last daemon had begun: it goes at its end as it was asked to.
+    for (const { stays, ...record } of store.list()) if (stays) store.put(record);
     await recover(rooms, store, {
       running: (record, live) => this.#adopt(record, live),
       late: (id, found) => {

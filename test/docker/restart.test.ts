@@ -1,8 +1,10 @@
 /** Who is started again when it has ended, by which daemon, and who is left in peace. */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
-import { busybox, inspected, isAlive, keeperOf, pidOf, removeAll, said, until } from "./containers.ts";
+import { busybox, inspected, isAlive, keeperOf, Listener, pidOf, removeAll, said, until } from "./containers.ts";
 
 describe("restart policies", { skip: cannotRun() }, () => {
   let engine: Engine;
@@ -111,6 +113,44 @@ describe("restart policies", { skip: cannotRun() }, () => {
       ...["--filter", "container=dies", "--format", "{{.Action}}"],
     );
     assert.equal(told, "create\nstart\ndie\nstart");
+  });
+
+  test("a restart keeps what is to go at its end, with what it wrote; its next end, or a daemon that comes between, takes it", async () => {
+    const run = (name: string) =>
+      said(
+        engine,
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        name,
+        "-v",
+        "/data",
+        busybox,
+        "sh",
+        "-c",
+        "echo run >>/log; sleep 1000",
+      );
+    for (const name of ["passing", "left"]) await run(name);
+    const client = engine.docker(["run", "--rm", "--name", "attached", busybox, "sh", "-c", "echo run; sleep 1000"]);
+    await until("it runs", async () => (await engine.docker(["logs", "attached"])).stdout === "run\n");
+    for (let times = 0; times < 2; times++) await said(engine, "restart", "-t", "0", "passing", "attached");
+    assert.equal(await said(engine, "exec", "passing", "cat", "/log"), "run\nrun\nrun");
+    assert.equal(await state("passing"), "running 0 0");
+    assert.equal(await inspected(engine, "{{len .Mounts}} {{.HostConfig.AutoRemove}}", "passing"), "1 true");
+    // A daemon that dies while it waits for the end of one: its first process ignores the signal.
+    const kills = new Listener(
+      engine.spawn("docker", ["events", "--since", "0", "--filter", "container=left", "--filter", "event=kill"]),
+    );
+    const restarting = engine.docker(["restart", "-t", "1000", "left"]);
+    await kills.seen(/ kill /);
+    await engine.kill9();
+    await Promise.all([restarting, kills.ended(), client]);
+    await engine.restart();
+    await said(engine, "kill", "left", "passing", "attached");
+    await until("all are gone", async () => (await said(engine, "ps", "-aq")) === "");
+    assert.equal(await said(engine, "volume", "ls", "-q"), "");
+    assert.deepEqual(readdirSync(join(engine.root, "containers")), []);
   });
 
   test("a start that fails is tried again: what it lacks may come back", async () => {
