@@ -5,14 +5,14 @@ import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
 import { parseDockerfile } from "../../build/dockerfile/stages.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
+import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
+import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "../../format/buildkit/messages.ts";
 import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
 import type { Credentials } from "../../registry/credentials.ts";
 import type { Services } from "../services.ts";
 import { type Exporter, outputsOf } from "./exporters.ts";
 import { syncDirectory } from "./filesync.ts";
-import { codes, GrpcError } from "./grpc.ts";
-import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "./messages.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
 

@@ -3,11 +3,11 @@ import type { IncomingHttpHeaders } from "node:http2";
 import { pierVersion } from "../../api/versions.ts";
 import type { BuildOutcome } from "../../build/builds.ts";
 import { hostPlatform } from "../../build/platform.ts";
+import { codes, decodeFrames, GrpcError, type GrpcMethod, unary } from "../../format/buildkit/grpc.ts";
+import * as messages from "../../format/buildkit/messages.ts";
 import type { Services } from "../services.ts";
 import { ClientBuild } from "./builds.ts";
 import { checkExporters, type Exporter, responseOf } from "./exporters.ts";
-import { codes, decodeFrames, GrpcError, type GrpcMethod, unary } from "./grpc.ts";
-import * as messages from "./messages.ts";
 import type { Sessions } from "./session.ts";
 
 interface Running {

@@ -1,8 +1,8 @@
 /** BuildKit's exporters, by the names and attributes that clients give them, as what our builds know as outputs. */
 import type { BuildOutput, OutputResult } from "../../build/outputs.ts";
 import { flatten } from "../../build/outputs.ts";
+import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
 import { writeTar } from "../../format/tar/write.ts";
-import { codes, GrpcError } from "./grpc.ts";
 import type { Session } from "./session.ts";
 import { sendArchive, sendTree } from "./uploads.ts";
 

@@ -1,9 +1,9 @@
 /** A directory of the client's, as the tar that a build takes: what it lists first, then the contents, file by file. */
 
+import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
+import { packet, packetTypes } from "../../format/buildkit/messages.ts";
 import type { TarEntryType } from "../../format/tar/entry.ts";
 import { type TarHeader, type TarOutput, writeTar } from "../../format/tar/write.ts";
-import { codes, decodeFrames, encodeFrame, GrpcError } from "./grpc.ts";
-import { packet, packetTypes } from "./messages.ts";
 import { endOf, type Session } from "./session.ts";
 
 export interface SyncOptions {

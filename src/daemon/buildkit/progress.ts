@@ -1,8 +1,8 @@
 /** A build's steps as BuildKit's vertices, kept until whoever asks for them has them. */
 import { createHash } from "node:crypto";
 import type { BuildEvent, ReportedStep } from "../../build/report.ts";
-import { encodeFrame } from "./grpc.ts";
-import { status } from "./messages.ts";
+import { encodeFrame } from "../../format/buildkit/grpc.ts";
+import { status } from "../../format/buildkit/messages.ts";
 
 const time = (milliseconds: number) => ({
   seconds: Math.floor(milliseconds / 1000),

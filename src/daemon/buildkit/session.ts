@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { Duplex } from "node:stream";
+import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
 import type { Fields, Message } from "../../format/protobuf.ts";
-import { codes, decodeFrames, encodeFrame, GrpcError } from "./grpc.ts";
 
 export class Session {
   readonly #http: ClientHttp2Session;

@@ -1,10 +1,10 @@
 /** What was built, sent to the client that asked for it: as one file, or as a directory. */
 import { once } from "node:events";
 import type { ClientHttp2Stream } from "node:http2";
+import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
+import { fileData, nothing, packet, packetTypes } from "../../format/buildkit/messages.ts";
 import type { Tree, TreePath } from "../../image/tree.ts";
 import { goModes } from "./filesync.ts";
-import { codes, decodeFrames, encodeFrame, GrpcError } from "./grpc.ts";
-import { fileData, nothing, packet, packetTypes } from "./messages.ts";
 import { endOf, type Session } from "./session.ts";
 
 const path = "/moby.filesync.v1.FileSend/DiffCopy";

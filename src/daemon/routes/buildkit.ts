@@ -1,9 +1,9 @@
 /** BuildKit's own protocol: HTTP/2 on a connection that was HTTP/1, one way to ask the daemon, one to be asked by it. */
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
+import { answerCall } from "../../format/buildkit/grpc.ts";
 import { sentenceOf } from "../buildkit/builds.ts";
 import type { Control } from "../buildkit/control.ts";
-import { answerCall } from "../buildkit/grpc.ts";
 import type { Hijacker } from "../hijack.ts";
 
 const grpcType = "application/grpc";

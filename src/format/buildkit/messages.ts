@@ -1,5 +1,5 @@
 /** BuildKit's messages, as far as `docker buildx` and its docker driver use them: fields by their numbers. */
-import { boolean, bytes, integer, list, map, message, text } from "../../format/protobuf.ts";
+import { boolean, bytes, integer, list, map, message, text } from "../protobuf.ts";
 
 const timestamp = { seconds: [1, integer], nanos: [2, integer] } as const;
 const platform = { Architecture: [1, text], OS: [2, text], Variant: [3, text] } as const;

@@ -1,7 +1,7 @@
 /** gRPC over HTTP/2: messages with a length before them, and how it ended in the trailers. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { decodeMessage, encodeMessage, type Fields, type Message } from "../../format/protobuf.ts";
+import { decodeMessage, encodeMessage, type Fields, type Message } from "../protobuf.ts";
 
 export const codes = {
   ok: 0,
