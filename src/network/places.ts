@@ -115,10 +115,16 @@ export class Places {
     if (asked !== "") return this.#checkAsked(network, pool, asked);
     const isName = family === 4 || network.ipv4 === undefined;
     const kept = new Set([pool.gateway, ...Object.values(pool.auxiliary)]);
-    const found = findAddress(pool, parseAddress(last), (address) => {
+    const isTaken = (address: Address): boolean => {
       const text = formatAddress(address);
-      return kept.has(text) || this.#addresses.has(text) || (isName && this.#isNamed(address));
-    });
+      return kept.has(text) || this.#addresses.has(text) || (isName && this.#indexes.has(interfaceIndex(address)));
+    };
+    // One whose last owner's interface is not gone yet is only taken where no other is left: the kernel removes the
+    // interfaces of namespaces that ended when it comes to it, and whoever waits for nothing has no need to do it himself.
+    const after = parseAddress(last);
+    const found =
+      findAddress(pool, after, (address) => isTaken(address) || (isName && this.#lingers(address))) ??
+      findAddress(pool, after, isTaken);
     if (found === undefined) throw networkError("noAddressLeft", { name: network.name });
     return found;
   }
@@ -135,9 +141,8 @@ export class Places {
     return address;
   }
 
-  /** An address whose last owner's interface is not gone yet (or whose namespace somebody holds on to) is taken too. */
-  #isNamed(address: Address): boolean {
-    return this.#indexes.has(interfaceIndex(address)) || hasInterface(hostInterfaceName(this.#prefix, address));
+  #lingers(address: Address): boolean {
+    return hasInterface(hostInterfaceName(this.#prefix, address));
   }
 }
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-import { busybox, inspected, Listener, removeAll, runDetached, runServer, said, until } from "./containers.ts";
+import { busybox, inspected, Listener, pidOf, removeAll, runDetached, runServer, said, until } from "./containers.ts";
 
 interface Place {
   readonly IPAddress: string;
@@ -540,7 +540,17 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
       "probe",
       "exit",
     );
-    await said(engine, "rm", "-f", others[0]!);
-    await runDetached(engine, "--network", "small", "probe", "sleep");
+    // An address is free with its container, also while somebody holds on to the namespace in which its interface is.
+    const holders = await Promise.all(others.slice(0, 2).map(async (one) => `${await pidOf(engine, one)}`));
+    const held = holders.map((pid) => spawn("nsenter", ["-t", pid, "-n", "sh", "-c", "echo in; exec sleep 1000000"]));
+    try {
+      await Promise.all(held.map((child) => new Listener(child).seen(/in/)));
+      await said(engine, "rm", "-f", ...others.slice(0, 2));
+      await runDetached(engine, "--network", "small", "probe", "sleep");
+      const joining = await runDetached(engine, "probe", "sleep");
+      await said(engine, "network", "connect", "small", joining);
+    } finally {
+      for (const child of held) child.kill("SIGKILL");
+    }
   });
 });
