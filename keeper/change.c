@@ -62,19 +62,33 @@ static bool is_bound_to(int fd, int protocol, const union endpoint *wanted) {
              : memcmp(&bound.six.sin6_addr, &wanted->six.sin6_addr, sizeof bound.six.sin6_addr) == 0;
 }
 
+/* The place of the socket among those that are held; held_count: there is none. */
+static size_t find_bound(const struct keeper *k, int protocol, const union endpoint *wanted) {
+  size_t i = 0;
+  while (i < k->held_count && !is_bound_to(k->held[i], protocol, wanted)) i++;
+  return i;
+}
+
 int step_close_port(struct keeper *k, const struct argument *a) {
   union endpoint wanted;
   if (!endpoint_set(&wanted, a[CLOSE_PORT_ADDRESS].bytes, a[CLOSE_PORT_ADDRESS].length, (uint16_t)a[CLOSE_PORT_PORT].number))
     return EAFNOSUPPORT;
-  for (size_t i = 0; i < k->held_count; i++) {
-    int fd = k->held[i];
-    if (!is_bound_to(fd, (int)a[CLOSE_PORT_PROTOCOL].number, &wanted)) continue;
-    relay_close(&k->loop, fd);
-    close(fd);
-    k->held[i] = k->held[--k->held_count];
-    return 0;
-  }
-  return ENOENT;
+  size_t i = find_bound(k, (int)a[CLOSE_PORT_PROTOCOL].number, &wanted);
+  if (i == k->held_count) return ENOENT;
+  relay_close(&k->loop, k->held[i]);
+  close(k->held[i]);
+  k->held[i] = k->held[--k->held_count];
+  return 0;
+}
+
+int step_move_relay(struct keeper *k, const struct argument *a) {
+  union endpoint wanted, target;
+  const struct argument *to = &a[MOVE_RELAY_TARGET];
+  if (!endpoint_set(&wanted, a[MOVE_RELAY_ADDRESS].bytes, a[MOVE_RELAY_ADDRESS].length, (uint16_t)a[MOVE_RELAY_PORT].number) ||
+      !endpoint_set(&target, to->bytes, to->length, (uint16_t)a[MOVE_RELAY_TARGET_PORT].number))
+    return EAFNOSUPPORT;
+  size_t i = find_bound(k, (int)a[MOVE_RELAY_PROTOCOL].number, &wanted);
+  return i < k->held_count && relay_move(k->held[i], target) ? 0 : ENOENT;
 }
 
 int change(struct keeper *k, uint32_t *at) {

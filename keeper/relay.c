@@ -252,6 +252,16 @@ int relay_open(struct loop *loop, int bound_fd, int protocol, union endpoint tar
   return 0;
 }
 
+bool relay_move(int bound_fd, union endpoint target) {
+  for (struct relay *relay = relays; relay != NULL; relay = relay->next) {
+    if (relay->fd != bound_fd) continue;
+    relay->target = target;
+    relay_forget_clients(relay);
+    return true;
+  }
+  return false;
+}
+
 void relay_close(struct loop *loop, int bound_fd) {
   loop_remove(loop, bound_fd);
   for (struct relay **at = &relays; *at != NULL; at = &(*at)->next) {

@@ -10,6 +10,8 @@ import type { ContainerRecord } from "./record.ts";
 
 /** The first version of the keepers' protocol that can. */
 export const changesSince = 2;
+/** The first one in which relays move. */
+const movesSince = 3;
 
 /** The step of a change that failed, and the kernel's error number. */
 export class ChangeFailure extends Error {
@@ -32,7 +34,8 @@ export const changePlan = async (
   outside: readonly Step[],
   live: Live,
 ): Promise<void> => {
-  if (live.keeper.protocol < changesSince) throw containerError("keeperTooOld", { name: record.name });
+  const needed = outside.some(({ step }) => step === "moveRelay") ? movesSince : changesSince;
+  if (live.keeper.protocol < needed) throw containerError("keeperTooOld", { name: record.name });
   const after = launcher.planAfter(record, await readSpec(live.paths), endpoints);
   const plan: Plan = { outside, inside: [], after };
   const file = `${live.paths.plan}.next`;

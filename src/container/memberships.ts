@@ -6,8 +6,11 @@ import { errnoMessage } from "../kernel/numbers/errno.ts";
 import type { NetworkRequest } from "../network/create.ts";
 import type { Attachment, Endpoint } from "../network/endpoint.ts";
 import { networkError } from "../network/errors.ts";
-import { planJoin, planLeave } from "../network/live.ts";
+import { hasInterface } from "../network/host.ts";
+import { type EndpointChange, movePorts, planClearing, planJoin, planLeave } from "../network/live.ts";
+import { moveSteps } from "../network/publish.ts";
 import type { NetworkRecord } from "../network/record.ts";
+import { ChangeFailure, changePlan } from "./change.ts";
 import type { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import { isStepFailure } from "./failure.ts";
@@ -16,6 +19,7 @@ import { openNames } from "./late-names.ts";
 import type { Launcher } from "./launch.ts";
 import { asksPier } from "./listings.ts";
 import type { Live } from "./live.ts";
+import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerRooms } from "./rooms.ts";
@@ -41,14 +45,19 @@ export class Memberships {
 
   /** Holds afterwards: the containers that run have their interfaces again, whoever has taken one away. */
   async heal(): Promise<void> {
-    const { networks } = this.#context.rooms;
+    const { rooms, launcher, store } = this.#context;
+    const { networks } = rooms;
     for (const id of networks.members.containers()) {
       const live = this.#context.live(id);
       const endpoints = networks.members.endpoints(id);
-      for (const lost of live === undefined ? [] : networks.members.lost(id)) {
-        const plan = planJoin(lost, { before: endpoints, after: endpoints }, live!.process, networks.host);
+      if (live === undefined) continue;
+      for (const lost of networks.members.lost(id)) {
+        const plan = planJoin(lost, { before: endpoints, after: endpoints }, live.process, networks.host);
         // What cannot be healed is as it was.
         await this.#run(plan).catch(() => {});
+        // A daemon that died while the container joined or left may have moved its ports already.
+        const moved = moveSteps(lost);
+        if (moved.length > 0) await changePlan(launcher, store.get(id), endpoints, moved, live).catch(() => {});
       }
     }
   }
@@ -135,14 +144,17 @@ export class Memberships {
   async #join(record: ContainerRecord, asked: Attachment, live: Live): Promise<readonly Endpoint[]> {
     const { networks, holder } = this.#context.rooms;
     await this.#context.connections.settled();
-    const { joined, ...change } = networks.members.join(record.id, asked);
+    const { joined, ...change } = networks.members.join(record.id, asked, connectRequest(record.request.network).ports);
     const { outside, ...rest } = planJoin(joined, change, live.process, networks.host);
     try {
       await holder.wake();
-      await this.#run({ ...rest, outside: [...planHosts(this.#pathOf(record), change), ...outside] });
+      const cleared = hasInterface(joined.hostInterface) ? planClearing([joined]).outside : [];
+      await this.#run({ ...rest, outside: [...cleared, ...planHosts(this.#pathOf(record), change), ...outside] });
+      await this.#movePorts(record, change, live);
     } catch (cause) {
       const back = networks.members.without(record.id, joined);
-      await this.#run(planLeave(joined, back, live.process, networks.host)).catch(() => {});
+      await this.#movePorts(record, back, live).catch(() => {});
+      await this.#run(planLeave(joined, back, live.process)).catch(() => {});
       networks.members.leave(record.id, joined, back);
       throw networkError(
         "notJoined",
@@ -157,15 +169,23 @@ export class Memberships {
     const { networks, holder } = this.#context.rooms;
     await this.#context.connections.settled();
     const change = networks.members.without(record.id, left);
-    const { outside, ...rest } = planLeave(left, change, live.process, networks.host);
+    const { outside, ...rest } = planLeave(left, change, live.process);
     try {
       await holder.wake();
+      await this.#movePorts(record, change, live);
       await this.#run({ ...rest, outside: [...outside, ...planHosts(this.#pathOf(record), change)] });
     } catch (cause) {
+      await this.#movePorts(record, { before: change.after, after: change.before }, live).catch(() => {});
       throw networkError("notLeft", { container: record.name, network: left.network, reason: reasonOf(cause) }, cause);
     }
     networks.members.leave(record.id, left, change);
     return change.after;
+  }
+
+  /** Its keeper holds the ports: what leads to them changes there, and with it what is taken away in the end. */
+  async #movePorts(record: ContainerRecord, change: EndpointChange, live: Live): Promise<void> {
+    const steps = movePorts(change, this.#context.rooms.networks.host);
+    if (steps.length > 0) await changePlan(this.#context.launcher, record, change.after, steps, live);
   }
 
   /** One that has ended meanwhile has no endpoints left. */
@@ -195,6 +215,6 @@ const checkMode = ({ request, removing, name }: ContainerRecord): void => {
 };
 
 const reasonOf = (cause: unknown): string => {
-  if (isStepFailure(cause)) return errnoMessage(cause.errno);
+  if (isStepFailure(cause) || cause instanceof ChangeFailure) return errnoMessage(cause.errno);
   return cause instanceof Error ? cause.message : String(cause);
 };

@@ -2,7 +2,7 @@
  * What the daemon and a keeper say to each other: frames of `u32 type, u32 length, payload`, little-endian, on the
  * socket inherited as descriptor 3 and on every connection to the control socket. `docs/formats/plan.md` has the whole.
  */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** From the keeper. */
 export const keeperSays = {

@@ -108,6 +108,12 @@ export const stepTable = {
     does: "no socket of an earlier plan is bound to the address any more, and nothing that comes there is passed on",
     args: { protocol: "number", address: "bytes", port: "number" },
   },
+  moveRelay: {
+    code: 52,
+    lanes: outside,
+    does: "what arrives at the socket of an earlier plan that is bound to the address is passed on to the target from now on",
+    args: { protocol: "number", address: "bytes", port: "number", target: "bytes", targetPort: "number" },
+  },
   answerNames: {
     code: 50,
     lanes: outside,

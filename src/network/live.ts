@@ -7,7 +7,7 @@ import { addressBytes } from "./addresses.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { NetworkHost } from "./host.ts";
 import { addressMessages, connectStep } from "./plan.ts";
-import { publishSteps, withdrawSteps } from "./publish.ts";
+import { bindSteps, closeSteps, forgetSteps, moveSteps, publishSteps, relaySteps, withdrawSteps } from "./publish.ts";
 import { routeStep, settingStep } from "./steps.ts";
 
 /** The container's first process, in whose network namespace the interfaces are. */
@@ -37,7 +37,6 @@ export const planJoin = (joined: Endpoint, change: EndpointChange, target: Targe
     // Looked at before anything is made for it: a pid may be somebody else's by now.
     { step: "openProcess", slot: "who is meant", ...target },
     connectStep([joined], host, target.pid),
-    ...moveStep(change, host),
     ...enterSteps(target),
     ...(host.ipv6 ? interfaceSettings(joined) : []),
     routeStep(`${joined.interface} has its addresses`, addressMessages({ ...joined, ...noDefault })),
@@ -53,9 +52,8 @@ const interfaceSettings = ({ interface: own, address6 }: Endpoint): Step[] => [
 ];
 
 /** Holds afterwards: the container has no interface in the network any more; also when it never had one. */
-export const planLeave = (left: Endpoint, change: EndpointChange, target: Target, host: NetworkHost): Plan =>
+export const planLeave = (left: Endpoint, change: EndpointChange, target: Target): Plan =>
   plan([
-    ...moveStep(change, host),
     ...(left.hostInterface === ""
       ? []
       : [
@@ -86,12 +84,18 @@ const defaultSteps = ({ after }: EndpointChange): Step[] => {
   return messages.length === 0 ? [] : [routeStep("the way out is by the network that has it now", messages)];
 };
 
-/** Published ports lead to the endpoint with the default route: answers go out there. */
-const moveStep = ({ before, after }: EndpointChange, host: NetworkHost): Step[] => {
+/**
+ * Published ports lead to the endpoint with the default route: answers go out there. Holds afterwards: they lead to the
+ * one that has it now; nobody holds them when there is none any more, and they are held again when there is one again.
+ */
+export const movePorts = ({ before, after }: EndpointChange, host: NetworkHost): readonly Step[] => {
   const [from, to] = [before, after].map((endpoints) => endpoints.find(({ ports }) => ports.length > 0));
   if (from?.id === to?.id) return [];
   return [
-    ...(from === undefined ? [] : withdrawSteps(from, from.ports, host)),
+    ...(from === undefined ? [] : [...withdrawSteps(from, from.ports, host), ...forgetSteps(from, from.ports)]),
+    ...(from !== undefined && to === undefined ? closeSteps(from.ports) : []),
+    ...(from === undefined && to !== undefined ? bindSteps(to.ports) : []),
     ...(to === undefined ? [] : publishSteps(to, to.ports, host)),
+    ...(to === undefined ? [] : from === undefined ? relaySteps(to, to.ports) : moveSteps(to)),
   ];
 };

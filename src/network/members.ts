@@ -14,7 +14,7 @@ import { withDefaultRoutes } from "./gateways.ts";
 import { findPortRange, hasInterface } from "./host.ts";
 import type { EndpointChange } from "./live.ts";
 import type { Places } from "./places.ts";
-import { Ports } from "./ports.ts";
+import { type Binding, Ports } from "./ports.ts";
 import type { NetworkRecord } from "./record.ts";
 import type { NetworkStore } from "./store.ts";
 import type { Held } from "./stored.ts";
@@ -97,8 +97,7 @@ export class Members {
     const held = this.#store.held(container);
     const main = mainEndpoint(held?.endpoints ?? []);
     if (held === undefined || main === undefined) throw networkError("noSuchNetwork", { name: container });
-    const { hostBinding } = this.#context.get(main.networkId);
-    const added = this.#ports.take(requests, avoid, { address: hostBinding, ipv6: this.#context.ipv6 });
+    const added = this.#ports.take(requests, avoid, this.#bindingOf(this.#context.get(main.networkId)));
     return { endpoints: this.#holdPorts(held, main, [...main.ports, ...added]), added };
   }
 
@@ -110,6 +109,10 @@ export class Members {
     const kept = main.ports.filter((port) => !ports.some((one) => isSamePort(one, port)));
     this.#holdPorts(held, main, kept);
     this.#ports.release(ports);
+  }
+
+  #bindingOf({ hostBinding }: NetworkRecord): Binding {
+    return { address: hostBinding, ipv6: this.#context.ipv6 };
   }
 
   #holdPorts(held: Held, main: Endpoint, ports: readonly PublishedPort[]): readonly Endpoint[] {
@@ -127,20 +130,31 @@ export class Members {
     this.#ports.release(portsOf(held.endpoints));
   }
 
-  /** Holds afterwards: the running container has one endpoint more on record; `planJoin` makes it. */
-  join(container: ContainerId, attachment: Attachment): { readonly joined: Endpoint } & EndpointChange {
+  /**
+   * Holds afterwards: the running container has one endpoint more on record; `planJoin` makes it. The first one has the
+   * ports that the container asks for.
+   */
+  join(
+    container: ContainerId,
+    attachment: Attachment,
+    requests: readonly PortRequest[],
+  ): { readonly joined: Endpoint } & EndpointChange {
     const network = this.#context.get(attachment.network);
     const held = this.#store.held(container) ?? { container, endpoints: [], request: { attachments: [], ports: [] } };
     const before = held.endpoints;
     const place = this.#places.find(network, attachment, before);
     this.#places.hold(place);
-    const after = routed([...before, place]);
-    const attachments = [...held.request.attachments, attachment];
-    const changed = { ...network, ...lastOf(network, attachment, place) };
+    let ports: readonly PublishedPort[] = [];
+    let after: readonly Endpoint[];
     try {
-      this.#store.hold({ container, endpoints: after, request: { ...held.request, attachments } }, [changed]);
+      if (before.length === 0) ports = this.#ports.take(requests, [], this.#bindingOf(network));
+      after = routed([...before, { ...place, ports }]);
+      const request = { attachments: [...held.request.attachments, attachment], ports: requests };
+      const changed = { ...network, ...lastOf(network, attachment, place) };
+      this.#store.hold({ container, endpoints: after, request }, [changed]);
     } catch (error) {
       this.#places.release(place);
+      this.#ports.release(ports);
       throw error;
     }
     return { joined: after.at(-1)!, before, after };

@@ -61,6 +61,24 @@ export const relaySteps = (endpoint: Endpoint, ports: readonly PublishedPort[]):
     ];
   });
 
+/** Holds afterwards: what the keeper passed on to another of the container's addresses, it passes on to this endpoint's. */
+export const moveSteps = (endpoint: Endpoint): Step[] =>
+  endpoint.ports.flatMap((port): Step[] => {
+    const way = wayOf(port, endpoint);
+    if (way === undefined || port.protocol === "sctp") return [];
+    return [
+      {
+        step: "moveRelay",
+        protocol: protocolNumber(port),
+        address: addressBytes(port.hostAddress),
+        port: port.hostPort,
+        target: addressBytes(way.address),
+        targetPort: port.containerPort,
+        why: `what the keeper passes on from ${nameOf(port)} goes to ${way.address} now`,
+      },
+    ];
+  });
+
 /** One step for each: that one is gone already must not keep the others. */
 export const withdrawSteps = (endpoint: Endpoint, ports: readonly PublishedPort[], host: NetworkHost): Step[] =>
   ports.flatMap((port) => {

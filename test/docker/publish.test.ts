@@ -168,6 +168,45 @@ describe("ports of a container that runs", { skip: cannotRun() }, () => {
     }
   });
 
+  test("go with their container from network to network while it runs", async () => {
+    await said(engine, "network", "create", "--ipv6", "from");
+    await said(engine, "network", "create", "to");
+    // The sockets that are bound to a port of ours, whoever has them.
+    const bound = (): number =>
+      execFileSync("ss", ["-Hlntu", "sport = 24070 or sport = 24071"], { encoding: "utf8" }).trim().split("\n").length;
+    try {
+      const udp = ["-p", "24071:90/udp", "--network", "from"];
+      const id = await runServer(engine, "-p", "24070:80", ...udp, "probe", "tcp-serve", "::", "80");
+      const check = async (): Promise<void> => {
+        for (const address of ["127.0.0.1", "::1", hostAddress]) {
+          assert.equal(await askTcp(address, 24_070, "here"), "here", address);
+        }
+        assert.equal(await there("tcp-ask", hostAddress6, "24070", "there"), "answer: there");
+      };
+      await said(engine, "network", "connect", "to", id);
+      await check();
+      await said(engine, "network", "disconnect", "from", id);
+      await check();
+      // Without any network nobody holds them; whoever had them has them back with the next one.
+      await said(engine, "network", "disconnect", "to", id);
+      assert.equal(await said(engine, "port", id), "");
+      const other = await serve("-p", "24070:80");
+      const clash = await engine.docker(["network", "connect", "from", id]);
+      assert.match(clash.stderr, /port is already allocated/);
+      await said(engine, "rm", "-f", other);
+      await said(engine, "network", "connect", "from", id);
+      await check();
+      assert.equal(bound(), 4);
+      await engine.restart();
+      await check();
+      await said(engine, "stop", "-t", "0", id);
+      assert.doesNotMatch(await table(), /2407\d/);
+    } finally {
+      await removeAll(engine);
+      await said(engine, "network", "rm", "from", "to");
+    }
+  });
+
   test("are listed with who can reach them", async () => {
     const ports = ["-p", "24050:80", "-p", "127.0.0.1:24051:80", "-p", `${hostAddress}:24052:80/udp`];
     await said(engine, "run", "-d", "--name", "listed", ...ports, "probe", "sleep");
