@@ -223,9 +223,21 @@ export interface ProgressLine {
 }
 
 /** One line of `POST /build`. */
+/** What the lines of `POST /build?version=2` are about: Docker's, and pier's own. */
+export const buildLineIds = {
+  /** Base64 of BuildKit's StatusResponse. */
+  trace: "moby.buildkit.trace",
+  image: "moby.image.id",
+  /** The lines of the Dockerfile that failed, as text. */
+  source: "pier.build.source",
+  /** What BuildKit's clients write to their metadata file. */
+  response: "pier.build.response",
+} as const;
+
 export interface BuildProgressLine {
+  readonly id?: string;
   readonly stream?: string;
-  readonly aux?: { readonly ID: string };
+  readonly aux?: unknown;
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message: string };
 }

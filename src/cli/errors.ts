@@ -113,6 +113,10 @@ export const cliErrors = {
   },
   doubleInput: { status: 400, sentence: "can't use stdin for both build context and dockerfile" },
   noContext: { status: 400, sentence: 'unable to prepare context: path "{path}" is no directory' },
+  buildField: { status: 400, sentence: "invalid field {field} in {given}: it must be a key=value pair" },
+  buildDest: { status: 400, sentence: "dest is required for the output {type}" },
+  unknownProgress: { status: 400, sentence: "invalid progress: {kind}: there are auto, plain, tty, rawjson and quiet" },
+  noTerminalForProgress: { status: 400, sentence: "--progress tty: standard error is no terminal" },
   secretWithoutId: { status: 400, sentence: 'invalid secret "{given}": it needs an id' },
 } as const;
 

@@ -44,14 +44,11 @@ export const daemonErrors = {
   // What comes later.
   noLinks: { status: 501, sentence: "pier does not link containers" },
   invalidJson: { status: 400, sentence: "invalid value for {name}: it is not the JSON that it should be" },
-  noBuildKitBuild: {
-    status: 501,
-    sentence: "BuildKit's protocol is spoken on /grpc and /session, not with version=2",
-    hint: "DOCKER_BUILDKIT=0 docker build",
-  },
+  noSession: { status: 400, sentence: "remote=client-session names a context in a session, and there is no session" },
+  refusedBuild: { status: 501, sentence: "{reason}" },
   noRemoteContext: { status: 501, sentence: "pier does not fetch build contexts yet: send one" },
   noSquash: { status: 501, sentence: "pier does not squash layers: --squash is not there" },
-  noBuildOutputs: { status: 501, sentence: "pier's builds make images, and write nothing else yet" },
+  noBuildOutputs: { status: 501, sentence: "outputs are BuildKit's: a build of version=1 makes an image" },
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },
   otherSystem: { status: 400, sentence: "operating system is not supported" },

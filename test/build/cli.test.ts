@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { cannotRun, Engine } from "../engine.ts";
+import { cannotRun, Engine, executable } from "../engine.ts";
+import { execute } from "../execute.ts";
 import { base, makeContext, printed } from "./contexts.ts";
 
 describe("pier build", { skip: cannotRun() }, () => {
@@ -26,7 +27,8 @@ describe("pier build", { skip: cannotRun() }, () => {
     });
     const ran = await engine.pier(["build", "-t", "cli", directory]);
     assert.equal(ran.code, 0, ran.stderr);
-    assert.match(ran.stdout, /^Step 2\/2 : COPY \. \/c$/m);
+    assert.match(ran.stderr, /^#\d+ \[2\/2\] COPY \. \/c$/m);
+    assert.equal(ran.stdout, "");
     const listed = await printed(
       engine,
       "cli",
@@ -77,7 +79,7 @@ RUN test ! -e /run/secrets/token && test -z "$TOKEN"
     assert.ok(!readFileSync(engine.log, "utf8").includes(canary));
     assert.ok(!readFileSync(join(engine.root, "pier.db-wal"), "latin1").includes(canary));
     const missing = await engine.pier(["build", "--no-cache", directory]);
-    assert.match(missing.stdout, /can't open \/run\/secrets\/token/);
+    assert.match(missing.stderr, /can't open \/run\/secrets\/token/);
   });
 
   test("sees files of the context and of other stages without copying them", async () => {
@@ -136,11 +138,51 @@ COPY --exclude=*.md x /without/
     ]);
   });
 
+  test("shows what goes on: as lines, as JSON, on a screen, or only what failed", async () => {
+    const failing = makeContext(engine, {
+      Dockerfile: `FROM ${base} AS one\nRUN echo some words; echo last words >&2; exit 3\n`,
+    });
+    const build = (...args: readonly string[]) => engine.pier(["build", ...args, failing]);
+    const excerpt = /^Dockerfile:2\n-+\n {3}1 \| {5}FROM .*\n {3}2 \| >>> RUN echo some words; .*\n-+\n/m;
+    const plain = await build("--progress", "plain");
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /^#\d+ \[one 2\/2\] RUN echo some words/m);
+    assert.match(plain.stderr, /^#\d+ [\d.]+ some words$/m);
+    assert.match(plain.stderr, /^#\d+ ERROR: process .* did not complete successfully: exit code: 3$/m);
+    assert.match(plain.stderr, excerpt);
+    const quiet = await build("-q");
+    assert.match(
+      quiet.stderr,
+      /^------\n > \[one 2\/2\] RUN echo .*\n(?:some|last) words\n(?:some|last) words\n------$/m,
+    );
+    assert.match(quiet.stderr, excerpt);
+    assert.match(quiet.stderr, /^ERROR: failed to build: process .* exit code: 3$/m);
+    const raw = await build("--progress", "rawjson");
+    const lines = raw.stderr.split("\n").filter((line) => line.startsWith("{"));
+    const told = lines.map((line) => JSON.parse(line));
+    assert.ok(
+      told.some(({ vertexes = [] }) => vertexes.some(({ error }: { error?: string }) => /code: 3/.test(error ?? ""))),
+    );
+    const said = told.flatMap(({ logs = [] }) => logs).map(({ data }) => Buffer.from(data, "base64").toString());
+    assert.match(said.join(""), /some words\n/);
+    assert.match((await build("--progress", "tty")).stderr, /standard error is no terminal/);
+    assert.match((await build("--progress", "loud")).stderr, /invalid progress: loud/);
+    const script = ["-q", "-c", `stty rows 30 cols 100; ${executable} build ${failing} 2>&1`, "/dev/null"];
+    const shown = await execute("script", script, { env: { ...engine.env, SHELL: "/bin/sh" } });
+    assert.match(shown.stdout, /\[\+\] \d\/2 building .*s\x1b/);
+    assert.match(shown.stdout, / ✓ \[one 1\/2\] FROM .* \d\.\ds/);
+    assert.match(shown.stdout, / ✗ \[one 2\/2\] RUN echo some words/);
+    assert.match(shown.stdout, /ERROR: failed to build: process/);
+  });
+
   test("says what it cannot do", async () => {
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [["https://example.com/x.git"], /does not fetch build contexts yet/],
       [["/no/such/directory"], /path "\/no\/such\/directory" is no directory/],
       [["-f", "-", "-"], /can't use stdin for both/],
+      [["--squash", "."], /--squash is not there/],
+      [["-o", "type=nothing", "."], /has no exporter nothing/],
+      [["-o", "type=local", "."], /dest is required/],
     ];
     for (const [args, sentence] of cases) {
       const ran = await engine.pier(["build", ...args]);

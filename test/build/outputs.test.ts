@@ -91,4 +91,39 @@ describe("what is built", { skip: cannotRun() || buildxMissing || hasRegistry },
     const refused = await engine.docker(["build", "-o", `type=oci,compression=zstd,dest=${place("z")}`, context]);
     assert.match(refused.stderr, /exporter oci does not know compression=zstd/);
   });
+
+  test("comes to pier as a directory, as archives, and to a registry", async () => {
+    const context = makeContext(engine, { Dockerfile });
+    const build = async (...args: readonly string[]) => {
+      const ran = await engine.pier(["build", ...args, context]);
+      assert.equal(ran.code, 0, ran.stderr);
+      return ran;
+    };
+    const images = (await engine.docker(["images", "-qa"])).stdout;
+    await build("-o", place("p-local"));
+    assert.deepEqual(files(place("p-local")), expected);
+    const streamed = await build("-o", "-");
+    assert.ok(streamed.output.includes("ustar"));
+    const metadata = place("p-metadata");
+    const idFile = place("p-id");
+    const archived = [
+      "-t",
+      "named:2",
+      "-o",
+      `type=oci,dest=${place("p-oci.tar")}`,
+      "-o",
+      `type=tar,dest=${place("p.tar")}`,
+    ];
+    await build(...archived, "--metadata-file", metadata, "--iidfile", idFile);
+    assert.deepEqual(files(unpacked(place("p.tar"))), expected);
+    const [descriptor] = read(join(unpacked(place("p-oci.tar")), "index.json")).manifests;
+    const told = read(metadata);
+    assert.equal(told["containerimage.descriptor"].digest, descriptor.digest);
+    assert.equal(told["containerimage.config.digest"], readFileSync(idFile, "utf8"));
+    assert.equal(told["image.name"], "named:2");
+    assert.equal((await engine.docker(["images", "-qa"])).stdout, images);
+    await build("--push", "-t", `${registry.host}/pushed:3`);
+    const there = await tool("skopeo", ["inspect", "--tls-verify=false", `docker://${registry.host}/pushed:3`]);
+    assert.equal(JSON.parse(there.stdout).Layers.length, 1, there.stderr);
+  });
 });

@@ -1,16 +1,19 @@
 /** `pier build` */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { BuildProgressLine } from "../../api/answers.ts";
-import { jsonLines } from "../../api/client.ts";
+import { type BuildProgressLine, buildLineIds } from "../../api/answers.ts";
+import { type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { openContext } from "../build/context.ts";
+import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
+import { type BuildProgress, openProgress } from "../build/progress.ts";
+import { decodeStatus } from "../build/steps.ts";
 import { command } from "../command.ts";
+import { ulimits } from "../create/resources.ts";
 import { cliError } from "../errors.ts";
 import { Failure, fileFailure } from "../failure.ts";
 import { flag } from "../flags.ts";
 import { buildAuthHeaders } from "../registry/auth.ts";
 import { print, printError } from "../streams/output.ts";
-import { parseCsv } from "../values/csv.ts";
 import { boolean, bytes, text, texts } from "../values/kinds.ts";
 
 export const build = command({
@@ -21,50 +24,87 @@ export const build = command({
     file: flag(text(), 'Name of the Dockerfile (default: "PATH/Dockerfile")', { short: "f" }),
     iidfile: flag(text(), "Write the image ID to a file"),
     label: flag(texts, "Set metadata for an image"),
+    load: flag(boolean(), 'Shorthand for "--output=type=docker"'),
     memory: flag(bytes, "Memory limit", { short: "m" }),
+    "metadata-file": flag(text(), "Write build result metadata to a file"),
     network: flag(text(), 'Set the networking mode for the "RUN" instructions during build'),
     "no-cache": flag(boolean(), "Do not use cache when building the image"),
+    "no-cache-filter": flag(texts, "Do not cache specified stages"),
+    output: flag(texts, 'Output destination (format: "type=local,dest=path")', { short: "o" }),
     platform: flag(text(), "Set target platform for build"),
-    progress: flag(text("auto"), 'Set type of progress output ("auto", "plain", "quiet")'),
+    progress: flag(text("auto"), 'Set type of progress output ("auto", "plain", "tty", "rawjson", "quiet")'),
     pull: flag(boolean(), "Always attempt to pull all referenced images"),
+    push: flag(boolean(), 'Shorthand for "--output=type=registry"'),
     quiet: flag(boolean(), "Suppress the build output and print image ID on success", { short: "q" }),
     secret: flag(texts, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
     "shm-size": flag(bytes, "Shared memory size for build containers"),
+    squash: flag(boolean(), "Squash newly built layers into a single new layer"),
     tag: flag(texts, 'Name and optionally a tag (format: "name:tag")', { short: "t" }),
     target: flag(text(), "Set the target build stage to build"),
+    ulimit: flag(ulimits, "Ulimit options"),
   },
   least: 1,
   most: 1,
   run: async ({ values: flags, positional, client }) => {
+    const outputs = parseOutputs(flags.output, flags);
     const context = await openContext(positional[0]!, flags.file);
-    const quiet = flags.quiet || flags.progress === "quiet";
-    const query = {
-      t: flags.tag,
-      dockerfile: context.dockerfile,
-      target: flags.target,
-      nocache: flags["no-cache"],
-      pull: flags.pull,
-      platform: flags.platform,
-      networkmode: flags.network,
-      extrahosts: flags["add-host"],
-      buildargs: JSON.stringify(Object.fromEntries(flags["build-arg"].flatMap(parseArgument))),
-      labels: JSON.stringify(Object.fromEntries(flags.label.map(parseLabel))),
-      ...(flags.memory > 0 ? { memory: String(flags.memory) } : {}),
-      ...(flags["shm-size"] > 0 ? { shmsize: String(flags["shm-size"]) } : {}),
-    };
+    const kind = flags.quiet ? "quiet" : flags.progress;
+    using progress = await openProgress(kind, flags.tag[0] ?? positional[0]!);
     const secrets = Object.fromEntries(flags.secret.map(readSecret));
     const headers = {
       ...(await buildAuthHeaders()),
       ...(flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) }),
     };
+    using session = await openSession(client, outputs);
+    const query = {
+      version: "2",
+      session: session?.id,
+      t: flags.tag,
+      dockerfile: context.dockerfile,
+      target: flags.target,
+      nocache: flags["no-cache"],
+      nocachefilter: flags["no-cache-filter"].flatMap((names) => names.split(",")),
+      pull: flags.pull,
+      squash: flags.squash,
+      platform: flags.platform,
+      networkmode: flags.network,
+      extrahosts: flags["add-host"],
+      buildargs: JSON.stringify(Object.fromEntries(flags["build-arg"].flatMap(parseArgument))),
+      labels: JSON.stringify(Object.fromEntries(flags.label.map(parseLabel))),
+      ...(outputs.length === 0 ? {} : { outputs: JSON.stringify(outputs.map(({ Type, Attrs }) => ({ Type, Attrs }))) }),
+      ...(flags.ulimit.length === 0 ? {} : { ulimits: JSON.stringify(flags.ulimit) }),
+      ...(flags.memory > 0 ? { memory: String(flags.memory) } : {}),
+      ...(flags["shm-size"] > 0 ? { shmsize: String(flags["shm-size"]) } : {}),
+    };
     const stream = { type: "application/x-tar", data: context.data };
     const { body } = await client.send("build", {}, { query, headers, stream });
-    const id = await follow(jsonLines<BuildProgressLine>(body), quiet);
+    const { id, response } = await follow(jsonLines<BuildProgressLine>(body), progress);
     if (flags.iidfile !== "") writeFileSync(flags.iidfile, id);
-    if (quiet) print(`${id}\n`);
+    if (flags["metadata-file"] !== "") writeFileSync(flags["metadata-file"], encodeMetadata(response));
+    if (kind === "quiet") print(`${id}\n`);
     return 0;
   },
 });
+
+/** Only where something is to be sent to us: not every runtime of the daemon can ask. */
+const openSession = async (client: Client, outputs: readonly CliOutput[]) => {
+  if (outputs.every(({ receive }) => receive === undefined)) return undefined;
+  const { BuildSession } = await import("../build/session.ts");
+  return await BuildSession.open(
+    client,
+    outputs.map(({ receive }) => receive),
+  );
+};
+
+/** As BuildKit's clients write it: what is JSON itself stands as such. */
+const encodeMetadata = (response: Readonly<Record<string, string>>): string => {
+  const entries = Object.entries(response).map(([name, value]) =>
+    name === "containerimage.descriptor"
+      ? [name, JSON.parse(Buffer.from(value, "base64").toString()) as unknown]
+      : [name, value],
+  );
+  return `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`;
+};
 
 /** A variable without a value has that of our own environment, or is not there. */
 const parseArgument = (given: string): readonly (readonly [string, string])[] => {
@@ -81,12 +121,7 @@ const parseLabel = (given: string): readonly [string, string] => {
 
 /** `id=x,src=FILE`, `id=x,env=NAME`, `id=x`: a file, a variable, or whichever has that name. */
 const readSecret = (given: string): readonly [string, string] => {
-  const fields = new Map(
-    parseCsv(given).map((field) => {
-      const equals = field.indexOf("=");
-      return [field.slice(0, equals).toLowerCase(), field.slice(equals + 1)] as const;
-    }),
-  );
+  const fields = parseFields(given);
   const file = fields.get("src") ?? fields.get("source");
   const id = fields.get("id") ?? file ?? fields.get("env");
   if (id === undefined) throw cliError("secretWithoutId", { given });
@@ -104,21 +139,27 @@ const readSecret = (given: string): readonly [string, string] => {
 const encodeSecrets = (secrets: Readonly<Record<string, string>>): string =>
   Buffer.from(JSON.stringify(secrets)).toString("base64");
 
-/** Shows what is said; answers the image's id, throws what went wrong. */
-const follow = async (lines: AsyncIterable<BuildProgressLine>, quiet: boolean): Promise<string> => {
-  const kept: string[] = [];
+interface Built {
+  readonly id: string;
+  readonly response: Readonly<Record<string, string>>;
+}
+
+/** Shows what is said; answers what was built, throws what went wrong. */
+const follow = async (lines: AsyncIterable<BuildProgressLine>, progress: BuildProgress): Promise<Built> => {
+  let source = "";
   let id = "";
-  for await (const { stream, aux, error, errorDetail } of lines) {
+  let response: Built["response"] = {};
+  for await (const { id: about, aux, error, errorDetail } of lines) {
     if (error !== undefined) {
-      // What went before is only worth its lines now.
-      if (quiet) printError(kept.join(""));
+      progress[Symbol.dispose]();
+      printError(`${progress.unseen()}${source}`);
       throw new Failure(`ERROR: failed to build: ${errorDetail?.message ?? error}`);
     }
-    if (aux !== undefined) id = aux.ID;
-    if (stream === undefined) continue;
-    if (quiet) kept.push(stream);
-    else print(stream);
+    if (about === buildLineIds.trace) progress.hear(decodeStatus(aux as string));
+    if (about === buildLineIds.image) id = (aux as { readonly ID: string }).ID;
+    if (about === buildLineIds.source) source = aux as string;
+    if (about === buildLineIds.response) response = aux as Built["response"];
   }
   if (id === "") throw new Failure("ERROR: the build was cut off");
-  return id;
+  return { id, response };
 };

@@ -94,7 +94,7 @@ const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap
 };
 
 /** Undefined where the client is nobody there. */
-const fetchCredentials = async (session: Session, domain: string): Promise<Credentials | undefined> => {
+export const fetchCredentials = async (session: Session, domain: string): Promise<Credentials | undefined> => {
   const path = "/moby.filesync.v1.Auth/Credentials";
   const Host = domain === "docker.io" ? "registry-1.docker.io" : domain;
   const found = await session.ask(path, [credentialsRequest, { Host }], credentialsAnswer).catch((error: unknown) => {

@@ -49,8 +49,8 @@ const compressionOf = (type: string, attributes: ReadonlyMap<string, string>): "
 const namesOf = (attributes: ReadonlyMap<string, string>): readonly string[] =>
   (attributes.get("name") ?? "").split(",").filter((name) => name !== "");
 
-/** The outputs that a client's exporters mean; what they make of files goes to the client's session. */
-export const outputsOf = (exporters: readonly Exporter[], session: Session): readonly BuildOutput[] => {
+/** The outputs that a client's exporters mean; what they make of files goes to the client's session, which these need. */
+export const outputsOf = (exporters: readonly Exporter[], session: Session | undefined): readonly BuildOutput[] => {
   checkExporters(exporters);
   return exporters.map(({ type, attributes }, id): BuildOutput => {
     const names = namesOf(attributes);
@@ -58,6 +58,7 @@ export const outputsOf = (exporters: readonly Exporter[], session: Session): rea
       const push = type === "registry" || isTrue(attributes.get("push"));
       return { kind: "image", names, push };
     }
+    if (session === undefined) throw refused(`the exporter ${type} sends what was built to a session: there is none`);
     if (type === "local") return { kind: "files", deliver: (tree) => sendTree(session, id, tree) };
     if (type === "tar")
       return { kind: "files", deliver: (tree) => sendArchive(session, id, {}, writeTar(flatten(tree))) };

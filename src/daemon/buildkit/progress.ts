@@ -1,8 +1,9 @@
 /** A build's steps as BuildKit's vertices, kept until whoever asks for them has them. */
 import { createHash } from "node:crypto";
 import type { BuildEvent, ReportedStep } from "../../build/report.ts";
-import { encodeFrame } from "../../format/buildkit/grpc.ts";
+import { frameOf } from "../../format/buildkit/grpc.ts";
 import { status } from "../../format/buildkit/messages.ts";
+import { encodeMessage, type Message } from "../../format/protobuf.ts";
 
 const time = (milliseconds: number) => ({
   seconds: Math.floor(milliseconds / 1000),
@@ -11,7 +12,7 @@ const time = (milliseconds: number) => ({
 
 export class Progress {
   readonly #salt: string;
-  readonly #frames: Uint8Array[] = [];
+  readonly #messages: Uint8Array[] = [];
   readonly #started = new Map<number, number>();
   #isOver = false;
   #wake: () => void = () => {};
@@ -63,11 +64,15 @@ export class Progress {
   }
 
   async *frames(): AsyncGenerator<Uint8Array> {
+    for await (const message of this.messages()) yield frameOf(message);
+  }
+
+  async *messages(): AsyncGenerator<Uint8Array> {
     for (let at = 0; ; ) {
-      const frame = this.#frames[at];
-      if (frame !== undefined) {
+      const message = this.#messages[at];
+      if (message !== undefined) {
         at++;
-        yield frame;
+        yield message;
       } else if (this.#isOver) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -77,8 +82,8 @@ export class Progress {
     return `sha256:${createHash("sha256").update(`${this.#salt}/${id}`).digest("hex")}`;
   }
 
-  #push(value: Parameters<typeof encodeFrame<typeof status>>[1]): void {
-    this.#frames.push(encodeFrame(status, value));
+  #push(value: Partial<Message<typeof status>>): void {
+    this.#messages.push(encodeMessage(status, value));
     this.#wake();
   }
 }

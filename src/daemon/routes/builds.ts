@@ -6,6 +6,7 @@ import { decodeJson, integer, list, map, nullable, object, type Shape, string } 
 import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
+import { GrpcError } from "../../format/buildkit/grpc.ts";
 import { nameToGive, parseName } from "../../image/reference.ts";
 import { decodeAllCredentials } from "../../registry/credentials.ts";
 import { BuildLines } from "../answers/build.ts";
@@ -15,6 +16,7 @@ import { Filters } from "../filters.ts";
 import { platformText } from "../platforms.ts";
 import type { Query } from "../query.ts";
 import { failureOf, json, jsonType, stream } from "../wire.ts";
+import { runTracedBuild } from "./traced-build.ts";
 
 const texts = map(string);
 const nullableTexts = map(nullable(string));
@@ -70,10 +72,11 @@ const hostOf = (query: Query): Readonly<Record<string, unknown>> => {
 
 /** Throws for what is not there yet: an option that is ignored would make another image. */
 const refuseLater = (query: Query): void => {
-  if (query.text("version") === "2") throw daemonError("noBuildKitBuild", {});
-  if (query.text("remote") !== "") throw daemonError("noRemoteContext", {});
+  const isTraced = query.text("version") === "2";
+  const remote = query.text("remote");
+  if (remote !== "" && !(isTraced && remote === "client-session")) throw daemonError("noRemoteContext", {});
   if (query.flag("squash")) throw daemonError("noSquash", {});
-  if (query.text("outputs") !== "" && query.text("outputs") !== "[]") throw daemonError("noBuildOutputs", {});
+  if (!isTraced && !["", "[]", "null"].includes(query.text("outputs"))) throw daemonError("noBuildOutputs", {});
 };
 
 /** What only our own client sends: Docker's has secrets in BuildKit's protocol alone. */
@@ -99,7 +102,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     args: parseArguments(query),
     labels: parseJson(query, "labels", texts) ?? {},
     outputs: [{ kind: "image", names: tags, push: false }],
-    noCache: query.flag("nocache") ? "all" : [],
+    noCache: query.flag("nocache") ? "all" : query.list("nocachefilter"),
     platform: platform ?? hostPlatform,
     secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
     pull: query.flag("pull"),
@@ -123,11 +126,13 @@ export const build: Handler = (call) => {
 
 const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) => void): Promise<void> => {
   const { services, request, query, signal } = call;
-  const quiet = query.flag("q");
+  const isTraced = query.text("version") === "2";
+  const quiet = query.flag("q") && !isTraced;
   const told = new BuildLines((line) => {
     if (!quiet) write(line);
   });
   try {
+    if (isTraced) return void (await runTracedBuild(call, asked, write));
     const { id, outputs } = await services.builds.build(
       asked,
       { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
@@ -146,12 +151,15 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
   } catch (error) {
     // Whoever has gone is why, and reads nothing any more.
     if (signal.aborted) return;
-    const cause = error instanceof BuildFailure ? error.cause : error;
+    const cause =
+      error instanceof GrpcError ? daemonError("refusedBuild", { reason: error.message }, error) : causeOf(error);
     const { body } = failureOf(cause, services.log, "a build");
     const code = error instanceof BuildFailure ? error.exitCode : undefined;
     write({ errorDetail: { ...(code === undefined ? {} : { code }), message: body.message }, error: body.message });
   }
 };
+
+const causeOf = (error: unknown): unknown => (error instanceof BuildFailure ? error.cause : error);
 
 const dayMs = 86_400_000;
 const durations: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: dayMs };

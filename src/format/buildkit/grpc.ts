@@ -26,8 +26,11 @@ export class GrpcError extends Error {
 const prefix = 5;
 const maxMessage = 16 * 1024 * 1024;
 
-export const encodeFrame = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array => {
-  const content = encodeMessage(fields, value);
+export const encodeFrame = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array =>
+  frameOf(encodeMessage(fields, value));
+
+/** A message with its length before it. */
+export const frameOf = (content: Uint8Array): Uint8Array => {
   const frame = Buffer.alloc(prefix + content.length);
   frame.writeUInt32BE(content.length, 1);
   frame.set(content, prefix);

@@ -1,0 +1,106 @@
+/** `POST /build?version=2`: a build whose steps are told as BuildKit's vertices, and whose outputs go to a session. */
+import { randomBytes } from "node:crypto";
+import { buildLineIds } from "../../api/answers.ts";
+import { decodeJson, list, map, object, string } from "../../api/shape.ts";
+import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
+import { ClientBuild, fetchCredentials } from "../buildkit/builds.ts";
+import { type Exporter, outputsOf, responseOf } from "../buildkit/exporters.ts";
+import type { Session } from "../buildkit/session.ts";
+import type { Call } from "../call.ts";
+import { daemonError } from "../errors.ts";
+import type { Query } from "../query.ts";
+
+const shape = list(object({ Type: string, Attrs: map(string) }));
+const images = ["moby", "image", "registry", "docker", "oci"];
+
+/** What is asked for; an image that has names as the tags say, where nothing is. */
+const exportersOf = (query: Query): readonly Exporter[] => {
+  const tags = query.list("t").filter((name) => name !== "");
+  const named = (type: string, attributes: ReadonlyMap<string, string>): Exporter => ({
+    type,
+    attributes:
+      images.includes(type) && tags.length > 0 ? new Map([...attributes, ["name", tags.join(",")]]) : attributes,
+  });
+  const text = query.text("outputs");
+  if (text === "" || text === "[]" || text === "null") return [named("moby", new Map())];
+  try {
+    const given = shape(decodeJson(Buffer.from(text)), "outputs");
+    // What clients call the output that is none.
+    return given
+      .filter(({ Type }) => Type !== "cacheonly")
+      .map(({ Type, Attrs }) => named(Type, new Map(Object.entries(Attrs))));
+  } catch (cause) {
+    throw daemonError("invalidJson", { name: "outputs" }, cause);
+  }
+};
+
+const sessionOf = async ({ services, query, signal }: Call): Promise<Session | undefined> => {
+  const id = query.text("session");
+  return id === "" ? undefined : await services.buildkit.sessions.find(id, signal);
+};
+
+/** The query as the options that buildx gives a frontend, for a build whose context is in the session. */
+const optionsOf = (query: Query, asked: AskedBuild): ReadonlyMap<string, string> => {
+  const told: readonly (readonly [string, string])[] = [
+    ["filename", query.text("dockerfile")],
+    ["target", asked.target],
+    ["platform", query.text("platform")],
+    ["image-resolve-mode", asked.pull ? "pull" : ""],
+    ["force-network-mode", query.text("networkmode")],
+    ["add-hosts", query.list("extrahosts").join(",")],
+    ["shm-size", query.text("shmsize")],
+  ];
+  return new Map([
+    ...told.filter(([, value]) => value !== ""),
+    ...(asked.noCache === "all" ? [["no-cache", ""] as const] : []),
+    ...[...asked.args].map(([name, value]) => [`build-arg:${name}`, value] as const),
+    ...Object.entries(asked.labels).map(([name, value]) => [`label:${name}`, value] as const),
+  ]);
+};
+
+/** Holds afterwards: what was built is where it was asked for; rejects with why it is not. */
+export const runTracedBuild = async (
+  call: Call,
+  asked: AskedBuild,
+  write: (line: unknown) => void,
+): Promise<BuildOutcome> => {
+  const { services, request, query, signal } = call;
+  const exporters = exportersOf(query);
+  const session = await sessionOf(call);
+  const build = new ClientBuild(services, randomBytes(8).toString("hex"));
+  const telling = tell(build, write);
+  const run = async (): Promise<BuildOutcome> => {
+    if (query.text("remote") === "client-session") {
+      if (session === undefined) throw daemonError("noSession", {});
+      return await build.run(session, optionsOf(query, asked), exporters, signal);
+    }
+    const credentials: AskedBuild["credentials"] = async (domain) =>
+      (await asked.credentials(domain)) ??
+      (session === undefined ? undefined : await fetchCredentials(session, domain));
+    return await services.builds.build(
+      { ...asked, credentials, outputs: outputsOf(exporters, session) },
+      { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
+      {
+        signal,
+        listener: (event) => build.progress.hear(event),
+        failed: ({ excerpt }) => {
+          if (excerpt !== "") write({ id: buildLineIds.source, aux: excerpt });
+        },
+      },
+    );
+  };
+  try {
+    const outcome = await run();
+    write({ id: buildLineIds.image, aux: { ID: outcome.id } });
+    write({ id: buildLineIds.response, aux: Object.fromEntries(responseOf(outcome.id, outcome.outputs)) });
+    return outcome;
+  } finally {
+    build.progress.end();
+    await telling;
+  }
+};
+
+const tell = async (build: ClientBuild, write: (line: unknown) => void): Promise<void> => {
+  for await (const bytes of build.progress.messages())
+    write({ id: buildLineIds.trace, aux: Buffer.from(bytes).toString("base64") });
+};
