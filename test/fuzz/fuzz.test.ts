@@ -7,10 +7,12 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { encodePlan } from "../../src/kernel/encode.ts";
-import { noCompiler, root } from "../keeper/compile.ts";
+import { measured, noCompiler, root } from "../keeper/compile.ts";
 import { lists } from "../keeper/lists.ts";
 import { answerInputs, nameScripts } from "../keeper/name-questions.ts";
 import { plans } from "../keeper/plans.ts";
+
+const build = join(root, measured === undefined ? "build/fuzz" : "build/coverage/fuzz");
 
 /** Runs that take about two seconds. */
 const targets: Readonly<Record<string, number>> = {
@@ -22,7 +24,7 @@ const targets: Readonly<Record<string, number>> = {
   relay: 800,
   control: 1_500,
   answer: 100_000,
-  names: 5_000,
+  names: 2_500,
   put: 2_000,
 };
 
@@ -41,7 +43,8 @@ const seedsOf = (target: string): readonly Uint8Array[] => {
 describe("what comes from outside the keeper", { skip: noCompiler }, () => {
   let corpus: string;
   before(() => {
-    const { status, stderr } = spawnSync("sh", ["scripts/setup", "fuzz"], { cwd: root, encoding: "utf8" });
+    const made = measured === undefined ? "fuzz" : "coverage";
+    const { status, stderr } = spawnSync("sh", ["scripts/setup", made], { cwd: root, encoding: "utf8" });
     assert.equal(status, 0, stderr);
     corpus = mkdtempSync(join(tmpdir(), "pier-fuzz-"));
   });
@@ -50,8 +53,7 @@ describe("what comes from outside the keeper", { skip: noCompiler }, () => {
   const fuzz = (target: string, runs: number, first: readonly Uint8Array[] = []) => {
     const directory = mkdtempSync(join(corpus, `${target}-`));
     for (const [index, seed] of first.entries()) writeFileSync(join(directory, `seed-${index}`), seed);
-    const program = join(root, "build/fuzz", target);
-    const ran = spawnSync(program, [directory, `${runs}`, "1"], { encoding: "utf8" });
+    const ran = spawnSync(join(build, target), [directory, `${runs}`, "1"], { encoding: "utf8" });
     return { ...ran, last: readFileSync(join(directory, "last")) };
   };
 

@@ -18,7 +18,7 @@ static struct keeper self;
 static struct sockaddr_in datagram_place, stream_place;
 static int daemon_listener, daemon_end = -1, server_datagram, server_stream, server_end = -1;
 static int datagram_askers[asker_count], stream_askers[asker_count];
-static unsigned asked, answered;
+static unsigned asked, answered, runs, passed_on;
 static uint8_t last_seen[piece_limit];
 static size_t last_seen_size;
 
@@ -54,25 +54,24 @@ static void write_table(const char *path, const char *daemon, uint16_t port) {
   close(fd);
 }
 
+static char directory[] = "/tmp/pier-fuzz-names-XXXXXX", table[64], daemon_path[64];
+
 static void begin(void) {
-  static char directory[] = "/tmp/pier-fuzz-names-XXXXXX";
-  char table[64], daemon[64];
   struct sockaddr_in place;
   signal(SIGPIPE, SIG_IGN);
   MUST(mkdtemp(directory) != NULL && loop_init(&self.loop) == 0);
   snprintf(table, sizeof table, "%s/table", directory);
-  snprintf(daemon, sizeof daemon, "%s/daemon", directory);
+  snprintf(daemon_path, sizeof daemon_path, "%s/daemon", directory);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  memcpy(address.sun_path, daemon, strlen(daemon));
+  memcpy(address.sun_path, daemon_path, strlen(daemon_path));
   daemon_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   MUST(bind(daemon_listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(daemon_listener, 64) == 0);
   server_stream = bound(SOCK_STREAM, &place);
   server_datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   MUST(bind(server_datagram, (struct sockaddr *)&place, sizeof place) == 0);
-  write_table(table, daemon, place.sin_port);
+  write_table(table, daemon_path, place.sin_port);
   int datagrams = bound(SOCK_DGRAM, &datagram_place);
   MUST(names_open(&self, datagrams, bound(SOCK_STREAM, &stream_place), table) == 0);
-  unlink(table);
   MUST(tables[0].bytes != NULL && server_count == 1);
   for (int i = 0; i < asker_count; i++) datagram_askers[i] = stream_askers[i] = -1;
 }
@@ -208,7 +207,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   while (script.at < script.end) {
     act(&script);
     turn();
+    if (exchanges != NULL) passed_on++;
   }
+  runs++;
   for (int i = 0; i < asker_count; i++) hear(datagram_askers[i]);
   MUST(answered <= asked);
   for (int i = 0; i < asker_count; i++) drop(&stream_askers[i]), drop(&datagram_askers[i]);
@@ -223,4 +224,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   for (int fd; (fd = accept4(daemon_listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;) close(fd);
   for (int fd; (fd = accept4(server_stream, NULL, NULL, SOCK_CLOEXEC)) >= 0;) close(fd);
   return 0;
+}
+
+/* The table is there to the end: a keeper whose table is gone knows of nobody whom it could ask. */
+__attribute__((destructor)) static void leave(void) {
+  MUST(runs < 1000 || passed_on > 0);
+  unlink(table);
+  unlink(daemon_path);
+  (void)rmdir(directory);
 }

@@ -15,11 +15,12 @@ export interface Checked extends Disposable {
 }
 
 /** Where a run that measures coverage (scripts/coverage) collects programs and what they ran. */
-const measured = process.env.PIER_COVERAGE;
+export const measured = process.env.PIER_COVERAGE;
 
 const sanitizers = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
-const coverage = (program: string): readonly string[] => [
-  ...["-O0", "-static", "-no-pie", "-fsanitize-coverage=trace-pc", `-DCOVERAGE_FILE="${program}.hits"`],
+/** What makes a program whose `.hits` lie beside it. */
+export const coverage = (program: string): readonly string[] => [
+  ...["-g", "-O0", "-static", "-no-pie", "-fsanitize-coverage=trace-pc", `-DCOVERAGE_FILE="${program}.hits"`],
   join(root, "test/keeper/coverage.c"),
 ];
 
