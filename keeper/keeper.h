@@ -100,7 +100,9 @@ void say_bytes(struct keeper *k, uint32_t index, const void *bytes, size_t size)
 /* watch.c: from the end of the outside lane until the keeper may leave. */
 void watch(struct keeper *k);
 /* Takes everything back: the child is dead and the after lane has run. */
-void undo(struct keeper *k);
+_Noreturn void undo(struct keeper *k);
+/* The same, when the keeper was refused what it cannot do without, and says so. */
+_Noreturn void give_up(struct keeper *k, int error);
 
 /* change.c: the slots are empty, and what of them is to live as long as the container is held. */
 void hold_sockets(struct keeper *k);
@@ -123,13 +125,13 @@ void memory_forget(struct keeper *k);
 void memory_tell(const struct keeper *k, int fd);
 
 /* output.c: what the container writes and reads, and who listens. */
-void streams_open(struct keeper *k);
+int streams_open(struct keeper *k);
 void streams_drain(struct keeper *k);
 /* Whether a client still has output to take. */
 bool streams_busy(void);
 /* The descriptor is the client's stream from now on. */
 void stream_attach(struct keeper *k, int fd, uint32_t flags);
-void stream_terminal(struct keeper *k, int fd);
+int stream_terminal(struct keeper *k, int fd);
 
 /* init.c: the process that reaps and passes on signals when asked for `--init`; answers only in the process that shall
  * become the program. */

@@ -198,29 +198,30 @@ static void on_output(struct loop *loop, int fd, uint32_t events, void *data) {
   else if (passed > 0 && is_terminal(k)) watch_output(k, true);
 }
 
-static void watch_stream(struct keeper *k, int stream) {
-  if (k->own[stream] >= 0)
-    loop_add(&k->loop, k->own[stream], EPOLLIN | (is_terminal(k) ? EPOLLET : 0U), on_output, k);
+static int watch_stream(struct keeper *k, int stream) {
+  if (k->own[stream] < 0) return 0;
+  if (stream == STREAM_IN) return error_of(loop_add(&k->loop, k->own[stream], EPOLLET, on_input_room, k));
+  return error_of(loop_add(&k->loop, k->own[stream], EPOLLIN | (is_terminal(k) ? EPOLLET : 0U), on_output, k));
 }
 
-void streams_open(struct keeper *k) {
-  if (is_terminal(k)) return;
-  watch_stream(k, STREAM_OUT);
-  watch_stream(k, STREAM_ERR);
-  if (k->own[STREAM_IN] >= 0) loop_add(&k->loop, k->own[STREAM_IN], EPOLLET, on_input_room, k);
+int streams_open(struct keeper *k) {
+  int error = 0;
+  for (int stream = 0; stream < STREAM_COUNT && error == 0 && !is_terminal(k); stream++) error = watch_stream(k, stream);
+  return error;
 }
 
 /* The terminal is watched twice, by two descriptors: for what it says and for its room. */
-void stream_terminal(struct keeper *k, int fd) {
-  if (fd < 0 || !is_terminal(k) || k->own[STREAM_IN] >= 0) {
-    if (fd >= 0) close(fd);
-    return;
+int stream_terminal(struct keeper *k, int fd) {
+  if (fd < 0) return EMFILE; /* it was sent, and there was no room for it */
+  if (!is_terminal(k) || k->own[STREAM_IN] >= 0) {
+    close(fd);
+    return 0;
   }
-  fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
   k->own[STREAM_IN] = fd;
-  k->own[STREAM_OUT] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  watch_stream(k, STREAM_OUT);
-  loop_add(&k->loop, fd, EPOLLET, on_input_room, k);
+  int error = error_of(fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK));
+  if (error == 0) error = error_of(k->own[STREAM_OUT] = fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (error == 0) error = watch_stream(k, STREAM_OUT);
+  return error != 0 ? error : watch_stream(k, STREAM_IN);
 }
 
 /* As much as was in it when the container ended: a process that outlived the container may go on writing. */

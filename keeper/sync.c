@@ -55,9 +55,11 @@ ssize_t sync_receive(int fd, struct sync_message *message, void *data, size_t si
 }
 
 bool sync_absorb(struct keeper *k, const struct sync_message *message, const void *data, size_t size, int passed) {
+  int error = 0;
   if (message->kind == SYNC_BYTES) say_bytes(k, message->index, data, size);
-  else if (message->kind == SYNC_TERMINAL) stream_terminal(k, passed);
+  else if (message->kind == SYNC_TERMINAL) error = stream_terminal(k, passed);
   else return false;
+  if (error != 0) give_up(k, error);
   return true;
 }
 

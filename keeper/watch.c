@@ -74,6 +74,11 @@ void undo(struct keeper *k) {
   exit(EXIT_FAILURE);
 }
 
+void give_up(struct keeper *k, int error) {
+  say_failed(k, LANE_OUTSIDE, UINT32_MAX, error);
+  undo(k);
+}
+
 /* The exit file has the same bytes as the message: whichever of the two a daemon meets tells it the same. */
 static void write_exit(const struct keeper *k, const void *bytes, size_t size) {
   char temporary[4096];
@@ -176,7 +181,7 @@ static void replace_child(struct keeper *k, pid_t child, int pidfd) {
   k->child = child;
   k->child_start = start_time(child);
   k->pidfd = pidfd;
-  loop_add(&k->loop, pidfd, EPOLLIN, on_child, k);
+  if (loop_add(&k->loop, pidfd, EPOLLIN, on_child, k) != 0) give_up(k, errno);
 }
 
 static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
@@ -223,9 +228,16 @@ static void attach(struct keeper *k, struct connection *c) {
   stream_attach(k, fd, flags);
 }
 
+/* A child that does not listen any more has ended, or is about to: that is told when it has. */
+static void release(struct keeper *k) {
+  int error = sync_release(k, POINT_START);
+  if (error != 0 && error != EPIPE) give_up(k, error);
+  k->released = error == 0;
+}
+
 static void serve(struct keeper *k, struct connection *c) {
   if (c->request.type == ASK_START) {
-    if (k->phase == PHASE_CREATED && k->sync >= 0 && !k->released) k->released = sync_release(k, POINT_START) == 0;
+    if (k->phase == PHASE_CREATED && k->sync >= 0 && !k->released) release(k);
   } else if (c->request.type == ASK_ATTACH && c->request.size == 4 && c->fd != k->daemon) {
     attach(k, c);
   } else {
@@ -302,13 +314,14 @@ static void on_control(struct loop *loop, int fd, uint32_t events, void *data) {
 void watch(struct keeper *k) {
   hold_sockets(k);
   if (k->daemon >= 0 && !connection_open(k, k->daemon)) undo(k);
-  if (k->control >= 0) loop_add(&k->loop, k->control, EPOLLIN, on_control, k);
+  if (k->control >= 0 && loop_add(&k->loop, k->control, EPOLLIN, on_control, k) != 0) give_up(k, errno);
   if (k->child == 0) {
     tell_exit(k, 0, run_after(k));
     return;
   }
-  loop_add(&k->loop, k->sync, EPOLLIN, on_sync, k);
-  loop_add(&k->loop, k->pidfd, EPOLLIN, on_child, k);
-  streams_open(k);
+  int error = error_of(loop_add(&k->loop, k->sync, EPOLLIN, on_sync, k));
+  if (error == 0) error = error_of(loop_add(&k->loop, k->pidfd, EPOLLIN, on_child, k));
+  if (error == 0) error = streams_open(k);
+  if (error != 0) give_up(k, error);
   loop_run(&k->loop);
 }

@@ -182,6 +182,7 @@ export const requestErrors = {
   startPaused: { status: 409, sentence: "cannot start a paused container, try unpause instead" },
   isRestarting: { status: 409, sentence: "Container {id} is restarting, wait until the container is running" },
   cannotKill: { status: 409, sentence: "cannot kill container: {name}: container {id} is not running" },
+  signalRefused: { status: 500, sentence: "cannot kill container: {name}: {reason}" },
   removePaused: {
     status: 409,
     sentence: 'cannot remove container "{name}": container is paused and must be unpaused first',

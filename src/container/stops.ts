@@ -1,5 +1,6 @@
 /** How a container that runs is told to end, by signals and in time. */
 import type { ContainerId } from "../base/ids.ts";
+import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import { parseSignal, signals } from "../kernel/numbers/signals.ts";
 import { containerError } from "./errors.ts";
 import type { Live } from "./live.ts";
@@ -70,7 +71,10 @@ export class Stops {
   }
 
   async #signal(record: ContainerRecord, live: Live, number: number): Promise<void> {
-    await live.keeper.signal(number);
+    const errno = await live.keeper.signal(number);
+    // Of whom is not there any more, the end is about to be told.
+    if (errno !== 0 && errno !== errnos.ESRCH.number)
+      throw containerError("signalRefused", { name: record.name, reason: errnoMessage(errno) });
     this.#context.events.emit("kill", record, { signal: String(number) });
     if (asksForEnd(record, number)) await this.#pauses.wake(record);
   }

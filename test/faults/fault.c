@@ -1,9 +1,10 @@
 /* A keeper that fails on order: linked around the keeper's own objects (--wrap), which stay as they are.
  *
  * The order lies in FAULTS/<id>, the last directory of the plan's path: "LANE INDEX ACTION ERRNO", where the action is
- * `die`, `fail` or `wait`. Beside the lanes there are two more places: `said TYPE`, when a message has been sent, and
- * `named 0` and `named 1`, around the exit file's getting its name. Each order is carried out once; what has become of it
- * stands behind the words, in memory that the keeper, its child and the test share. */
+ * `die`, `fail` or `wait`. Beside the lanes there are more places: `said TYPE`, when a message has been sent; `named 0` and
+ * `named 1`, around the exit file's getting its name; `keeper N` and `child N`, the Nth call of the C library by which the
+ * one or the other asks the kernel for something. Each order is carried out once; what has become of it stands behind the
+ * words, in memory that the keeper, its child and the test share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +24,7 @@ struct order {
   volatile uint32_t reached; /* by the process that carries it out */
   volatile uint32_t go;      /* by the test: the wait is over */
   volatile uint32_t keeper;
+  char call[32]; /* which it was, if it was one that failed */
 };
 
 static struct order *order;
@@ -102,9 +104,41 @@ void __wrap_say_to(const struct keeper *k, int fd, uint32_t type, const void *pa
   (void)reach("said", type);
 }
 
+/* Whether this call, of all that the process has made, is the one to fail. */
+static bool fails(const char *name) {
+  static pid_t process;
+  static unsigned calls;
+  if (order == NULL) return false;
+  if (process != getpid()) {
+    /* The child counts from its own beginning, and those that come after it go on. */
+    if (process == (pid_t)order->keeper) calls = 0;
+    process = getpid();
+  }
+  int error = reach(process == (pid_t)order->keeper ? "keeper" : "child", calls++);
+  if (error == 0) return false;
+  strncpy(order->call, name, sizeof order->call - 1);
+  errno = error;
+  return true;
+}
+
+/* Arguments go through as they came, whatever they are: in registers, and one of `syscall` behind them. */
+#define PASS (long a, long b, long c, long d, long e, long f, long g)
+#define WRAP_CALL(name) \
+  long __real_##name PASS; \
+  long __wrap_##name PASS; \
+  long __wrap_##name PASS { return fails(#name) ? -1 : __real_##name(a, b, c, d, e, f, g); }
+#define WRAP_POINTER(name) \
+  void *__real_##name PASS; \
+  void *__wrap_##name PASS; \
+  void *__wrap_##name PASS { return fails(#name) ? NULL : __real_##name(a, b, c, d, e, f, g); }
+#include "calls.h"
+CALLS(WRAP_CALL)
+POINTER_CALLS(WRAP_POINTER)
+
 int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to) {
+  if (fails("rename")) return -1;
   (void)reach("named", 0);
   int result = __real_rename(from, to);
   (void)reach("named", 1);

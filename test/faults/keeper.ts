@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Lane } from "../../src/kernel/steps.ts";
 import { until } from "../docker/containers.ts";
+import { coverage, measured } from "../keeper/compile.ts";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -23,9 +24,12 @@ const checkout = fileURLToPath(new URL("../..", import.meta.url));
 export type Action = "die" | "fail" | "wait";
 
 export interface Order {
-  /** A lane; or `said`, when the keeper has sent a message; or `named`, around its exit file's getting its name. */
-  readonly place: Lane | "said" | "named";
-  /** Of the step; the message's type; 0 before the name and 1 after it. */
+  /**
+   * A lane; or `said`, when the keeper has sent a message; or `named`, around its exit file's getting its name; or a call
+   * by which the keeper or its child asks the kernel for something.
+   */
+  readonly place: Lane | "said" | "named" | "keeper" | "child";
+  /** Of the step; the message's type; 0 before the name and 1 after it; of the call. */
   readonly index: number;
   readonly action: Action;
   /** What a failing step answers; none tolerates EIO. */
@@ -54,6 +58,13 @@ export class Armed implements Disposable {
   /** The keeper that has read the order. */
   get keeper(): number {
     return this.#word(2);
+  }
+
+  /** Which call it was that failed. */
+  get call(): string {
+    return readFileSync(this.#path)
+      .toString("latin1", words + 12, words + 44)
+      .replace(/\0.*/s, "");
   }
 
   async reached(): Promise<void> {
@@ -85,7 +96,7 @@ export class FaultyBuild implements Disposable {
 
   constructor() {
     // Beside the true one, because a hard link does not leave its file system.
-    this.#directory = mkdtempSync(join(checkout, "build/faulty-"));
+    this.#directory = mkdtempSync(join(measured ?? join(checkout, "build"), "faulty-"));
     this.executable = join(this.#directory, "pier");
     this.#orders = join(this.#directory, "orders");
     mkdirSync(this.#orders);
@@ -99,25 +110,30 @@ export class FaultyBuild implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    if (measured === undefined) rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #compile(): void {
     const keeper = join(checkout, "keeper");
     const sources = readdirSync(keeper).filter((name) => name.endsWith(".c") && name !== "hello.c");
     const steps = readFileSync(join(keeper, "steps.h"), "utf8").matchAll(/^ {2}X\(\d+, (\w+)/gm);
+    const calls = readFileSync(join(checkout, "test/faults/calls.h"), "utf8").matchAll(/\bX\((\w+)\)/g);
     const wrapped = [
       "plan_open",
       "plan_arguments",
       "say_to",
       "rename",
       ...Array.from(steps, ([, name]) => `step_${name}`),
+      ...Array.from(calls, ([, name]) => name),
     ];
+    const program = join(this.#directory, "keeper");
+    if (measured !== undefined) writeFileSync(`${program}.hits`, "");
     execFileSync("cc", [
       ...["-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static"],
+      ...(measured === undefined ? [] : coverage(program)),
       `-DFAULTS="${this.#orders}"`,
       ...wrapped.map((name) => `-Wl,--wrap=${name}`),
-      ...["-o", join(this.#directory, "keeper"), join(checkout, "test/faults/fault.c")],
+      ...["-o", program, join(checkout, "test/faults/fault.c")],
       ...sources.map((name) => join(keeper, name)),
     ]);
   }
