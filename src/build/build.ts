@@ -6,6 +6,9 @@ import { maxLayers } from "../image/config.ts";
 import { digestOfBytes } from "../image/members.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseName } from "../image/reference.ts";
+import { encodeInline } from "./cache-config.ts";
+import { type CacheDescriptor, exportCaches } from "./cache-export.ts";
+import { ImportedCaches } from "./cache-import.ts";
 import { hiddenFiles } from "./context.ts";
 import type { CopySource, Owner } from "./copy.ts";
 import type { SourceFinder } from "./copy-step.ts";
@@ -54,6 +57,8 @@ export class Build {
     const { request, signal } = this.#shop;
     const { stages, target } = this.#graph;
     this.#reporter.planned(stages.reduce((sum, { stage }) => sum + stage.instructions.length + 1, 0));
+    const { cacheFrom, cacheTo } = request;
+    if (cacheFrom.length > 0) this.#shop.import(await ImportedCaches.open(this.#shop, cacheFrom, this.#reporter));
     const working = stages.map(({ stage }) => this.#stage(stage.index));
     // All of them come to their end before the build does: what they hold is then given back.
     await Promise.allSettled(working);
@@ -64,8 +69,14 @@ export class Build {
     if (diffIds.length > maxLayers) throw buildError("layerLimit", { count: diffIds.length, limit: maxLayers });
     signal.throwIfAborted();
     const created = this.#shop.epoch === undefined ? files.parts.at(-1)?.created : undefined;
-    const config = encodeImage(labelled, diffIds, created || this.#shop.created);
+    const inline = cacheTo.some(({ kind }) => kind === "inline") ? encodeInline(this.#shop.steps, diffIds) : undefined;
+    const config = encodeImage(labelled, diffIds, created || this.#shop.created, inline);
     return { id: digestOfBytes(config) as Digest as ImageId, config, diffIds, files };
+  }
+
+  /** Holds afterwards: the cache is where it was asked for. */
+  exportCaches({ diffIds }: BuiltImage): Promise<CacheDescriptor | undefined> {
+    return exportCaches(this.#shop, { steps: this.#shop.steps, diffIds }, this.#reporter);
   }
 
   #stage(index: number): Promise<StageResult> {

@@ -4,6 +4,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageId } from "../base/ids.ts";
 import { Build } from "./build.ts";
+import { type CacheDescriptor, checkExports } from "./cache-export.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
 import { buildError } from "./errors.ts";
 import { checkOutputs, type OutputResult, writeOutput } from "./outputs.ts";
@@ -27,6 +28,8 @@ export interface BuildOutcome {
   readonly id: ImageId;
   /** In the order in which they were asked for. */
   readonly outputs: readonly OutputResult[];
+  /** What a client's own store has of the cache. */
+  readonly cache?: CacheDescriptor;
 }
 
 /** Why a build failed, with the lines of the Dockerfile to show. */
@@ -80,6 +83,7 @@ export class Builds {
     },
   ): Promise<BuildOutcome> {
     checkOutputs(asked.outputs);
+    checkExports(asked.cacheTo);
     const name = randomBytes(6).toString("hex");
     const directory = join(this.#rooms.root, "build", "running", name);
     const secrets = join(this.#rooms.run, "build", name);
@@ -93,7 +97,8 @@ export class Builds {
         const built = await build.run();
         const outputs: OutputResult[] = [];
         for (const output of request.outputs) outputs.push(await writeOutput(shop, built, output));
-        return { id: built.id, outputs };
+        const cache = await build.exportCaches(built);
+        return { id: built.id, outputs, ...(cache === undefined ? {} : { cache }) };
       } catch (error) {
         options.failed({ error, excerpt: build.excerpt(error) });
         throw error;

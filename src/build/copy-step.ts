@@ -64,7 +64,7 @@ export const copyStep = async (input: CopyStepInput): Promise<StageFiles> => {
   });
   const key = keyOf("COPY", [flags.link === true ? "" : files.key, digestOfItems(items), shop.epoch ?? null]);
   const chained = keyOf("COPIED", [files.key, key]);
-  const known = shop.cached(key, running);
+  const known = await shop.cached(key, running);
   if (known !== undefined) return files.with(known, chained);
   const part = shop.part(key, running, shop.store(outputsOf(items.some(({ isOld }) => !isOld) ? items : [])));
   await part.diffId;

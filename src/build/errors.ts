@@ -37,6 +37,8 @@ export const buildErrors = {
   noSuchBase: { status: 404, sentence: "{name} was pulled, and is gone again" },
   otherPlatform: { status: 400, sentence: "{name} is for {has}, not for {asked}" },
 
+  noCacheManifest: { status: 400, sentence: "there is no cache of a build: neither a manifest of one nor an image" },
+
   // Steps.
   runFailed: { status: 400, sentence: 'process "{command}" did not complete successfully: exit code: {code}' },
   download: { status: 400, sentence: "failed to download {url}: {reason}" },

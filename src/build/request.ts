@@ -1,5 +1,6 @@
 /** What is asked of a build, whoever asked: parsed and checked. */
 import type { Credentials } from "../registry/credentials.ts";
+import type { CacheExport, CacheImport } from "./cache-request.ts";
 import type { Context } from "./context.ts";
 import type { BuildOutput } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
@@ -15,6 +16,8 @@ export interface BuildRequest {
   readonly outputs: readonly BuildOutput[];
   /** Whose steps are all made anew: every stage's, or those of the stages with these names. */
   readonly noCache: "all" | readonly string[];
+  readonly cacheFrom: readonly CacheImport[];
+  readonly cacheTo: readonly CacheExport[];
   /** Bases are asked for though they are here. */
   readonly pull: boolean;
   /** Who the client is at the registry of this domain, for bases that are not here. */

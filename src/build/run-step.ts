@@ -74,7 +74,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
     ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, instruction.network],
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
   ]);
-  const known = shop.cached(key, running);
+  const known = await shop.cached(key, running);
   if (known !== undefined) return files.with(known, key);
   const targets = instruction.mounts.map((mount) => targetOf(mount, image));
   const job = await withMounts(input, binds, (mounts) => runJob(input, script, mounts));

@@ -9,9 +9,13 @@ import type { TarTime } from "../format/tar/entry.ts";
 import { type TarOutput, writeTar } from "../format/tar/write.ts";
 import type { CompressedLayers } from "../image/compressed.ts";
 import type { Images } from "../image/images.ts";
+import type { LayerFetches } from "../image/layer-fetch.ts";
 import type { Holding } from "../kernel/holder.ts";
 import type { Credentials } from "../registry/credentials.ts";
+import type { Registries } from "../registry/registry.ts";
 import type { BuildCache } from "./cache.ts";
+import type { CachedStep } from "./cache-export.ts";
+import type { ImportedCaches } from "./cache-import.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { Part } from "./files.ts";
 import type { BuildPlatform } from "./platform.ts";
@@ -40,6 +44,8 @@ export interface BuildRooms {
     options: { readonly credentials: Credentials | undefined; readonly signal: AbortSignal },
   ) => Promise<void>;
   readonly compressed: CompressedLayers;
+  readonly registries: Registries;
+  readonly fetches: LayerFetches;
   readonly root: string;
   readonly run: string;
 }
@@ -65,6 +71,8 @@ export class Shop implements AsyncDisposable {
   readonly #held: Disposable[] = [];
   readonly #jobs: ContainerId[] = [];
   readonly #storing: Promise<unknown>[] = [];
+  readonly #steps = new Map<string, CachedStep>();
+  #imported: ImportedCaches | undefined;
 
   constructor(
     rooms: BuildRooms,
@@ -91,20 +99,35 @@ export class Shop implements AsyncDisposable {
     return path;
   }
 
+  /** Caches of other builds, as soon as they have been read. */
+  import(caches: ImportedCaches): void {
+    this.#imported = caches;
+  }
+
+  /** What the steps made or found so far: each key once, in an order that is the same for the same build. */
+  get steps(): readonly CachedStep[] {
+    return [...this.#steps.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
   /** A layer that an earlier build made from the same, or undefined; it stays until this build is over. */
-  cached(key: string, running: RunningStep): Part | undefined {
-    const known = running.isFresh ? undefined : this.rooms.cache.find(key);
+  async cached(key: string, running: RunningStep): Promise<Part | undefined> {
+    if (running.isFresh) return undefined;
+    // What another build's cache brings serves those that name it, and is not put into our own for everybody.
+    const known = this.rooms.cache.find(key) ?? (await this.#imported?.fetch(key, this));
     if (known === undefined) return undefined;
     this.hold(known.diffId);
     running.isCached = true;
     const created = this.epoch === undefined ? timeText(known.created) : this.created;
+    this.#steps.set(key, { key, diffId: known.diffId, created: Date.parse(created) });
     return new Part(Promise.resolve(known.diffId), created);
   }
 
   /** A layer that is new: the next build finds it. */
   part(key: string, running: RunningStep, stored: Promise<DiffId>, job?: Part["job"]): Part {
+    const created = Date.parse(this.created);
     const diffId = stored.then((found) => {
-      this.rooms.cache.put(key, found, running.step.name, Date.parse(this.created));
+      this.rooms.cache.put(key, found, running.step.name, created);
+      this.#steps.set(key, { key, diffId: found, created });
       return found;
     });
     return new Part(diffId, this.created, job);

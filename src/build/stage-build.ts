@@ -197,7 +197,7 @@ export class StageBuild {
     const path = config.WorkingDir;
     if (path === "/") return;
     const key = keyOf("WORKDIR", [files.key, path, config.User, shop.epoch ?? null]);
-    const known = shop.cached(key, running);
+    const known = await shop.cached(key, running);
     if (known !== undefined) {
       this.#files = files.with(known, key);
       return;

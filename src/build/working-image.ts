@@ -186,7 +186,13 @@ const without = (value: Readonly<Record<string, unknown>>, ...nothing: readonly 
   Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined && !nothing.includes(item)));
 
 /** The document whose digest is the image's id. */
-export const encodeImage = (image: WorkingImage, diffIds: readonly string[], created: string): Uint8Array => {
+export const encodeImage = (
+  image: WorkingImage,
+  diffIds: readonly string[],
+  created: string,
+  /** Of its own steps, for the builds that come after it. */
+  cache?: string,
+): Uint8Array => {
   const { os, architecture, variant } = image.platform;
   const document = without(
     {
@@ -198,6 +204,7 @@ export const encodeImage = (image: WorkingImage, diffIds: readonly string[], cre
       history: image.history.map((entry) => without(entry, "", false)),
       os,
       rootfs: { type: "layers", diff_ids: diffIds },
+      "moby.buildkit.cache.v0": cache,
     },
     "",
   );

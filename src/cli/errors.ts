@@ -113,6 +113,8 @@ export const cliErrors = {
   },
   doubleInput: { status: 400, sentence: "can't use stdin for both build context and dockerfile" },
   noContext: { status: 400, sentence: 'unable to prepare context: path "{path}" is no directory' },
+  notADigest: { status: 400, sentence: "{digest} is no digest of SHA-256" },
+  otherBlob: { status: 400, sentence: "what came is not {digest}" },
   buildField: { status: 400, sentence: "invalid field {field} in {given}: it must be a key=value pair" },
   buildDest: { status: 400, sentence: "dest is required for the output {type}" },
   unknownProgress: { status: 400, sentence: "invalid progress: {kind}: there are auto, plain, tty, rawjson and quiet" },

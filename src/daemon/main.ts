@@ -162,7 +162,7 @@ const openRooms = async (
     ...{ holder, clock: systemClock, root, run },
     pull: (name, options) => pulls.pull(name, options),
     push: (name, options) => pushes.push(name, options),
-    compressed,
+    ...{ compressed, registries, fetches },
   });
   networks.onEvent((event) => events.tell({ type: "network", ...event }));
   const { memberships } = containers;

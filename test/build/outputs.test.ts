@@ -126,4 +126,72 @@ describe("what is built", { skip: cannotRun() || buildxMissing || hasRegistry },
     const there = await tool("skopeo", ["inspect", "--tls-verify=false", `docker://${registry.host}/pushed:3`]);
     assert.equal(JSON.parse(there.stdout).Layers.length, 1, there.stderr);
   });
+
+  test("gives its cache to directories, registries and images, and another engine builds with it", async () => {
+    const context = makeContext(engine, {
+      Dockerfile: `FROM ${base} AS one\nRUN date +%N > /one\nFROM ${base}\nCOPY --from=one /one /\nRUN date +%N > /two\n`,
+    });
+    const [local, mine, ref] = [place("cache"), place("p-cache"), `${registry.host}/cache:1`];
+    const inline = `${registry.host}/inline:1`;
+    const buildx = (...args: readonly string[]) => engine.docker(["build", "--progress", "plain", ...args, context]);
+    const pier = (...args: readonly string[]) => engine.pier(["build", "--progress", "plain", ...args, context]);
+    const id = async (build: typeof pier, ...args: readonly string[]): Promise<string> => {
+      const ran = await build("--iidfile", place("c-id"), ...args);
+      assert.equal(ran.code, 0, ran.stderr);
+      return readFileSync(place("c-id"), "utf8");
+    };
+    const first = await id(buildx, "--cache-to", `type=local,dest=${local},mode=max`);
+    assert.equal(await id(pier, "--cache-to", `type=local,dest=${mine},mode=max`), first);
+    assert.equal(await id(buildx, "--cache-to", `type=registry,ref=${ref},mode=max,image-manifest=false`), first);
+    const other = await id(pier, "--cache-to", "type=inline", "--push", "-t", inline);
+    assert.notEqual(other, first);
+    const [manifest] = read(join(local, "index.json")).manifests;
+    const blob = (digest: string) => read(join(local, "blobs/sha256", digest.slice(7)));
+    const { config } = blob(manifest.digest);
+    assert.equal(config.mediaType, "application/vnd.buildkit.cacheconfig.v0");
+    assert.equal(blob(config.digest).records.length, 3);
+
+    // Nothing is left here but the base and what was given away.
+    const forget = async (): Promise<void> => {
+      await engine.docker(["image", "rm", "-f", first, other]);
+      await engine.request("POST", "/build/prune?all=1");
+    };
+    const cases: readonly (readonly [typeof pier, string])[] = [
+      [buildx, `type=local,src=${local}`],
+      [pier, `type=local,src=${mine}`],
+      [pier, `type=local,src=${local}`],
+      [buildx, `type=registry,ref=${ref}`],
+      [pier, ref],
+    ];
+    for (const [build, from] of cases) {
+      await forget();
+      assert.equal(await id(build, "--cache-from", from), first, from);
+    }
+    // An image has the cache of its own layers in it.
+    await forget();
+    const alone = (...args: readonly string[]) =>
+      engine.pier(["build", "--progress", "plain", ...args, "--target", "one", "--cache-to", "type=inline", context]);
+    const whole = await id(alone, "--push", "-t", inline);
+    await engine.docker(["image", "rm", "-f", whole]);
+    await forget();
+    assert.equal(await id(alone, "--cache-from", inline), whole);
+    // Who does not name it has nothing of it.
+    await forget();
+    assert.equal(await id(pier, "--cache-from", ref), first);
+    await engine.docker(["image", "rm", "-f", first]);
+    assert.notEqual(await id(pier), first);
+    const missing = await pier("--cache-from", `${registry.host}/none:1`);
+    assert.equal(missing.code, 0, missing.stderr);
+    assert.match(missing.stderr, /importing cache manifest[^\n]*\n#1 ERROR: /);
+    for (const [build, sentence] of [
+      [buildx("--cache-to", "type=local,dest=/dev/null/x"), /not a directory/],
+      [pier("--cache-to", "type=gha"), /there is no --cache-to type=gha/],
+      [pier("--cache-to", `type=registry,ref=${ref},mode=most`), /unknown cache mode most/],
+      [pier("--cache-from", "type=s3"), /there is no --cache-from type=s3/],
+    ] as const) {
+      const ran = await build;
+      assert.notEqual(ran.code, 0);
+      assert.match(ran.stderr, sentence);
+    }
+  });
 });

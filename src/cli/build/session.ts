@@ -1,4 +1,4 @@
-/** What the daemon asks of us while it builds: to write what was built. BuildKit's session, with us as the one that is asked. */
+/** What the daemon asks of us while it builds: to write what was built, to keep its cache. BuildKit's session, with us as the one that is asked. */
 import { randomUUID } from "node:crypto";
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import { Duplex } from "node:stream";
@@ -7,6 +7,8 @@ import type { StreamSocket } from "../../base/socket.ts";
 import { answerCall, codes, decodeFrames, GrpcError, type GrpcMethod } from "../../format/buildkit/grpc.ts";
 import { fileData } from "../../format/buildkit/messages.ts";
 import { messageOf } from "../failure.ts";
+import type { BlobStore } from "./blob-store.ts";
+import { contentMethods } from "./content.ts";
 import type { Receiver } from "./outputs.ts";
 
 export class BuildSession implements Disposable {
@@ -19,11 +21,18 @@ export class BuildSession implements Disposable {
   }
 
   /** One that answers the daemon's calls until it is disposed. `receivers` are numbered as the outputs are. */
-  static async open(client: Client, receivers: readonly (Receiver | undefined)[]): Promise<BuildSession> {
+  static async open(
+    client: Client,
+    receivers: readonly (Receiver | undefined)[],
+    stores: ReadonlyMap<string, BlobStore>,
+  ): Promise<BuildSession> {
     const id = randomUUID();
     const headers = { "X-Docker-Expose-Session-Uuid": id };
     const { socket, first } = await client.hijack("session", {}, { headers });
-    const methods = new Map<string, GrpcMethod>([["/moby.filesync.v1.FileSend/DiffCopy", receive(receivers)]]);
+    const methods = new Map<string, GrpcMethod>([
+      ["/moby.filesync.v1.FileSend/DiffCopy", receive(receivers)],
+      ...contentMethods(stores),
+    ]);
     const http = performServerHandshake(new SocketDuplex(socket, first));
     http.on("error", () => socket.destroy());
     http.on("stream", (stream: ServerHttp2Stream, told) => {

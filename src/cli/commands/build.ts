@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type BuildProgressLine, buildLineIds } from "../../api/answers.ts";
 import { type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
+import { type CliCaches, openCaches } from "../build/caches.ts";
 import { openContext } from "../build/context.ts";
 import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
 import { type BuildProgress, openProgress } from "../build/progress.ts";
@@ -21,6 +22,8 @@ export const build = command({
   flags: {
     "add-host": flag(texts, 'Add a custom host-to-IP mapping (format: "host:ip")'),
     "build-arg": flag(texts, "Set build-time variables"),
+    "cache-from": flag(texts, 'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")'),
+    "cache-to": flag(texts, 'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")'),
     file: flag(text(), 'Name of the Dockerfile (default: "PATH/Dockerfile")', { short: "f" }),
     iidfile: flag(text(), "Write the image ID to a file"),
     label: flag(texts, "Set metadata for an image"),
@@ -47,6 +50,7 @@ export const build = command({
   most: 1,
   run: async ({ values: flags, positional, client }) => {
     const outputs = parseOutputs(flags.output, flags);
+    const caches = openCaches(flags["cache-from"], flags["cache-to"]);
     const context = await openContext(positional[0]!, flags.file);
     const kind = flags.quiet ? "quiet" : flags.progress;
     using progress = await openProgress(kind, flags.tag[0] ?? positional[0]!);
@@ -55,7 +59,7 @@ export const build = command({
       ...(await buildAuthHeaders()),
       ...(flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) }),
     };
-    using session = await openSession(client, outputs);
+    using session = await openSession(client, outputs, caches);
     const query = {
       version: "2",
       session: session?.id,
@@ -72,6 +76,8 @@ export const build = command({
       buildargs: JSON.stringify(Object.fromEntries(flags["build-arg"].flatMap(parseArgument))),
       labels: JSON.stringify(Object.fromEntries(flags.label.map(parseLabel))),
       ...(outputs.length === 0 ? {} : { outputs: JSON.stringify(outputs.map(({ Type, Attrs }) => ({ Type, Attrs }))) }),
+      ...(caches.imports.length === 0 ? {} : { cacheimports: JSON.stringify(caches.imports) }),
+      ...(caches.exports.length === 0 ? {} : { cacheexports: JSON.stringify(caches.exports) }),
       ...(flags.ulimit.length === 0 ? {} : { ulimits: JSON.stringify(flags.ulimit) }),
       ...(flags.memory > 0 ? { memory: String(flags.memory) } : {}),
       ...(flags["shm-size"] > 0 ? { shmsize: String(flags["shm-size"]) } : {}),
@@ -79,6 +85,7 @@ export const build = command({
     const stream = { type: "application/x-tar", data: context.data };
     const { body } = await client.send("build", {}, { query, headers, stream });
     const { id, response } = await follow(jsonLines<BuildProgressLine>(body), progress);
+    caches.finish(response["cache.manifest"]);
     if (flags.iidfile !== "") writeFileSync(flags.iidfile, id);
     if (flags["metadata-file"] !== "") writeFileSync(flags["metadata-file"], encodeMetadata(response));
     if (kind === "quiet") print(`${id}\n`);
@@ -87,12 +94,13 @@ export const build = command({
 });
 
 /** Only where something is to be sent to us: not every runtime of the daemon can ask. */
-const openSession = async (client: Client, outputs: readonly CliOutput[]) => {
-  if (outputs.every(({ receive }) => receive === undefined)) return undefined;
+const openSession = async (client: Client, outputs: readonly CliOutput[], { stores }: CliCaches) => {
+  if (stores.size === 0 && outputs.every(({ receive }) => receive === undefined)) return undefined;
   const { BuildSession } = await import("../build/session.ts");
   return await BuildSession.open(
     client,
     outputs.map(({ receive }) => receive),
+    stores,
   );
 };
 

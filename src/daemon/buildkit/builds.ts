@@ -11,6 +11,7 @@ import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
 import type { Credentials } from "../../registry/credentials.ts";
 import type { Services } from "../services.ts";
+import { type CacheEntry, exportsOf, importsOf, parseEntries } from "./caches.ts";
 import { type Exporter, outputsOf } from "./exporters.ts";
 import { syncDirectory } from "./filesync.ts";
 import { Progress } from "./progress.ts";
@@ -110,6 +111,12 @@ export const fetchCredentials = async (session: Session, domain: string): Promis
   return { username, password, identityToken, registryToken: "" };
 };
 
+/** What a client wants to have of a build. */
+export interface ClientOutputs {
+  readonly exporters: readonly Exporter[];
+  readonly cacheTo: readonly CacheEntry[];
+}
+
 export class ClientBuild {
   readonly progress: Progress;
   readonly #services: Pick<Services, "builds">;
@@ -123,7 +130,7 @@ export class ClientBuild {
   async run(
     session: Session,
     options: ReadonlyMap<string, string>,
-    exporters: readonly Exporter[],
+    { exporters, cacheTo }: ClientOutputs,
     signal: AbortSignal,
   ): Promise<BuildOutcome> {
     refuseLater(options);
@@ -148,6 +155,8 @@ export class ClientBuild {
       args: new Map(withPrefix(options, "build-arg:")),
       labels: Object.fromEntries(withPrefix(options, "label:")),
       outputs: outputsOf(exporters, session),
+      cacheFrom: importsOf(parseEntries(options.get("cache-imports") ?? ""), session),
+      cacheTo: exportsOf(cacheTo, session),
       noCache: noCacheOf(options),
       credentials: (domain) => fetchCredentials(session, domain),
       pull: options.get("image-resolve-mode") === "pull",

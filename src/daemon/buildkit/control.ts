@@ -6,14 +6,15 @@ import { hostPlatform } from "../../build/platform.ts";
 import { codes, decodeFrames, GrpcError, type GrpcMethod, unary } from "../../format/buildkit/grpc.ts";
 import * as messages from "../../format/buildkit/messages.ts";
 import type { Services } from "../services.ts";
-import { ClientBuild } from "./builds.ts";
+import { ClientBuild, type ClientOutputs } from "./builds.ts";
+import type { CacheEntry } from "./caches.ts";
 import { checkExporters, type Exporter, responseOf } from "./exporters.ts";
 import type { Sessions } from "./session.ts";
 
 interface Running {
   readonly build: ClientBuild;
   /** What Solve was asked for. */
-  readonly asked: PromiseWithResolvers<{ readonly session: string; readonly exporters: readonly Exporter[] }>;
+  readonly asked: PromiseWithResolvers<{ readonly session: string; readonly outputs: ClientOutputs }>;
   readonly image: PromiseWithResolvers<BuildOutcome>;
   /** The client has had its result, or why there is none. */
   readonly returned: PromiseWithResolvers<void>;
@@ -129,17 +130,16 @@ export class Control {
       try {
         if (Definition.length > 0)
           throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
-        refuseCacheExport(request.Cache?.Exports ?? []);
-        const exporters = exportersOf(request);
-        checkExporters(exporters);
-        running.asked.resolve({ session: Session, exporters });
+        const outputs = { exporters: exportersOf(request), cacheTo: entriesOf(request.Cache?.Exports ?? []) };
+        checkExporters(outputs.exporters);
+        running.asked.resolve({ session: Session, outputs });
         // With a frontend of its own name the daemon runs it; without, the client does, over the bridge.
         if (Frontend !== "") this.#run(Ref, Frontend, FrontendAttrs, signal);
         else await abortable(running.returned.promise, signal);
         // Clients make a build of nothing to learn what the daemon can do.
         if (!running.hasBegun) return { ExporterResponse: new Map() };
-        const { id, outputs } = await abortable(running.image.promise, signal);
-        return { ExporterResponse: responseOf(id, outputs) };
+        const outcome = await abortable(running.image.promise, signal);
+        return { ExporterResponse: responseOf(outcome) };
       } catch (error) {
         for (const { reject } of [running.asked, running.image, running.returned]) reject(error);
         throw error;
@@ -159,8 +159,8 @@ export class Control {
     const run = async (): Promise<BuildOutcome> => {
       if (frontend !== "dockerfile.v0")
         throw new GrpcError(codes.unimplemented, `pier has the frontend dockerfile.v0, and not ${frontend}`);
-      const { session, exporters } = await asked.promise;
-      return build.run(await this.#sessions.find(session, signal), options, exporters, signal);
+      const { session, outputs } = await asked.promise;
+      return build.run(await this.#sessions.find(session, signal), options, outputs, signal);
     };
     run().then(image.resolve, image.reject);
   }
@@ -201,24 +201,17 @@ export class Control {
   }
 }
 
-/** Whoever asks for a copy of the cache counts on it; one that is only read (`--cache-from`) is not missed. */
-const refuseCacheExport = (exports: readonly ({ readonly Type: string } | undefined)[]): void => {
-  if (exports.length === 0) return;
-  const type = exports[0]?.Type ?? "";
-  throw new GrpcError(
-    codes.unimplemented,
-    `pier keeps the cache of its builds here: --cache-to type=${type} is not there yet`,
-  );
-};
+type Entry = { readonly Type: string; readonly Attrs: ReadonlyMap<string, string> } | undefined;
+
+const entriesOf = (entries: readonly Entry[]): readonly CacheEntry[] =>
+  entries.flatMap((one) => (one === undefined ? [] : [{ type: one.Type, attributes: one.Attrs }]));
 
 const exportersOf = (request: {
   readonly ExporterDeprecated: string;
   readonly ExporterAttrsDeprecated: ReadonlyMap<string, string>;
-  readonly Exporters: readonly ({ readonly Type: string; readonly Attrs: ReadonlyMap<string, string> } | undefined)[];
+  readonly Exporters: readonly Entry[];
 }): readonly Exporter[] => {
-  const several = request.Exporters.flatMap((one) =>
-    one === undefined ? [] : [{ type: one.Type, attributes: one.Attrs }],
-  );
+  const several = entriesOf(request.Exporters);
   if (several.length > 0 || request.ExporterDeprecated === "") return several;
   return [{ type: request.ExporterDeprecated, attributes: request.ExporterAttrsDeprecated }];
 };

@@ -1,5 +1,6 @@
 /** BuildKit's exporters, by the names and attributes that clients give them, as what our builds know as outputs. */
-import type { BuildOutput, OutputResult } from "../../build/outputs.ts";
+import type { BuildOutcome } from "../../build/builds.ts";
+import type { BuildOutput } from "../../build/outputs.ts";
 import { flatten } from "../../build/outputs.ts";
 import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
 import { writeTar } from "../../format/tar/write.ts";
@@ -74,8 +75,8 @@ export const outputsOf = (exporters: readonly Exporter[], session: Session | und
 };
 
 /** What a client is told of its outputs, and writes to its metadata file. */
-export const responseOf = (id: string, outputs: readonly OutputResult[]): ReadonlyMap<string, string> => {
-  const response = new Map([["containerimage.config.digest", id]]);
+export const responseOf = ({ id, outputs, cache }: BuildOutcome): ReadonlyMap<string, string> => {
+  const response = new Map<string, string>([["containerimage.config.digest", id]]);
   const names = [...new Set(outputs.flatMap((output) => output.names))];
   if (names.length > 0) response.set("image.name", names.join(","));
   for (const { digest, descriptor } of outputs) {
@@ -83,5 +84,7 @@ export const responseOf = (id: string, outputs: readonly OutputResult[]): Readon
     if (descriptor === undefined) continue;
     response.set("containerimage.descriptor", Buffer.from(JSON.stringify(descriptor)).toString("base64"));
   }
+  // By this the client finds it in its own store.
+  if (cache !== undefined) response.set("cache.manifest", JSON.stringify(cache));
   return response;
 };

@@ -103,6 +103,8 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     labels: parseJson(query, "labels", texts) ?? {},
     outputs: [{ kind: "image", names: tags, push: false }],
     noCache: query.flag("nocache") ? "all" : query.list("nocachefilter"),
+    // Of a build of version=1 what is here is found anyway.
+    ...{ cacheFrom: [], cacheTo: [] },
     platform: platform ?? hostPlatform,
     secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
     pull: query.flag("pull"),

@@ -4,6 +4,7 @@ import { buildLineIds } from "../../api/answers.ts";
 import { decodeJson, list, map, object, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
 import { ClientBuild, fetchCredentials } from "../buildkit/builds.ts";
+import { type CacheEntry, exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
 import { type Exporter, outputsOf, responseOf } from "../buildkit/exporters.ts";
 import type { Session } from "../buildkit/session.ts";
 import type { Call } from "../call.ts";
@@ -39,6 +40,16 @@ const sessionOf = async ({ services, query, signal }: Call): Promise<Session | u
   return id === "" ? undefined : await services.buildkit.sessions.find(id, signal);
 };
 
+/** Docker's list of names, and pier's own of what BuildKit's clients can say. */
+const cacheImports = (query: Query): readonly CacheEntry[] => {
+  const named = query.text("cachefrom");
+  const refs = named === "" || named === "null" ? [] : list(string)(decodeJson(Buffer.from(named)), "cachefrom");
+  return [
+    ...refs.map((ref) => ({ type: "registry", attributes: new Map([["ref", ref]]) })),
+    ...parseEntries(query.text("cacheimports")),
+  ];
+};
+
 /** The query as the options that buildx gives a frontend, for a build whose context is in the session. */
 const optionsOf = (query: Query, asked: AskedBuild): ReadonlyMap<string, string> => {
   const told: readonly (readonly [string, string])[] = [
@@ -68,17 +79,21 @@ export const runTracedBuild = async (
   const exporters = exportersOf(query);
   const session = await sessionOf(call);
   const build = new ClientBuild(services, randomBytes(8).toString("hex"));
+  const cacheTo = parseEntries(query.text("cacheexports"));
   const telling = tell(build, write);
   const run = async (): Promise<BuildOutcome> => {
     if (query.text("remote") === "client-session") {
       if (session === undefined) throw daemonError("noSession", {});
-      return await build.run(session, optionsOf(query, asked), exporters, signal);
+      return await build.run(session, optionsOf(query, asked), { exporters, cacheTo }, signal);
     }
     const credentials: AskedBuild["credentials"] = async (domain) =>
       (await asked.credentials(domain)) ??
       (session === undefined ? undefined : await fetchCredentials(session, domain));
     return await services.builds.build(
-      { ...asked, credentials, outputs: outputsOf(exporters, session) },
+      {
+        ...{ ...asked, credentials, outputs: outputsOf(exporters, session) },
+        ...{ cacheFrom: importsOf(cacheImports(query), session), cacheTo: exportsOf(cacheTo, session) },
+      },
       { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
       {
         signal,
@@ -92,7 +107,7 @@ export const runTracedBuild = async (
   try {
     const outcome = await run();
     write({ id: buildLineIds.image, aux: { ID: outcome.id } });
-    write({ id: buildLineIds.response, aux: Object.fromEntries(responseOf(outcome.id, outcome.outputs)) });
+    write({ id: buildLineIds.response, aux: Object.fromEntries(responseOf(outcome)) });
     return outcome;
   } finally {
     build.progress.end();

@@ -9,6 +9,7 @@ export const codes = {
   unknown: 2,
   invalid: 3,
   notFound: 5,
+  exists: 6,
   unimplemented: 12,
   internal: 13,
 } as const;

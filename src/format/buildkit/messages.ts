@@ -20,7 +20,7 @@ export const controlSolve = {
   Session: [5, text],
   Frontend: [6, text],
   FrontendAttrs: [7, map(text)],
-  Cache: [8, message({ Exports: [4, list(message({ Type: [1, text] }))] })],
+  Cache: [8, message({ Exports: [4, list(message({ Type: [1, text], Attrs: [2, map(text)] }))] })],
   Exporters: [13, list(message({ Type: [1, text], Attrs: [2, map(text)] }))],
 } as const;
 export const controlSolved = { ExporterResponse: [1, map(text)] } as const;
@@ -94,6 +94,25 @@ export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as
 
 /** A file that is sent as it is. */
 export const fileData = { data: [1, bytes] } as const;
+
+/** containerd's content service, in a client's session. */
+export const contentRead = { digest: [1, text], offset: [2, integer], size: [3, integer] } as const;
+export const fileDataAt = { offset: [1, integer], data: [2, bytes] } as const;
+export const contentActions = { stat: 0, write: 1, commit: 2 } as const;
+export const contentWrite = {
+  action: [1, integer],
+  ref: [2, text],
+  total: [3, integer],
+  expected: [4, text],
+  offset: [5, integer],
+  data: [6, bytes],
+} as const;
+export const contentWritten = {
+  action: [1, integer],
+  offset: [4, integer],
+  total: [5, integer],
+  digest: [6, text],
+} as const;
 
 export const secretRequest = { ID: [1, text] } as const;
 export const secretAnswer = { data: [1, bytes] } as const;
