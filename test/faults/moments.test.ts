@@ -1,44 +1,21 @@
 /** A daemon may be killed before anything that it does to the world: the next one finishes or undoes. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { startTimeOf } from "../../src/kernel/holder.ts";
 import { isAlive, keeperOf, until } from "../docker/containers.ts";
-import { type Answer, cannotRun, Engine } from "../engine.ts";
+import { type Answer, cannotRun, type Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-
-const isLong = process.env.PIER_LONG === "1";
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
-const bun = join(checkout, "node_modules/bun/bin/bun.exe");
-const crossings = fileURLToPath(new URL("./crossings.ts", import.meta.url));
-const counted = [bun, "--preload", crossings, join(checkout, "src/main.ts")];
-
-/** What a request answered, or undefined when the daemon did not live to answer. */
-type Answered = Answer | undefined;
-
-interface Operation<Subject> {
-  /** Before the daemon is about to die. */
-  prepare(): Promise<Subject>;
-  /** What it dies at. */
-  run(subject: Subject): Promise<Answered>;
-  /** What holds when it has been started again: `answered` was its word, if it gave one. */
-  check(subject: Subject, answered: Answered): Promise<void>;
-}
+import { Mortal, type Operation, orDead } from "./mortal.ts";
 
 describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   let engine: Engine;
-  let directory: string;
-  /** Holds the number of the moment; see crossings.ts. */
-  let moment: string;
+  let mortal: Mortal;
   let witness: { readonly id: string; readonly pid: number; readonly startTime: number | undefined };
 
   const post = (target: string, body?: object): Promise<Answer> =>
     engine.request("POST", target, body === undefined ? undefined : JSON.stringify(body));
-  const orDead = (answer: Promise<Answer>): Promise<Answered> => answer.catch(() => undefined);
   const inspect = async (id: string): Promise<{ State: Record<string, unknown> } | undefined> => {
     const { status, body } = await engine.request("GET", `/containers/${id}/json`);
     return status === 200 ? JSON.parse(body) : undefined;
@@ -61,30 +38,14 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   const pidOf = async (id: string): Promise<number> => Number((await inspect(id))?.State.Pid);
 
   before(async () => {
-    directory = mkdtempSync(join(tmpdir(), "pier-moments-"));
-    moment = join(directory, "moment");
-    engine = await Engine.launch({ command: counted, env: { PIER_CROSSINGS: moment }, runInMemory: true });
+    mortal = await Mortal.launch();
+    engine = mortal.engine;
     await engine.load(await imageOf());
     const id = await running({ Image: "probe", Cmd: ["sleep"] });
     const pid = await pidOf(id);
     witness = { id, pid, startTime: startTimeOf(pid) };
   });
-  after(async () => {
-    await engine.stop();
-    rmSync(directory, { recursive: true, force: true });
-  });
-
-  let turns = 0;
-  const arm = (number: number): void => writeFileSync(moment, `${number} ${turns++}`);
-  /** What the daemon was about to do when it died; undefined when it did not come to the moment. */
-  const disarm = async (): Promise<string | undefined> => {
-    rmSync(moment, { force: true });
-    // It may be about to die, with its answer given.
-    await orDead(engine.request("GET", "/_ping"));
-    const hit = existsSync(`${moment}.hit`) ? readFileSync(`${moment}.hit`, "utf8") : undefined;
-    rmSync(`${moment}.hit`, { force: true });
-    return hit;
-  };
+  after(() => mortal.stop());
 
   /** What ran runs, by the same process; what is listed is there, and nothing else is. */
   const assertConsistent = async (): Promise<void> => {
@@ -103,25 +64,8 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
     for (const id of readdirSync(join(engine.root, "containers"))) assert.ok(known.includes(id), `${id} is left`);
   };
 
-  /** Kills the daemon before the first thing that it does, then before the second, until it does not come to it. */
-  const atEveryMoment = async <Subject>(operation: Operation<Subject>, stride = 1): Promise<void> => {
-    for (let number = 1; ; number += isLong ? 1 : stride) {
-      const subject = await operation.prepare();
-      arm(number);
-      const answered = await operation.run(subject);
-      const hit = await disarm();
-      try {
-        if (hit !== undefined) await engine.restart();
-        await assertConsistent();
-        await operation.check(subject, answered);
-      } catch (error) {
-        throw new Error(`killed at moment ${number}, before ${hit ?? "nothing"}`, { cause: error });
-      }
-      if (hit !== undefined) continue;
-      assert.ok(number > 1, "it was never killed");
-      return;
-    }
-  };
+  const atEveryMoment = <Subject>(operation: Operation<Subject>, stride = 1): Promise<void> =>
+    mortal.atEveryMoment(operation, assertConsistent, stride);
 
   const whole = {
     Image: "probe",
@@ -284,40 +228,6 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
       },
       2,
     );
-  });
-
-  test("load: the image is whole, or absent with all of its layers", async () => {
-    const before = readdirSync(join(engine.root, "layers")).length;
-    const archive = await imageOf({
-      name: "loaded:latest",
-      layers: [[{ path: "big", mode: 0o644, content: Buffer.alloc(300_000, "x") }]],
-    });
-    await atEveryMoment(
-      {
-        prepare: () => Promise.resolve(undefined),
-        run: async () => {
-          const { code } = await engine.docker(["load"], { input: archive });
-          return code === 0 ? { status: 200, headers: {}, body: "" } : undefined;
-        },
-        check: async (_, answered) => {
-          const layers = join(engine.root, "layers");
-          for (const name of readdirSync(layers)) {
-            const tar = readFileSync(join(layers, name, "tar"));
-            assert.equal(
-              createHash("sha256").update(tar).digest("hex"),
-              name.replace("sha256:", ""),
-              "a layer is not what its name says",
-            );
-          }
-          const image = await engine.request("GET", "/images/loaded/json");
-          if (answered !== undefined) assert.equal(image.status, 200);
-          if (image.status === 200)
-            assert.equal((await engine.request("DELETE", "/images/loaded?force=1")).status, 200);
-        },
-      },
-      3,
-    );
-    await until("its layers are gone", () => readdirSync(join(engine.root, "layers")).length === before);
   });
 
   test("the start of a daemon that finds all of this: its own successor finds the same", async () => {
