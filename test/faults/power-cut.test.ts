@@ -23,7 +23,12 @@ const programs = [
     least: 10_000,
     every: 1,
   },
-  { what: "pulling", file: new URL("./pull-work.ts", import.meta.url), least: 300, every: isLong ? 1 : 4 },
+  {
+    what: "pulling, pushing, pruning",
+    file: new URL("./pull-work.ts", import.meta.url),
+    least: 1_000,
+    every: isLong ? 1 : 23,
+  },
 ] as const;
 /** States that chance makes at every moment, beside those that are tried one by one. */
 const more = isLong ? 200 : 6;
@@ -62,6 +67,7 @@ const check = async (root: string, allowed: readonly Seen[], isWorked: boolean):
     }
   }
   if (!isWorked) return;
+  assert.deepEqual(await Array.fromAsync(images.check()), [], "what a check says");
   await images.load(chunks(archive));
   images.tag("later:1", "later:2");
   images.remove("later:1", { force: true, noPrune: false, usedBy: () => [] });
