@@ -92,6 +92,8 @@ struct measure {
   struct keeper *k;
   uint32_t index;
   ino_t left_out;
+  /* What the disk has given away counts, not how long files say that they are. */
+  bool of_disk;
   uint64_t sum;
   size_t count;
   struct {
@@ -104,19 +106,26 @@ static void say_linked(struct measure *m) {
   m->count = 0;
 }
 
+/* stat(2) counts blocks of 512 bytes, whatever the file system's are. */
+static uint64_t size_of(const struct measure *m, const struct stat *status) {
+  return m->of_disk ? (uint64_t)status->st_blocks * 512 : (uint64_t)status->st_size;
+}
+
 static void measure_file(struct measure *m, const struct stat *status) {
   if (S_ISLNK(status->st_mode) && status->st_ino == m->left_out) return;
   if (status->st_nlink <= 1) {
-    m->sum += (uint64_t)status->st_size;
+    m->sum += size_of(m, status);
     return;
   }
   if (m->count == LINKED_COUNT) say_linked(m);
   m->linked[m->count].inode = status->st_ino;
-  m->linked[m->count++].size = (uint64_t)status->st_size;
+  m->linked[m->count++].size = size_of(m, status);
 }
 
 /* Takes the descriptor. Who writes meanwhile may be counted or not: what is gone before it is looked at is not. */
 static void measure_directory(struct measure *m, int directory, int depth) {
+  struct stat own;
+  if (m->of_disk && fstat(directory, &own) == 0) m->sum += size_of(m, &own);
   DIR *entries = fdopendir(directory);
   if (entries == NULL) {
     close(directory);
@@ -153,6 +162,7 @@ int step_measure_tree(struct keeper *k, const struct argument *a) {
   if (top < 0) return errno;
   m = (struct measure){.k = k, .index = (uint32_t)a[MEASURE_TREE_INDEX].number};
   m.left_out = inode_of(top, a[MEASURE_TREE_WITHOUT].bytes);
+  m.of_disk = a[MEASURE_TREE_OF_DISK].number != 0;
   measure_directory(&m, top, 0);
   say_linked(&m);
   say_bytes(k, m.index, &(uint64_t[2]){0, m.sum}, 16);

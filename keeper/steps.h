@@ -51,7 +51,7 @@
   X(39, sync_file_system, "t", 2) \
   X(110, move_tree, "tt", 1) \
   X(111, open_beneath, "sttn", 1) \
-  X(30, measure_tree, "ntt", 1) \
+  X(30, measure_tree, "nttn", 1) \
   X(130, read_tree, "nt", 1) \
   X(36, kill_process, "s", 1) \
   X(40, die_with_parent, "", 2) \
@@ -131,7 +131,7 @@ enum { WRITE_TREE_PATH, WRITE_TREE_LINKS, WRITE_TREE_LIST, WRITE_TREE_SOURCES };
 enum { SYNC_FILE_SYSTEM_PATH };
 enum { MOVE_TREE_FROM, MOVE_TREE_TO };
 enum { OPEN_BENEATH_SLOT, OPEN_BENEATH_DIRECTORY, OPEN_BENEATH_PATH, OPEN_BENEATH_RECURSIVE };
-enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT };
+enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT, MEASURE_TREE_OF_DISK };
 enum { READ_TREE_INDEX, READ_TREE_PATH };
 enum { KILL_PROCESS_SLOT };
 enum { NEW_KEYRING_NAME };

@@ -490,6 +490,11 @@ export interface DiskUsageAnswer {
   readonly BuildCache: readonly BuildCacheAnswer[] | null;
 }
 
+/** `GET /pier/disk`: the same, and the rest of what lies on the disk: together it is what `du` says of the root. */
+export interface DiskAnswer extends DiskUsageAnswer {
+  readonly Rest: readonly { readonly Description: string; readonly Size: number }[];
+}
+
 /** What the build cache holds, in `GET /system/df` */
 export interface BuildCacheAnswer {
   readonly ID: string;

@@ -13,6 +13,7 @@ import type {
   ContainerSummary,
   ContainerTopAnswer,
   ContainerWaitAnswer,
+  DiskAnswer,
   DiskUsageAnswer,
   ExecInspect,
   ImageDeleteItem,
@@ -66,6 +67,7 @@ interface JsonAnswers {
   readonly containerTop: ContainerTopAnswer;
   readonly containerPrune: ContainerPruneAnswer;
   readonly why: WhyAnswer;
+  readonly disk: DiskAnswer;
   readonly systemDf: DiskUsageAnswer;
   readonly containerUpdate: { readonly Warnings: readonly string[] | null };
   readonly containerWait: ContainerWaitAnswer;

@@ -25,6 +25,7 @@ export const routes = {
   storeCheck: { method: "POST", path: "/pier/check" },
   why: { method: "GET", path: "/pier/why/{id}" },
   explain: { method: "POST", path: "/pier/explain" },
+  disk: { method: "GET", path: "/pier/disk" },
   systemDf: { method: "GET", path: "/system/df" },
 
   containerList: { method: "GET", path: "/containers/json" },

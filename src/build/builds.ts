@@ -116,13 +116,15 @@ export class Builds {
     const used = new Set(images.list().flatMap(({ layers }) => layers));
     const entries = cache.list();
     const sizes = await images.diskUse(entries.map(({ diffId }) => diffId));
-    const steps = entries.map(
-      ({ key, diffId, description, created, lastUsed, uses }): CacheEntry => ({
-        ...{ id: key, kind: "regular", description, created, lastUsed, uses, inUse: false },
+    const steps = entries.map(({ key, diffId, description, created, lastUsed, uses }): CacheEntry => {
+      const isShared = used.has(diffId);
+      // Steps may have made the same: it lies on the disk once.
+      used.add(diffId);
+      return {
+        ...{ id: key, kind: "regular", description, created, lastUsed, uses, inUse: false, isShared },
         size: sizes.get(diffId) ?? 0,
-        isShared: used.has(diffId),
-      }),
-    );
+      };
+    });
     const mounts = (await cacheMounts.list()).map(
       ({ id, size, inUse, created }): CacheEntry => ({
         ...{ id, kind: "exec.cachemount", description: "a cache mount", size, inUse, isShared: false },

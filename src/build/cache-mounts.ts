@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Locks } from "../base/lock.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { Holding } from "../kernel/holder.ts";
-import { decodeMeasure } from "../kernel/measure.ts";
+import { measureTrees } from "../kernel/measure.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import type { RunMount } from "./dockerfile/mounts.ts";
 
@@ -67,16 +67,12 @@ export class CacheMounts {
 
   async list(): Promise<readonly CacheMount[]> {
     const ids = await readdir(this.#directory).catch(() => []);
-    if (ids.length === 0) return [];
-    await this.#rooms.holder.wake();
-    const steps = ids.map(
-      (id, index) => ({ step: "measureTree", index, path: join(this.#directory, id), without: "." }) as const,
-    );
-    const keeper = await runErrand(this.#rooms.holder, this.#rooms.run, { outside: steps, inside: [], after: [] });
+    const trees = ids.map((id) => ({ path: join(this.#directory, id) }));
+    const sizes = await measureTrees(this.#rooms.holder, this.#rooms.run, trees);
     return Promise.all(
       ids.map(async (id, index) => ({
         id,
-        size: decodeMeasure(keeper.bytes(index)),
+        size: sizes[index] ?? 0,
         inUse: this.#users.has(id),
         created: (await stat(join(this.#directory, id))).birthtimeMs,
       })),

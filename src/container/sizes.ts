@@ -1,8 +1,5 @@
 /** How much containers have written: measured by an errand, because what is in their directories is theirs. */
-import { runErrand } from "../kernel/errand.ts";
-import { decodeMeasure } from "../kernel/measure.ts";
-import { errnos } from "../kernel/numbers/errno.ts";
-import type { Step } from "../kernel/steps.ts";
+import { measureTrees } from "../kernel/measure.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerRooms } from "./rooms.ts";
@@ -23,22 +20,11 @@ export const findSizes = async (
   rooms: ContainerRooms,
   records: readonly ContainerRecord[],
 ): Promise<readonly ContainerSize[]> => {
-  if (records.length === 0) return [];
-  await rooms.holder.wake();
   // One that was never started has no directory yet.
-  const tolerate = [errnos.ENOENT.number];
-  const outside = records.map(
-    ({ id }, index): Step => ({
-      step: "measureTree",
-      index,
-      path: containerPaths(rooms, id).upper,
-      without: ownLink,
-      tolerate,
-    }),
-  );
-  const keeper = await runErrand(rooms.holder, rooms.run, { outside, inside: [], after: [] });
+  const trees = records.map(({ id }) => ({ path: containerPaths(rooms, id).upper, without: ownLink }));
+  const sizes = await measureTrees(rooms.holder, rooms.run, trees);
   return records.map(({ image }, index) => {
-    const written = decodeMeasure(keeper.bytes(index));
+    const written = sizes[index] ?? 0;
     return { written, whole: written + (rooms.images.find(image.id)?.size ?? 0) };
   });
 };

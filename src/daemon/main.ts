@@ -30,6 +30,7 @@ import { proxiesFrom } from "../registry/settings.ts";
 import { localDriver } from "../volume/record.ts";
 import { Volumes } from "../volume/volumes.ts";
 import { BuildKitDesk } from "./buildkit/desk.ts";
+import { measurePlaces } from "./disk-places.ts";
 import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
 import { Log } from "./log.ts";
@@ -187,6 +188,7 @@ const openRooms = async (
     host,
     events,
     log,
+    diskPlaces: () => measurePlaces({ root, run, holder }),
     root,
     run,
     id,

@@ -29,6 +29,7 @@ import type { Credentials } from "../registry/credentials.ts";
 import type { Registries } from "../registry/registry.ts";
 import type { VolumeRecord, VolumeRequest } from "../volume/record.ts";
 import type { BuildKitDesk } from "./buildkit/desk.ts";
+import type { DiskPlaces } from "./disk-places.ts";
 import type { EventLog } from "./events.ts";
 import type { Log } from "./log.ts";
 
@@ -216,6 +217,8 @@ export interface Services {
   readonly host: HostFacts;
   readonly events: EventLog;
   readonly log: Log;
+  /** What lies beneath the root, as `du` counts it. */
+  diskPlaces(): Promise<DiskPlaces>;
   /** What survives the machine: `/var/lib/pier`; and what does not: `/run/pier`. */
   readonly root: string;
   readonly run: string;

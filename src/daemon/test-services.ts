@@ -265,6 +265,7 @@ export class World implements AsyncDisposable {
       host,
       events: this.events,
       log: new Log("debug", (line) => this.logged.push(line)),
+      diskPlaces: refuse,
       root: "/var/lib/pier",
       run: "/run/pier",
       id: "identity",

@@ -223,8 +223,8 @@ export const stepTable = {
   measureTree: {
     code: 30,
     lanes: outside,
-    does: "the sizes of the files beneath the directory were reported under this number: inode and size of each that has several names, and last a zero and the sum of the others; the symbolic link at `without` counts for nothing",
-    args: { index: "number", path: "text", without: "text" },
+    does: "the sizes of the files beneath the directory were reported under this number: inode and size of each that has several names, and last a zero and the sum of the others; the symbolic link at `without` counts for nothing; with `ofDisk` what the disk has given away, for directories too",
+    args: { index: "number", path: "text", without: "text", ofDisk: "number" },
   },
   readTree: {
     code: 130,

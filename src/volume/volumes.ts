@@ -9,7 +9,7 @@ import { Locks } from "../base/lock.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { Holding } from "../kernel/holder.ts";
 import { StepFailure } from "../kernel/keeper.ts";
-import { decodeMeasure } from "../kernel/measure.ts";
+import { measureTrees } from "../kernel/measure.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Step } from "../kernel/steps.ts";
 import { volumeError } from "./errors.ts";
@@ -154,15 +154,9 @@ export class Volumes {
 
   /** Bytes of what is in each of them, every file once; what is mounted there for a container is not looked into. */
   async sizes(names: readonly string[]): Promise<readonly number[]> {
-    if (names.length === 0) return [];
     const { holder, run, root } = this.#rooms;
-    await holder.wake();
-    const outside = names.map((name, index): Step => {
-      const { data } = volumePaths(root, name);
-      return { step: "measureTree", index, path: data, without: "", tolerate: [errnos.ENOENT.number] };
-    });
-    const keeper = await runErrand(holder, run, { outside, inside: [], after: [] });
-    return names.map((_, index) => decodeMeasure(keeper.bytes(index)));
+    const trees = names.map((name) => ({ path: volumePaths(root, name).data }));
+    return await measureTrees(holder, run, trees);
   }
 
   /** Notes that a container, which runs, has the volume. */

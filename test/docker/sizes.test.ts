@@ -1,10 +1,12 @@
 /** How large a container is: what it has written, and that together with its image, in Docker's numbers. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { DiskAnswer } from "../../src/api/answers.ts";
 import { cannotRun, Engine } from "../engine.ts";
-import { imageOf } from "../probe/image.ts";
+import { imageOf, tarOf } from "../probe/image.ts";
 import { busybox, inspected, said } from "./containers.ts";
 import { Runner } from "./run.ts";
 
@@ -37,6 +39,61 @@ describe("the size of a container", { skip: cannotRun() }, () => {
       0,
     );
     assert.ok(sum <= LayersSize, `${sum} of ${LayersSize} is in single images`);
+  });
+
+  test("all rows of df -v together are what du says of the root, within a hundredth", async () => {
+    const volume = await said(engine, "volume", "create");
+    const writes =
+      "head -c 3000000 /dev/urandom >/f; head -c 2000000 /dev/urandom >/v/f; head -c 500000 /dev/zero | od";
+    await said(
+      engine,
+      "run",
+      "--name",
+      "writes",
+      "--network",
+      "none",
+      "-v",
+      `${volume}:/v`,
+      busybox,
+      "sh",
+      "-c",
+      writes,
+    );
+    const context = await tarOf([{ path: "Dockerfile", content: `FROM ${busybox}\nRUN echo 1 >/x\nRUN echo 1 >/y` }]);
+    const built = await engine.request("POST", "/build?t=built", context, { "content-type": "application/x-tar" });
+    assert.equal(built.status, 200, built.body);
+    // What only the cache has is in a row of its own.
+    await said(engine, "rmi", "built");
+    const answer = JSON.parse((await engine.request("GET", "/pier/disk")).body) as DiskAnswer;
+    const add = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + size, 0);
+    const rows = {
+      images: answer.LayersSize,
+      containers: add(answer.Containers!.map(({ SizeRw }) => SizeRw ?? 0)),
+      volumes: add(answer.Volumes!.map(({ UsageData }) => UsageData!.Size)),
+      cache: add(answer.BuildCache!.filter(({ Shared }) => !Shared).map(({ Size }) => Size)),
+      rest: add(answer.Rest.map(({ Size }) => Size)),
+    };
+    assert.deepEqual([rows.containers, rows.volumes], [3_000_000, 2_000_000]);
+    assert.ok(rows.cache > 0, "what was built and removed is in the cache");
+    const counted = Number(
+      execFileSync("du", ["-s", "--block-size=1", engine.root], { encoding: "utf8" }).split("\t")[0],
+    );
+    assert.ok(Math.abs(add(Object.values(rows)) - counted) <= counted / 100, `${JSON.stringify(rows)}, du: ${counted}`);
+    // The rest is what it says: a log of more than half a megabyte, and the files of the database.
+    const restOf = (what: string): number => answer.Rest.find(({ Description }) => Description.startsWith(what))!.Size;
+    const log = await inspected(engine, "{{.LogPath}}", "writes");
+    assert.ok(restOf("logs") >= statSync(log).size && restOf("logs") < statSync(log).size + 200_000);
+    assert.ok(restOf("the database") >= statSync(join(engine.root, "pier.db")).blocks * 512);
+    assert.ok(restOf("manifests") < 200_000, `${restOf("manifests")} in no row of images`);
+    const shown = await engine.pier(["system", "df", "-v"]);
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(
+      shown.stdout,
+      /\nBuild cache usage:\n\nCACHE ID [\s\S]*\nEverything else:\n\nWHAT +SIZE\n[\s\S]*\nAll of it: [\d.]+MB\n$/,
+    );
+    await said(engine, "rm", "-v", "writes");
+    await said(engine, "volume", "rm", volume);
+    await said(engine, "builder", "prune", "--force");
   });
 
   test("what was written counts, each file once and as long as it says", async () => {

@@ -1,5 +1,5 @@
 /** `pier system df` */
-import type { DiskUsageAnswer } from "../../api/answers.ts";
+import type { DiskAnswer, DiskUsageAnswer } from "../../api/answers.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";
@@ -32,7 +32,8 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, number)
 
 const sumsOf = (usage: DiskUsageAnswer): readonly Sum[] => {
   const [images, containers, volumes] = [usage.Images ?? [], usage.Containers ?? [], usage.Volumes ?? []];
-  const cache = usage.BuildCache ?? [];
+  // What images have too is counted with them.
+  const cache = (usage.BuildCache ?? []).filter(({ Shared }) => !Shared);
   const used = images.filter(({ Containers }) => Containers > 0);
   const alive = containers.filter(({ State }) => isActive(State));
   const sizeOf = (some: typeof containers): number => sum(some.map(({ SizeRw }) => SizeRw ?? 0));
@@ -64,7 +65,7 @@ const sumsOf = (usage: DiskUsageAnswer): readonly Sum[] => {
     },
     {
       type: "Build Cache",
-      count: cache.length,
+      count: usage.BuildCache?.length ?? 0,
       active: cache.filter(({ InUse }) => InUse).length,
       size: sum(cache.map(({ Size }) => Size)),
       reclaimable: sum(cache.filter(({ InUse }) => !InUse).map(({ Size }) => Size)),
@@ -90,19 +91,18 @@ export const df = command({
   least: 0,
   most: 0,
   run: async ({ values: { format, verbose }, client }) => {
-    const usage = await client.get("systemDf", {});
-    if (verbose && format === "") print(details(usage));
-    else
-      await printList(
-        { type: "*formatter.diskUsageContext", headings, columns: Object.keys(headings) },
-        sumsOf(usage).map(rowOf),
-        format,
-        false,
-      );
+    if (verbose && format === "") {
+      print(details(await client.get("disk", {})));
+      return;
+    }
+    const rows = sumsOf(await client.get("systemDf", {})).map(rowOf);
+    const list = { type: "*formatter.diskUsageContext", headings, columns: Object.keys(headings) };
+    await printList(list, rows, format, false);
   },
 });
 
-const details = ({ Images, Containers, Volumes }: DiskUsageAnswer): string => {
+const details = (usage: DiskAnswer): string => {
+  const { Images, Containers, Volumes, BuildCache, Rest } = usage;
   const images = (Images ?? []).map(({ Id, RepoTags, Created, Size, SharedSize, Containers: users }) => {
     const [name = "<none>", tag = "<none>"] = RepoTags[0]?.split(/:(?=[^:/]*$)/) ?? [];
     const sizes = [Size, SharedSize, Size - SharedSize].map((size) => formatSize(size));
@@ -123,11 +123,25 @@ const details = ({ Images, Containers, Volumes }: DiskUsageAnswer): string => {
     String(UsageData?.RefCount ?? 0),
     formatSize(Math.max(UsageData?.Size ?? 0, 0)),
   ]);
+  const cache = (BuildCache ?? []).map(({ ID, Type, Size, CreatedAt, LastUsedAt, UsageCount, Shared }) => [
+    ID,
+    Type,
+    formatSize(Size),
+    ...[CreatedAt, LastUsedAt].map((date) => formatAgo(Math.trunc(Date.parse(date) / 1000))),
+    String(UsageCount),
+    String(Shared),
+  ]);
+  const rest = Rest.map(({ Description, Size }) => [Description, formatSize(Size)]);
+  const total = sum([...sumsOf(usage).map(({ size }) => size), ...Rest.map(({ Size }) => Size)]);
   const imageTitles = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"];
   const containerTitles = ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"];
+  const cacheTitles = ["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"];
   return [
     `Images space usage:\n\n${formatTable([imageTitles, ...images])}`,
     `Containers space usage:\n\n${formatTable([containerTitles, ...containers])}`,
     `Local Volumes space usage:\n\n${formatTable([["VOLUME NAME", "LINKS", "SIZE"], ...volumes])}`,
+    `Build cache usage:\n\n${formatTable([cacheTitles, ...cache])}`,
+    `Everything else:\n\n${formatTable([["WHAT", "SIZE"], ...rest])}`,
+    `All of it: ${formatSize(total)}\n`,
   ].join("\n");
 };

@@ -1,5 +1,5 @@
 /** `GET /system/df`: what takes how much of the disk, and what of it is in use. */
-import type { BuildCacheAnswer, ImageSummary, VolumeAnswer } from "../../api/answers.ts";
+import type { BuildCacheAnswer, DiskAnswer, ImageSummary, VolumeAnswer } from "../../api/answers.ts";
 import type { DiffId } from "../../base/ids.ts";
 import type { CacheEntry } from "../../build/builds.ts";
 import { summaryAnswer } from "../answers/container.ts";
@@ -24,6 +24,30 @@ export const diskUsage: Handler = async ({ services, query }) => {
     ...(wants("volume") ? { Volumes: await volumeUsage(services) } : {}),
     ...(wants("build-cache") ? { BuildCache: (await services.builds.cache()).map(cacheAnswer) } : {}),
   });
+};
+
+/** All of it, and what is in none of these rows. */
+export const disk: Handler = async ({ services }) => {
+  const images = await imageUsage(services);
+  const [containers, volumes] = [await containerUsage(services), await volumeUsage(services)];
+  const cache = await services.builds.cache();
+  const places = await services.diskPlaces();
+  const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
+  const mounts = sum(cache.filter(({ kind }) => kind === "exec.cachemount").map(({ size }) => size));
+  const steps = sum(cache.filter(({ kind, isShared }) => kind === "regular" && !isShared).map(({ size }) => size));
+  const rest = {
+    "layers, extracted for being mounted": places.extracted,
+    "manifests, configurations and layers of no image": places.layers + places.blobs - images.LayersSize - steps,
+    "logs, records and directories of containers": places.containers - sum(containers.map(({ SizeRw }) => SizeRw)),
+    "directories of volumes": places.volumes - sum(volumes.map(({ UsageData }) => Math.max(UsageData.Size, 0))),
+    "builds that run": places.build - mounts,
+    "the database": places.database,
+  };
+  return json({
+    ...{ ...images, Containers: containers, Volumes: volumes, BuildCache: cache.map(cacheAnswer) },
+    // Files with holes are longer than what the disk has given away for them.
+    Rest: Object.entries(rest).map(([Description, size]) => ({ Description, Size: Math.max(size, 0) })),
+  } satisfies DiskAnswer);
 };
 
 const cacheAnswer = (entry: CacheEntry): BuildCacheAnswer => ({
@@ -72,10 +96,10 @@ const containerUsage = async (services: Services) => {
   }));
 };
 
-const volumeUsage = async ({ volumes, containers }: Services): Promise<readonly VolumeAnswer[]> => {
+const volumeUsage = async ({ volumes, containers }: Services) => {
   const records = volumes.list();
   const sizes = await volumes.sizes(records.map(({ name }) => name));
-  return records.map((record, index) => ({
+  return records.map((record, index): VolumeAnswer & Required<Pick<VolumeAnswer, "UsageData">> => ({
     ...volumeAnswer(record, volumes.mountpoint(record.name)),
     UsageData: { Size: sizes[index] ?? -1, RefCount: containers.volumeUsers(record.name).length },
   }));

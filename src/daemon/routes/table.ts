@@ -50,6 +50,7 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   containerUnpause: containers.unpause,
   containerUpdate: containers.update,
   containerPrune: prune.containerPrune,
+  disk: diskUsage.disk,
   systemDf: diskUsage.diskUsage,
   containerStats: stats.stats,
   containerWait: containers.wait,
