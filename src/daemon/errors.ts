@@ -52,10 +52,6 @@ export const daemonErrors = {
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },
   otherSystem: { status: 400, sentence: "operating system is not supported" },
-  otherPlatform: {
-    status: 404,
-    sentence: "image with reference {name} was found but does not provide the specified platform ({asked})",
-  },
   noPlatform: { status: 400, sentence: "the image is for {has}, not for {asked}" },
 
   // Swarms and plugins: there are none.

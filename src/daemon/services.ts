@@ -142,7 +142,8 @@ export interface ImageService {
   stack(layers: readonly DiffId[]): readonly StackLayer[];
   diskUse(layers: Iterable<DiffId>): Promise<ReadonlyMap<DiffId, number>>;
   diskSize(): number;
-  save(references: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
+  forPlatform(reference: string, platform: Platform | undefined): Promise<ImageRecord>;
+  save(references: readonly string[], platform?: Platform): Promise<AsyncIterable<Uint8Array>>;
   tag(source: string, target: string): void;
   remove(
     reference: string,
@@ -171,6 +172,8 @@ export interface PushService {
   push(
     reference: string,
     options: {
+      readonly platform?: Platform;
+      readonly allPlatforms?: boolean;
       readonly credentials?: Credentials | undefined;
       readonly signal?: AbortSignal;
       readonly progress?: (line: ProgressLine) => void;

@@ -164,6 +164,11 @@ export class World implements AsyncDisposable {
         this.asked.push([name, ...args]);
         return answer;
       };
+    const named = (reference: string): ImageRecord => {
+      if (reference !== this.image.id && !this.image.tags.includes(reference))
+        throw imageError("noSuchImage", { name: reference });
+      return this.image;
+    };
     const builds: BuildService = {
       build: async () => ({ id: imageId, outputs: [] }),
       cache: async () => [],
@@ -233,11 +238,8 @@ export class World implements AsyncDisposable {
         diskSize: () => 0,
         find: (reference) =>
           reference === this.image.id || this.image.tags.includes(reference) ? this.image : undefined,
-        get: (reference) => {
-          if (reference !== this.image.id && !this.image.tags.includes(reference))
-            throw imageError("noSuchImage", { name: reference });
-          return this.image;
-        },
+        get: named,
+        forPlatform: async (reference) => named(reference),
         list: () => [this.image],
         layerSize: () => 0,
         history: () => [],

@@ -50,6 +50,12 @@ export async function* checkStore(
       yield { kind, digest, reason };
     }
   }
+  for (const digest of store.indexes.digests()) {
+    const reason = await wrongDigest(files.path(digest), digest);
+    if (reason === undefined || !store.indexes.has(digest)) continue;
+    files.remove(digest);
+    yield { kind: "manifest", digest, reason };
+  }
 }
 
 /** The digest of the tar, and its index made anew: the same tar gives the same index. */

@@ -63,6 +63,10 @@ export const imageErrors = {
     sentence:
       "image with reference {name} was found but its platform ({has}) does not match the specified platform ({asked})",
   },
+  otherPlatform: {
+    status: 404,
+    sentence: "image with reference {name} was found but does not provide the specified platform ({asked})",
+  },
   pushDigest: { status: 400, sentence: "cannot push a digest reference" },
   noSuchTag: { status: 404, sentence: "An image does not exist locally with the tag: {name}" },
   nothingToSave: { status: 400, sentence: "no image was named that could be saved" },

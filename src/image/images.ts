@@ -1,28 +1,30 @@
 /** The images of a root: what they are, what they are called, how they come and go. */
 
 import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
-import type { Platform } from "../api/platforms.ts";
+import { formatPlatform, isFor, type Platform } from "../api/platforms.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
-import type { DiffId, Digest, ImageId } from "../base/ids.ts";
+import type { DiffId, ImageId } from "../base/ids.ts";
 import { ImageArchive } from "./archive.ts";
 import { BlobFiles } from "./blob-files.ts";
 import { checkStore, type Damage } from "./check.ts";
 import { type CommitOptions, planCommit } from "./commit.ts";
-import { type ImageDescription, parseConfig } from "./config.ts";
+import { createImages, type NewImage } from "./creation.ts";
 import { imageError } from "./errors.ts";
 import { chainIds, historyOf } from "./history.ts";
 import { type ImportOptions, planImport } from "./import.ts";
 import { Layers, type StackLayer } from "./layers.ts";
 import { collectImages } from "./load.ts";
 import { findImage, isIdentifier, missingName, nameOf } from "./lookup.ts";
-import { type ArchivedLayer, digestOfBytes } from "./members.ts";
+import { type Descriptor, parseIndex } from "./manifest.ts";
+import { digestOfBytes } from "./members.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "./reference.ts";
 import { planRemoval } from "./removal.ts";
 import { saveImages } from "./save.ts";
-import { ImageStore, type StoredImage, type StoredManifest } from "./store.ts";
+import { ImageStore } from "./store.ts";
+import type { StoredImage, StoredManifest } from "./stored-image.ts";
 import { abortable } from "./streams.ts";
 
 export type { ImageRecord, ImageUser } from "./record.ts";
@@ -42,14 +44,12 @@ export interface RemoveOptions {
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
 }
 
-/** An image that is about to be stored: its layers are on disk already, or held and stored. */
-export interface NewImage {
-  readonly config: Uint8Array;
-  readonly layers: readonly ArchivedLayer[];
-  /** With tags, with digests, or none. */
-  readonly names: readonly ImageName[];
-  /** What it came with, verified. */
-  readonly manifest?: StoredManifest & { readonly bytes: Uint8Array };
+/** What a name stands for. */
+export interface NamedMachines {
+  readonly image: ImageRecord;
+  readonly index?: StoredManifest & { readonly bytes: Uint8Array };
+  /** Those of the index that are here, the image above among them, in the index's order. */
+  readonly others: readonly { readonly descriptor: Descriptor; readonly image: ImageRecord }[];
 }
 
 export class Images {
@@ -138,50 +138,18 @@ export class Images {
    * Holds afterwards: all these images are stored under their names, also after a power cut; or none of them.
    * Who stores them vouches for each layer's being the one that the configuration names.
    */
-  async create(
-    images: readonly NewImage[],
-    action: "load" | "import" | "pull" | "create",
-  ): Promise<readonly ImageId[]> {
-    const described = images.map(({ config, layers, names, manifest }) => {
-      const id = digestOfBytes(config) as Digest as ImageId;
-      return { id, config, layers, names, manifest, description: parseConfig(config) };
-    });
-    const blobs = described.flatMap(({ id, config, manifest }): readonly (readonly [Digest, Uint8Array])[] => [
-      [id, config],
-      ...(manifest === undefined ? [] : [[manifest.digest, manifest.bytes] as const]),
-    ]);
-    const unneeded: Digest[] = [];
-    try {
-      using _held = this.layers.hold(described.flatMap(({ description }) => description.layers));
-      await this.#commitLayers(described.flatMap(({ layers }) => layers));
-      // A configuration may be taken away again, with an image that is removed at this moment.
-      const missing = () => blobs.find(([digest]) => !this.#store.hasBlob(digest));
-      for (let one = missing(); one !== undefined; one = missing()) await this.#store.writeBlob(...one);
-      this.#requireLayers(described.map(({ description }) => description));
-      this.#store.transaction(() => {
-        for (const { id, description, names, manifest } of described) {
-          this.#store.put(id, description);
-          if (manifest !== undefined) unneeded.push(this.#store.describe(id, manifest) ?? manifest.digest);
-          this.layers.endLeases(description.layers);
-          for (const name of names) this.#store.name(name, id, this.#now());
-        }
-      });
-    } catch (error) {
-      unneeded.push(...blobs.map(([digest]) => digest));
-      throw error;
-    } finally {
-      for (const digest of unneeded) this.#store.discardBlob(digest);
-      this.#collect();
-    }
-    for (const { id, names } of described) {
-      if (action === "pull") {
-        this.#tell({ action, id, name: names[0] === undefined ? id : familiarName(names[0]) });
-        continue;
-      }
-      this.#tell({ action, id, name: id });
-      for (const name of names) this.#tell({ action: "tag", id, name: familiarName(name) });
-    }
-    return described.map(({ id }) => id);
+  create(images: readonly NewImage[], action: "load" | "import" | "pull" | "create"): Promise<readonly ImageId[]> {
+    return createImages(
+      {
+        layers: this.layers,
+        store: this.#store,
+        collect: () => this.#collect(),
+        tell: (event) => this.#tell(event),
+        now: () => this.#now(),
+      },
+      images,
+      action,
+    );
   }
 
   /** By name, id, or an unambiguous beginning of the id; throws only when it is no reference at all. */
@@ -204,7 +172,6 @@ export class Images {
     return this.#record(image, this.#store.namesOf(id));
   }
 
-  /** The youngest first. */
   /** Bytes of a layer's files; 0 for one that is not there. */
   layerSize(layer: DiffId): number {
     return this.layers.get(layer)?.size ?? 0;
@@ -216,6 +183,7 @@ export class Images {
     return new Map(await Promise.all([...new Set(layers)].map(one)));
   }
 
+  /** The youngest first. */
   list(): readonly ImageRecord[] {
     const names = this.#store.names();
     const time = ({ description }: StoredImage): number => Date.parse(description.created) || 0;
@@ -223,6 +191,28 @@ export class Images {
       .filter(({ isRemoved }) => !isRemoved)
       .sort((a, b) => time(b) - time(a) || b.number - a.number)
       .map((image) => this.#record(image, names.get(image.id)));
+  }
+
+  /** What the name stands for: one image, or with an index those of several machines, as far as they are here. */
+  async machines(reference: string): Promise<NamedMachines> {
+    const image = this.get(reference);
+    const index = isIdentifier(reference, image.id) ? undefined : await this.#store.indexes.read(nameOf(reference));
+    if (index === undefined) return { image, others: [] };
+    const listed = parseIndex(index.digest, index.bytes, index.mediaType);
+    const others = listed.flatMap((descriptor) => {
+      const found = this.#store.withManifest(descriptor.digest);
+      return found === undefined ? [] : [{ descriptor, image: this.#record(found, this.#store.namesOf(found.id)) }];
+    });
+    return { image, index, others };
+  }
+
+  /** The image that the name stands for on this platform, if one is asked for. Throws when it has none. */
+  async forPlatform(reference: string, platform: Platform | undefined): Promise<ImageRecord> {
+    if (platform === undefined) return this.get(reference);
+    const { image, others } = await this.machines(reference);
+    const found = [image, ...others.map((other) => other.image)].find((one) => isFor(one, platform));
+    if (found === undefined) throw imageError("otherPlatform", { name: reference, asked: formatPlatform(platform) });
+    return found;
   }
 
   /** How the image came to be, the last step first. */
@@ -248,9 +238,23 @@ export class Images {
     this.#tell({ action: "push", id, name: familiarName({ domain, path }) });
   }
 
-  /** An archive of these images; throws before its first byte when one is not there. */
-  save(references: readonly string[]): Promise<AsyncGenerator<Uint8Array>> {
-    return saveImages(this, references);
+  /** An archive of these images, or of theirs for this platform; throws before its first byte when one is not there. */
+  save(references: readonly string[], platform?: Platform): Promise<AsyncGenerator<Uint8Array>> {
+    return saveImages(this, references, platform);
+  }
+
+  /** Holds afterwards: what an index lists is known by the digest under which a registry has it now. */
+  async rememberIndex(
+    id: ImageId,
+    { domain, path }: ImageName,
+    index: StoredManifest & { readonly bytes: Uint8Array },
+  ): Promise<void> {
+    await this.#store.writeBlob(index.digest, index.bytes);
+    this.#store.transaction(() => {
+      if (this.#store.get(id)?.isRemoved !== false) return;
+      this.#store.name({ domain, path, digest: index.digest }, id, this.#now(), index);
+    });
+    this.#store.discardBlob(index.digest);
   }
 
   /** The manifest that the image came with, byte for byte; undefined when it came without one. */
@@ -274,7 +278,11 @@ export class Images {
     const parsed = parseName(target);
     if (parsed.digest !== undefined) throw imageError("digestTag", {});
     const name = nameToGive(parsed);
-    this.#store.transaction(() => this.#store.name(name, image.id, this.#now()));
+    // The other machines' images go by the new name as well.
+    const index = isIdentifier(source, image.id) ? undefined : this.#store.indexes.get(nameOf(source));
+    const before = this.#store.indexes.get(name);
+    this.#store.transaction(() => this.#store.name(name, image.id, this.#now(), index));
+    if (before !== undefined) this.#store.discardBlob(before.digest);
     this.#tell({ action: "tag", id: image.id, name: familiarName(name) });
   }
 
@@ -287,12 +295,14 @@ export class Images {
     const removal = planRemoval({ reference, ...asked, id, names, users, force: options.force });
     const chains = chainIds(this.withId(id).layers);
     const manifest = this.#store.get(id)?.manifest;
+    const indexes = removal.untag.flatMap((name) => this.#store.indexes.get(name) ?? []);
     this.#store.transaction(() => {
       for (const name of removal.untag) this.#store.unname(name);
       if (!removal.isComplete) return;
       if (users.length > 0) this.#store.hide(id);
       else this.#store.remove(id);
     });
+    for (const { digest } of indexes) this.#store.discardBlob(digest);
     for (const name of removal.untag) this.#tell({ action: "untag", id, name: familiarName(name) });
     const untagged = removal.untag.map((name) => ({ Untagged: familiarName(name) }));
     if (!removal.isComplete) return untagged;
@@ -342,14 +352,6 @@ export class Images {
     return this.layers.all().reduce((sum, { tarSize }) => sum + tarSize, kept);
   }
 
-  /** All at once, so that the disk syncs them together; none is still under way when one has failed. */
-  async #commitLayers(layers: readonly ArchivedLayer[]): Promise<void> {
-    const staged = new Set(layers.flatMap((layer) => layer.staged ?? []));
-    const results = await Promise.allSettled([...staged].map((layer) => this.layers.commit(layer)));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-  }
-
   #record({ id, description, lastTagged }: StoredImage, names: readonly ImageName[] = []): ImageRecord {
     const sizes = [...new Set(description.layers)].map((diffId) => this.layers.get(diffId)?.size ?? 0);
     return {
@@ -376,12 +378,6 @@ export class Images {
   #discard(id: ImageId, manifest: StoredManifest | undefined): void {
     this.#store.discardBlob(id);
     if (manifest !== undefined) this.#store.discardBlob(manifest.digest);
-  }
-
-  #requireLayers(descriptions: readonly ImageDescription[]): void {
-    for (const diffId of descriptions.flatMap(({ layers }) => layers)) {
-      if (this.layers.get(diffId) === undefined) throw imageError("missingLayer", { diffId });
-    }
   }
 
   #collect(): void {

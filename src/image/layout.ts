@@ -1,8 +1,10 @@
 /** The documents of an archive that is both an OCI layout and what `docker save` writes. Pure. */
 import type { Digest } from "../base/ids.ts";
-import { blobPath } from "./members.ts";
+import { withoutNothing } from "./import.ts";
+import type { Descriptor } from "./manifest.ts";
+import { blobPath, digestOfBytes } from "./members.ts";
 import { canonicalName, familiarName, type ImageName } from "./reference.ts";
-import type { StoredManifest } from "./store.ts";
+import type { StoredManifest } from "./stored-image.ts";
 
 export interface LayoutLayer {
   readonly digest: Digest;
@@ -45,11 +47,25 @@ export const encodeLayout = (images: readonly LayoutImage[]): readonly LayoutFil
 
 /** The same without what only docker reads. */
 export const encodeOciLayout = (images: readonly LayoutImage[]): readonly [LayoutFile, LayoutFile] => [
-  ["index.json", encodeIndex(images)],
+  ["index.json", encodeArchiveIndex(images)],
   ["oci-layout", json({ imageLayoutVersion: "1.0.0" })],
 ];
 
-const encodeIndex = (images: readonly LayoutImage[]): Uint8Array =>
+/** An index over manifests, of the given kind. */
+export const encodeIndex = (
+  manifests: readonly Descriptor[],
+  mediaType: string,
+): StoredManifest & { readonly bytes: Uint8Array } => {
+  const listed = manifests.map(({ mediaType: type, digest, size, platform, annotations }) => ({
+    ...{ mediaType: type, digest, size },
+    ...(platform === undefined ? {} : { platform: withoutNothing(platform) }),
+    ...(annotations === null ? {} : { annotations }),
+  }));
+  const bytes = json({ schemaVersion: 2, mediaType, manifests: listed });
+  return { digest: digestOfBytes(bytes), mediaType, bytes };
+};
+
+const encodeArchiveIndex = (images: readonly LayoutImage[]): Uint8Array =>
   json({
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.index.v1+json",

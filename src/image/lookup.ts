@@ -2,7 +2,8 @@
 import { type ImageId, isDigest } from "../base/ids.ts";
 import { imageError } from "./errors.ts";
 import { familiarName, type ImageName, parseName, withDefaultTag } from "./reference.ts";
-import type { ImageStore, StoredImage } from "./store.ts";
+import type { ImageStore } from "./store.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 /** The image that the reference means, if there is one; throws when it is malformed, or means several. */
 export const findImage = (store: ImageStore, reference: string): StoredImage | undefined => {

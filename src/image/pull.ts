@@ -7,9 +7,10 @@ import type { Registries } from "../registry/registry.ts";
 import type { ManifestBytes, Repository } from "../registry/repository.ts";
 import type { BlobHomes } from "./blob-homes.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
+import type { NewImage } from "./creation.ts";
 import { maxDocumentSize } from "./document.ts";
 import { imageError } from "./errors.ts";
-import type { Images, NewImage } from "./images.ts";
+import type { Images } from "./images.ts";
 import type { LayerFetches } from "./layer-fetch.ts";
 import type { StoredLayer } from "./layers.ts";
 import {
@@ -115,7 +116,8 @@ export class Pulls {
     for (const [index, manifest] of chosen.entries()) {
       // The name is that of this machine's image, which comes first; the others are found by their digests.
       const names = namesFor(name, top.digest, manifest.digest, index === 0);
-      ids.push(await this.#pullManifest(repository, manifest, names, options, report));
+      const stands = index === 0 && top !== manifest ? top : undefined;
+      ids.push(await this.#pullManifest(repository, manifest, { names, index: stands }, options, report));
     }
     report({ status: `Digest: ${top.digest}` });
     const isNew = before !== ids[0];
@@ -145,7 +147,7 @@ export class Pulls {
   async #pullManifest(
     repository: Repository,
     manifest: ManifestBytes,
-    names: readonly ImageName[],
+    { names, index }: Pick<NewImage, "names" | "index">,
     options: PullOptions,
     report: Report,
   ): Promise<ImageId> {
@@ -160,7 +162,7 @@ export class Pulls {
     using _held = this.#images.layers.hold(description.layers);
     const fetched = await this.#fetchAll(repository, layers, description, report, signal);
     signal?.throwIfAborted();
-    const image: NewImage = { config: configBytes, layers: fetched, names, manifest };
+    const image: NewImage = { config: configBytes, layers: fetched, names, manifest, index };
     const [id] = await this.#images.create([image], "pull");
     this.#homes.add([config.digest, ...layers.map(({ digest }) => digest)], repository.options);
     return id!;

@@ -1,5 +1,6 @@
 /** `push`: an image to a registry, as it came, or compressed for the first time. */
 import { createReadStream } from "node:fs";
+import type { Platform } from "../api/platforms.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Digest } from "../base/ids.ts";
 import type { Credentials } from "../registry/credentials.ts";
@@ -10,7 +11,8 @@ import type { BlobHomes } from "./blob-homes.ts";
 import type { CompressedLayers } from "./compressed.ts";
 import { imageError } from "./errors.ts";
 import type { Images } from "./images.ts";
-import { type Descriptor, parseManifest } from "./manifest.ts";
+import { encodeIndex } from "./layout.ts";
+import { type Descriptor, parseIndex, parseManifest } from "./manifest.ts";
 import { digestOfBytes } from "./members.ts";
 import { type Report, shortDigest, throttled } from "./pull-progress.ts";
 import type { ImageRecord } from "./record.ts";
@@ -19,14 +21,29 @@ import { inOnePiece } from "./streams.ts";
 
 export interface PushOptions {
   readonly credentials?: Credentials | undefined;
+  /** That of the name's images which is for this platform. */
+  readonly platform?: Platform;
+  /** Every image that the name stands for here, and the index over them. */
+  readonly allPlatforms?: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: Report;
 }
 
-interface PushManifest {
+interface Document {
   readonly bytes: Uint8Array;
   readonly digest: Digest;
   readonly mediaType: string;
+}
+
+/** What is the same for all that one name's push sends. */
+interface Push {
+  readonly name: ImageName;
+  readonly repository: Repository;
+  readonly signal: AbortSignal | undefined;
+  readonly report: Report;
+}
+
+interface PushManifest extends Document {
   readonly layers: readonly Pick<Descriptor, "digest" | "size">[];
 }
 
@@ -67,7 +84,11 @@ export class Pushes {
     if (names.length === 0) throw imageError("noSuchTag", { name: repositoryOf(asked) });
     report({ status: `The push refers to repository [${repositoryOf(asked)}]` });
     const repository = this.#registries.target(asked, options.credentials);
-    for (const name of names) await this.#pushOne(name, repository, options.signal, report);
+    for (const name of names) {
+      const { digest, bytes } = await this.#pushName(name, repository, options, report);
+      report({ status: `${name.tag}: digest: ${digest} size: ${bytes.length}` });
+      report({ progressDetail: {}, aux: { Tag: name.tag!, Digest: digest, Size: bytes.length } });
+    }
   }
 
   #namesOf(asked: ImageName): readonly ImageName[] {
@@ -78,13 +99,37 @@ export class Pushes {
       .sort((a, b) => (canonicalName(a) < canonicalName(b) ? -1 : 1));
   }
 
-  async #pushOne(
+  async #pushName(
     name: ImageName,
     repository: Repository,
-    signal: AbortSignal | undefined,
+    { platform, allPlatforms, signal }: PushOptions,
     report: Report,
-  ): Promise<void> {
-    const image = this.#images.get(familiarName(name));
+  ): Promise<Document> {
+    const push = { name, repository, signal, report };
+    if (allPlatforms === true) return await this.#pushAll(push);
+    const image = await this.#images.forPlatform(familiarName(name), platform);
+    return await this.#pushImage(push, image, name.tag!);
+  }
+
+  /** Every machine's image, then the index over them: as it came if all that it lists is here, and else one of what is. */
+  async #pushAll(push: Push): Promise<Document> {
+    const { name, repository, signal } = push;
+    const { image, index, others } = await this.#images.machines(familiarName(name));
+    if (index === undefined) return await this.#pushImage(push, image, name.tag!);
+    const pushed: Descriptor[] = [];
+    for (const { descriptor, image: one } of others) {
+      const { digest, bytes, mediaType } = await this.#pushImage(push, one, descriptor.digest);
+      pushed.push({ ...descriptor, digest, size: bytes.length, mediaType });
+    }
+    const document = indexOf(index, pushed);
+    await uploadManifest(repository, name.tag!, document, signal);
+    await this.#images.rememberIndex(image.id, name, document);
+    return document;
+  }
+
+  /** `reference` is the tag under which it is to be found, or the digest that it had. */
+  async #pushImage(push: Push, image: ImageRecord, reference: string): Promise<PushManifest> {
+    const { name, repository, signal, report } = push;
     using _held = this.#images.layers.hold(image.layers);
     const config = await this.#images.rawConfig(image.id);
     const manifest = await this.#manifestFor(image, config, signal, report);
@@ -93,12 +138,10 @@ export class Pushes {
     await allOrNone(unique, signal, (layer, either) => this.#pushLayer(layer, name, repository, report, either));
     const source = { digest: image.id, size: config.length, open: (from: number) => inOnePiece(config.subarray(from)) };
     await uploadBlob(repository, source, { signal });
-    await uploadManifest(repository, name.tag!, manifest, signal);
+    await uploadManifest(repository, reference === name.tag ? reference : manifest.digest, manifest, signal);
     this.#homes.add([image.id, ...unique.map(({ digest }) => digest)], name);
     await this.#images.remember(image.id, name, manifest);
-    const { digest, bytes } = manifest;
-    report({ status: `${name.tag}: digest: ${digest} size: ${bytes.length}` });
-    report({ progressDetail: {}, aux: { Tag: name.tag!, Digest: digest, Size: bytes.length } });
+    return manifest;
   }
 
   async #pushLayer(
@@ -159,6 +202,14 @@ export class Pushes {
     return { bytes, digest: digestOfBytes(bytes), mediaType: manifestType, layers };
   }
 }
+
+/** The index as it came, if it lists exactly what was pushed. */
+const indexOf = (index: Document, pushed: readonly Descriptor[]): Document => {
+  const listed = parseIndex(index.digest, index.bytes, index.mediaType);
+  const isSame =
+    listed.length === pushed.length && listed.every(({ digest }, position) => digest === pushed[position]?.digest);
+  return isSame ? index : encodeIndex(pushed, index.mediaType);
+};
 
 /** Side by side; none is still under way when one has failed. */
 const allOrNone = async <T, R>(

@@ -1,5 +1,6 @@
 /** `save`: images as one archive, byte for byte what was pulled or loaded; the same images give the same archive. */
 import { createReadStream } from "node:fs";
+import type { Platform } from "../api/platforms.ts";
 import type { Digest, ImageId } from "../base/ids.ts";
 import { writeTar } from "../format/tar/write.ts";
 import { imageError } from "./errors.ts";
@@ -8,7 +9,7 @@ import type { Layers } from "./layers.ts";
 import { encodeLayout, encodePlainManifest, type LayoutImage, type LayoutLayer, ociManifestType } from "./layout.ts";
 import { parseManifest } from "./manifest.ts";
 import { blobPath, digestOfBytes } from "./members.ts";
-import { type ImageName, parseName, repositoryOf } from "./reference.ts";
+import { familiarName, type ImageName, parseName, repositoryOf } from "./reference.ts";
 
 const CHUNK = 1024 * 1024;
 
@@ -23,8 +24,9 @@ export interface ArchiveFile {
 export const saveImages = async (
   images: Images,
   references: readonly string[],
+  platform?: Platform,
 ): Promise<AsyncGenerator<Uint8Array>> => {
-  const chosen = chooseImages(images, references);
+  const chosen = await chooseImages(images, references, platform);
   const layers = [...chosen.keys()].flatMap((id) => images.withId(id).layers);
   const held = images.layers.hold(layers);
   try {
@@ -38,10 +40,16 @@ export const saveImages = async (
 };
 
 /** By image, in the order in which they were asked for: with the names that were meant. */
-const chooseImages = (images: Images, references: readonly string[]): ReadonlyMap<ImageId, readonly ImageName[]> => {
+const chooseImages = async (
+  images: Images,
+  references: readonly string[],
+  platform: Platform | undefined,
+): Promise<ReadonlyMap<ImageId, readonly ImageName[]>> => {
   const chosen = new Map<ImageId, readonly ImageName[]>();
   for (const reference of references) {
-    for (const { id, names } of meant(images, reference)) {
+    for (const { id: named, names } of meant(images, reference)) {
+      // Each name of an image may stand for others' images of its own.
+      const { id } = await images.forPlatform(names[0] === undefined ? named : familiarName(names[0]), platform);
       const before = chosen.get(id) ?? [];
       const known = new Set(before.map(({ domain, path, tag }) => `${domain}/${path}:${tag}`));
       chosen.set(id, [...before, ...names.filter(({ domain, path, tag }) => !known.has(`${domain}/${path}:${tag}`))]);

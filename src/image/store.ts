@@ -5,24 +5,9 @@ import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import type { BlobFiles } from "./blob-files.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
 import { digestOfBytes } from "./members.ts";
+import { NamedIndexes } from "./named-indexes.ts";
 import { canonicalName, type ImageName, parseName } from "./reference.ts";
-
-export interface StoredImage {
-  readonly id: ImageId;
-  readonly description: ImageDescription;
-  /** Counts up with every image that is stored. */
-  readonly number: number;
-  /** Nobody sees it any more, and a container still lives on it. */
-  readonly isRemoved: boolean;
-  readonly lastTagged: string;
-  /** What a registry or an archive called it by, byte for byte. */
-  readonly manifest: StoredManifest | undefined;
-}
-
-export interface StoredManifest {
-  readonly digest: Digest;
-  readonly mediaType: string;
-}
+import type { StoredImage, StoredManifest } from "./stored-image.ts";
 
 interface NamedImage {
   readonly name: ImageName;
@@ -56,6 +41,7 @@ const schema = `
 `;
 
 export class ImageStore {
+  readonly indexes: NamedIndexes;
   readonly #database: Database;
   readonly #files: BlobFiles;
   readonly #images = new Map<ImageId, StoredImage>();
@@ -65,6 +51,7 @@ export class ImageStore {
   private constructor(database: Database, files: BlobFiles) {
     this.#database = database;
     this.#files = files;
+    this.indexes = new NamedIndexes(database, files);
   }
 
   /** Holds afterwards: every image has its configuration and its layers; what has lost one of them is gone. */
@@ -75,13 +62,18 @@ export class ImageStore {
     return store;
   }
 
-  /** Whether an image is, or is described by, this blob. */
+  /** Whether an image is, or is described by, this blob, or one of its names is. */
   needs(digest: Digest): boolean {
-    return this.#images.has(digest as ImageId) || this.#hasManifest(digest);
+    return this.#images.has(digest as ImageId) || this.#hasManifest(digest) || this.indexes.has(digest);
   }
 
   get(id: ImageId): StoredImage | undefined {
     return this.#images.get(id);
+  }
+
+  /** The image that a registry or an archive called so. */
+  withManifest(digest: Digest): StoredImage | undefined {
+    return [...this.#images.values()].find(({ manifest, isRemoved }) => manifest?.digest === digest && !isRemoved);
   }
 
   /** All images, those that nobody sees any more among them. */
@@ -154,14 +146,16 @@ export class ImageStore {
     return before === undefined || this.#hasManifest(before) ? undefined : before;
   }
 
-  /** To be called in a transaction. The name is the image's, whoever had it before. */
-  name(name: ImageName, id: ImageId, now: string): void {
+  /** To be called in a transaction. The name is the image's, whoever had it before, and that of the index, if it has one. */
+  name(name: ImageName, id: ImageId, now: string, index?: StoredManifest): void {
+    this.indexes.set(name, index);
     this.#database.run("INSERT OR REPLACE INTO image_names VALUES (?, ?)", canonicalName(name), id);
     this.#names.set(canonicalName(name), { name, id });
     this.#update({ ...this.#images.get(id)!, lastTagged: now });
   }
 
   unname(name: ImageName): void {
+    this.indexes.set(name, undefined);
     this.#database.run("DELETE FROM image_names WHERE name = ?", canonicalName(name));
     this.#names.delete(canonicalName(name));
   }
@@ -225,6 +219,7 @@ export class ImageStore {
       if (this.#images.has(id)) this.#names.set(name, { name: parseName(name), id });
       else this.#database.run("DELETE FROM image_names WHERE name = ?", name);
     }
+    this.indexes.retain((name) => this.#names.has(name));
   }
 
   /** Undefined when the configuration is not there, or is not what its name says any more. */

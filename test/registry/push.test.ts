@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ProgressLine } from "../../src/api/answers.ts";
-import { chunks, dockerArchive, tarOf } from "../image/rooms.ts";
+import { chunks, dockerArchive, leftovers, tarOf } from "../image/rooms.ts";
 import { ChaosRegistry, digestOf, refuse } from "./chaos.ts";
-import { noisyTar, openPulls, putImage } from "./rooms.ts";
+import { noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";
 
 const one = await tarOf({ "a/": "", "a/b": "hello" });
 const two = await tarOf({ "a/c": "x".repeat(100_000) });
@@ -27,6 +27,63 @@ describe("a push", () => {
     assert.equal(lines.at(-2)!.status, `2: digest: ${put.digest} size: ${put.size}`);
     assert.deepEqual(lines.at(-1)!.aux, { Tag: "2", Digest: put.digest, Size: put.size });
     assert.ok(world.room.images.find(`${to.host}/other@${put.digest}`));
+  });
+
+  test("gives another registry the index of all machines' images, or one of them, or an index of those that are here", async () => {
+    await using from = await ChaosRegistry.start();
+    await using to = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const own = putImage(from, "app", "own", [one]);
+    const arm = putImage(from, "app", "arm", [one, two], { config: { architecture: "arm64" } });
+    const platforms = { amd64: { os: "linux", architecture: "amd64" }, arm64: { os: "linux", architecture: "arm64" } };
+    const entries = [
+      { image: arm, platform: platforms.arm64 },
+      { image: own, platform: platforms.amd64 },
+    ];
+    const index = putIndex(from, "app", "all", entries);
+    const [source, target] = [`${from.host}/app:all`, `${to.host}/other:1`];
+    const at = (reference: string): string => digestOf(to.manifests.get(`other ${reference}`)!.bytes);
+
+    await world.pulls.pull(source);
+    world.room.images.tag(source, target);
+    // Only this machine's image is here: it has an index of its own.
+    await world.pushes.push(target, { allPlatforms: true });
+    const { manifests } = JSON.parse(Buffer.from(to.manifests.get("other 1")!.bytes).toString());
+    assert.deepEqual(manifests, [
+      { mediaType: own.mediaType, digest: own.digest, size: own.size, platform: platforms.amd64 },
+    ]);
+    await assert.rejects(
+      world.pushes.push(target, { platform: platforms.arm64 }),
+      /was found but does not provide the specified platform \(linux\/arm64\)/,
+    );
+
+    await world.pulls.pull(source, { allPlatforms: true });
+    world.room.images.tag(source, target);
+    const lines: ProgressLine[] = [];
+    await world.pushes.push(target, { allPlatforms: true, progress: (line) => lines.push(line) });
+    assert.equal(at("1"), index.digest);
+    assert.equal(lines.at(-2)!.status, `1: digest: ${index.digest} size: ${index.size}`);
+    for (const digest of [...own.blobs, own.config, ...arm.blobs, arm.config]) assert.ok(to.blobs.has(digest));
+    assert.equal(at(arm.digest), arm.digest);
+    assert.equal(world.room.images.get(`${to.host}/other@${index.digest}`).id, own.config);
+
+    await world.pushes.push(target, { platform: platforms.arm64 });
+    assert.equal(at("1"), arm.digest);
+    await world.pushes.push(target);
+    assert.equal(at("1"), own.digest);
+
+    await using other = await openPulls();
+    await other.room.images.load(await world.room.images.save([target], platforms.arm64));
+    assert.equal(other.room.images.get(target).id, arm.config);
+    assert.deepEqual(await Array.fromAsync(world.room.images.check()), []);
+
+    // A new daemon knows the index too; with its last name it is gone.
+    await world.reopen();
+    const { images } = world.room;
+    assert.equal((await images.forPlatform(target, platforms.arm64)).id, arm.config);
+    for (const { id } of images.list()) images.remove(id, { force: true, noPrune: false, usedBy: () => [] });
+    await images.settled();
+    assert.deepEqual(leftovers(world.room), []);
   });
 
   test("compresses what came plain, once, and another root pulls the same image", async () => {

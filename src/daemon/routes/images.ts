@@ -1,9 +1,7 @@
 /** Images: in, out, and what is there. */
-import { formatPlatform, isFor } from "../../api/platforms.ts";
 import { imageInspectFor } from "../../api/versions.ts";
 import { imageAnswer } from "../answers/image.ts";
 import type { Call, Handler } from "../call.ts";
-import { daemonError } from "../errors.ts";
 import { platformJson } from "../platforms.ts";
 import { progress } from "../progress.ts";
 import { imageUsers, type Services } from "../services.ts";
@@ -11,15 +9,15 @@ import { type Answer, empty, encodeJson, json, jsonType, stream } from "../wire.
 
 const nameOf = ({ values }: Call): string => values.name ?? "";
 
-export const inspect: Handler = (call) =>
-  json(imageInspectFor(call.version, imageAnswer(call.services.images.get(nameOf(call)))));
+export const inspect: Handler = async (call) => {
+  const image = await call.services.images.forPlatform(nameOf(call), platformJson(call.query));
+  return json(imageInspectFor(call.version, imageAnswer(image)));
+};
 
-export const history: Handler = (call) => {
+export const history: Handler = async (call) => {
   const { images } = call.services;
-  const [name, asked] = [nameOf(call), platformJson(call.query)];
-  if (asked !== undefined && !isFor(images.get(name), asked))
-    throw daemonError("otherPlatform", { name, asked: formatPlatform(asked) });
-  return json(images.history(name));
+  const { id } = await images.forPlatform(nameOf(call), platformJson(call.query));
+  return json(images.history(id));
 };
 
 export const tag: Handler = (call) => {
@@ -66,10 +64,7 @@ export const saveAll: Handler = (call) =>
 
 /** What is wrong is answered before the first byte of the archive. */
 const archive = async ({ services, query }: Call, names: readonly string[]): Promise<Answer> => {
-  const asked = platformJson(query);
-  const other = asked === undefined ? undefined : names.find((name) => !isFor(services.images.get(name), asked));
-  if (other !== undefined) throw daemonError("otherPlatform", { name: other, asked: formatPlatform(asked!) });
-  return stream("application/x-tar", await services.images.save(names));
+  return stream("application/x-tar", await services.images.save(names, platformJson(query)));
 };
 
 /** A line for each thing that is damaged, as it is found. */

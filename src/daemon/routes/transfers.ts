@@ -3,7 +3,7 @@ import { familiarName, parseName } from "../../image/reference.ts";
 import { type Credentials, decodeCredentials } from "../../registry/credentials.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
-import { platformText } from "../platforms.ts";
+import { platformJson, platformText } from "../platforms.ts";
 import { progress, progressOrFailure } from "../progress.ts";
 import type { Answer } from "../wire.ts";
 
@@ -59,9 +59,13 @@ export const push: Handler = (call) => {
   const { services, query, signal, values } = call;
   const [name, tag] = [values.name ?? "", query.text("tag")];
   const reference = tag === "" ? name : `${name}:${tag}`;
+  const platform = platformJson(query);
   parseName(reference);
   const credentials = credentialsOf(call);
   return progressOrFailure(call, (report) =>
-    services.pushes.push(reference, { credentials, signal, progress: report }),
+    services.pushes.push(reference, {
+      ...(platform === undefined ? {} : { platform }),
+      ...{ allPlatforms: query.flag("allPlatforms"), credentials, signal, progress: report },
+    }),
   );
 };
