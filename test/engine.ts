@@ -50,6 +50,8 @@ export interface EngineOptions {
   readonly layerFormat?: string;
   /** The run directory lies in memory, as /run does on most machines; otherwise beside the root. */
   readonly runInMemory?: boolean;
+  /** Where clients may connect beside the socket. */
+  readonly hosts?: readonly string[];
   /** More words for `pier daemon`. */
   readonly args?: readonly string[];
   /** What is run as `pier` to be the daemon; default: the executable. */
@@ -224,7 +226,8 @@ export class Engine {
     await this.kill9();
     const log = openSync(this.log, "a");
     const format = this.layerFormat === undefined ? [] : ["--layer-format", this.layerFormat];
-    const own = ["--root", this.root, "--run", this.run, ...format];
+    const hosts = this.#options.hosts === undefined ? [] : [`unix://${this.socket}`, ...this.#options.hosts];
+    const own = ["--root", this.root, "--run", this.run, ...format, ...hosts.flatMap((host) => ["--host", host])];
     const words = [...(this.#options.via ?? []), ...command, "daemon", ...own, ...(this.#options.args ?? [])];
     const [program = executable, ...args] = words;
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };

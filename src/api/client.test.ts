@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
-import { AnswerError, Client, jsonLines, textOf } from "./client.ts";
+import { AnswerError, Client, jsonLines, textOf, unixAddress } from "./client.ts";
 import { encodeQuery } from "./request.ts";
 
 /** What a daemon does with a connection: each request's text comes to `answer`. */
@@ -25,7 +25,7 @@ describe("the client", () => {
       socket.on("error", () => undefined).on("data", (data) => answer(data.toString("latin1"), socket));
     });
     await new Promise<void>((resolve) => server!.listen(path, resolve));
-    return new Client(path);
+    return new Client(unixAddress(path));
   };
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();
@@ -192,10 +192,10 @@ describe("the client", () => {
   });
 
   test("says where nobody listens, and tries once more when somebody was started", async () => {
-    await assert.rejects(new Client(path).get("version", {}), {
+    await assert.rejects(new Client(unixAddress(path)).get("version", {}), {
       message: `Cannot connect to the pier daemon at unix://${path}. Is the pier daemon running?`,
     });
-    const client = new Client(path, async () => {
+    const client = new Client(unixAddress(path), async () => {
       await listen((_, socket) => socket.write(json({ Version: "2" })));
       return true;
     });

@@ -1,9 +1,9 @@
 /**
- * The client of the API: HTTP/1.1 over a unix socket, written on sockets alone (`node:http` costs a command 6 ms). It
+ * The client of the API: HTTP/1.1 written on sockets alone (`node:http` costs a command 6 ms). It
  * speaks only to a daemon of the Docker Engine API, keeps connections, streams with back-pressure, and hands over the
  * socket where the API turns it into a raw stream.
  */
-import { errnoOf } from "../base/errors.ts";
+import { errnoOf, PierError } from "../base/errors.ts";
 import { connectSocket, type StreamSocket } from "../base/socket.ts";
 import type {
   ContainerChange,
@@ -104,14 +104,23 @@ interface Connection {
   sending: boolean;
 }
 
+/** Where a daemon is. */
+export interface Address {
+  /** As messages have it. */
+  readonly name: string;
+  connect(): Promise<StreamSocket>;
+}
+
+export const unixAddress = (path: string): Address => ({ name: `unix://${path}`, connect: () => connectSocket(path) });
+
 export class Client {
-  readonly path: string;
+  readonly #address: Address;
   readonly #idle: Connection[] = [];
   readonly #unreachable: (() => Promise<boolean>) | undefined;
 
-  /** `unreachable` is asked once when nobody listens on the socket, and answers whether to try again. */
-  constructor(path: string, unreachable?: () => Promise<boolean>) {
-    this.path = path;
+  /** `unreachable` is asked once when nobody listens at the address, and answers whether to try again. */
+  constructor(address: Address, unreachable?: () => Promise<boolean>) {
+    this.#address = address;
     this.#unreachable = unreachable;
   }
 
@@ -225,11 +234,13 @@ export class Client {
   async #open(mayStart = true): Promise<Connection> {
     let socket: StreamSocket;
     try {
-      socket = await connectSocket(this.path);
+      socket = await this.#address.connect();
     } catch (cause) {
       const absent = ["ENOENT", "ECONNREFUSED"].includes(errnoOf(cause) ?? "");
       if (absent && mayStart && (await this.#unreachable?.())) return await this.#open(false);
-      throw apiError("unreachable", { path: this.path }, cause);
+      const address = this.#address.name;
+      if (absent || !(cause instanceof Error)) throw apiError("unreachable", { address }, cause);
+      throw cause instanceof PierError ? cause : apiError("notConnected", { address, reason: cause.message }, cause);
     }
     return { socket, reader: new ResponseReader(socket), kept: false, sending: false };
   }

@@ -17,9 +17,10 @@ export const apiErrors = {
   // What the client meets.
   unreachable: {
     status: 503,
-    sentence: "Cannot connect to the pier daemon at unix://{path}. Is the pier daemon running?",
+    sentence: "Cannot connect to the pier daemon at {address}. Is the pier daemon running?",
     hint: "pier daemon",
   },
+  notConnected: { status: 503, sentence: "error during connect: {address}: {reason}" },
   connectionLost: { status: 502, sentence: "the daemon closed the connection before it had answered" },
   answerMalformed: { status: 502, sentence: "what answers is no daemon: {what} cannot be read" },
   notHijacked: { status: 502, sentence: "the daemon answered {status} instead of opening a stream" },

@@ -13,12 +13,18 @@ export const connectOnNode = async (path: string): Promise<StreamSocket> => {
 export class NodeSocket implements StreamSocket {
   readonly #socket: Socket;
   readonly #inbox = new Inbox();
+  readonly #drained: (() => void)[] = [];
 
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on("data", (chunk: Buffer) => this.#inbox.data(chunk));
     socket.on("error", (error) => this.#inbox.end(error));
     for (const event of ["end", "close"]) socket.on(event, () => this.#inbox.end());
+    for (const event of ["drain", "close"]) {
+      socket.on(event, () => {
+        for (const resolve of this.#drained.splice(0)) resolve();
+      });
+    }
   }
 
   get isOpen(): boolean {
@@ -42,8 +48,7 @@ export class NodeSocket implements StreamSocket {
   }
 
   async drained(): Promise<void> {
-    if (!this.#socket.writableNeedDrain) return;
-    await new Promise<void>((resolve) => this.#socket.once("drain", resolve).once("close", resolve));
+    if (this.#socket.writableNeedDrain) await new Promise<void>((resolve) => this.#drained.push(resolve));
   }
 
   end(): void {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Client, unixAddress } from "../api/client.ts";
 import { complete } from "./complete.ts";
 
-const nobody = "/nowhere/pier.sock";
+const nobody = new Client(unixAddress("/nowhere/pier.sock"));
 
 describe("completion", () => {
   test("knows commands, groups and their commands", async () => {

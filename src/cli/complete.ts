@@ -1,19 +1,19 @@
 /** What the word under the cursor may become: asked by the shells' scripts, answered from the tables of commands and flags. */
-import { Client } from "../api/client.ts";
+import type { Client } from "../api/client.ts";
 import { entries, findCommand, groups } from "./commands.ts";
 
 /** What stands in a command's usage line, and the route that lists such things. */
 const objects = ["CONTAINER", "IMAGE", "VOLUME", "NETWORK"] as const;
 type ObjectKind = (typeof objects)[number];
 
-/** The candidates for the last word; `socket` is asked for the names of things, and is not there if no daemon runs. */
-export const complete = async (words: readonly string[], socket: string): Promise<readonly string[]> => {
+/** The candidates for the last word; `client` is asked for the names of things, and reaches nobody if no daemon runs. */
+export const complete = async (words: readonly string[], client: Client): Promise<readonly string[]> => {
   const last = words.at(-1) ?? "";
-  const found = await candidates(words.slice(0, -1), last, socket);
+  const found = await candidates(words.slice(0, -1), last, client);
   return found.filter((one) => one.startsWith(last)).toSorted();
 };
 
-const candidates = async (before: readonly string[], last: string, socket: string): Promise<readonly string[]> => {
+const candidates = async (before: readonly string[], last: string, client: Client): Promise<readonly string[]> => {
   const [first] = before;
   if (first === undefined) return [...Object.keys(groups), ...entries.flatMap(({ top }) => top ?? [])];
   const found = findCommand(before);
@@ -26,7 +26,7 @@ const candidates = async (before: readonly string[], last: string, socket: strin
     return ["help", ...Object.keys(flags)].map((name) => `--${name}`);
   }
   const kind = objects.find((one) => new RegExp(`\\b(\\w+_)?${one}\\b`).test(usage));
-  return kind === undefined ? [] : await namesOf(kind, new Client(socket)).catch(() => []);
+  return kind === undefined ? [] : await namesOf(kind, client).catch(() => []);
 };
 
 const namesOf = async (kind: ObjectKind, client: Client): Promise<readonly string[]> => {

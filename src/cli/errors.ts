@@ -46,7 +46,7 @@ export const cliErrors = {
   wrongCount: { status: 400, sentence: "pier: '{path}' {wanted}" },
   hostInvalid: {
     status: 400,
-    sentence: "unable to use the host {host}: pier speaks over unix sockets alone",
+    sentence: "unable to use the host {host}: it is unix://PATH or tcp://ADDRESS:PORT",
     hint: "-H unix:///run/pier/pier.sock",
   },
   notATerminal: { status: 400, sentence: "the input device is not a TTY" },

@@ -198,9 +198,9 @@ describe("the command line", () => {
       [["stop"], 1, `pier: 'pier stop' requires at least 1 argument${usage}`],
       [["nope"], 1, "pier: unknown command: pier nope\n\nRun 'pier --help' for more information\n"],
       [
-        ["-H", "tcp://x", "ps"],
+        ["-H", "npipe://x", "ps"],
         1,
-        "unable to use the host tcp://x: pier speaks over unix sockets alone\nTry: -H unix:///run/pier/pier.sock\n",
+        "unable to use the host npipe://x: it is unix://PATH or tcp://ADDRESS:PORT\nTry: -H unix:///run/pier/pier.sock\n",
       ],
     ];
     for (const [words, code, stderr] of cases)

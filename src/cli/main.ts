@@ -6,7 +6,7 @@ import { type Found, findCommand } from "./commands.ts";
 import { cliError } from "./errors.ts";
 import { exitCodeOf, messageOf } from "./failure.ts";
 import { type FlagTable, flag, type Parsed, parseFlags } from "./flags.ts";
-import { clientAt } from "./host.ts";
+import { clientAt, clientOfRunning } from "./host.ts";
 import { print, printError } from "./streams/output.ts";
 import { boolean, text } from "./values/kinds.ts";
 
@@ -14,6 +14,11 @@ const globalFlags = {
   host: flag(text(), "Daemon socket to connect to (default unix:///run/pier/pier.sock)", { short: "H" }),
   root: flag(text(), "Directory of a daemon that is started: images, containers (default /var/lib/pier)"),
   run: flag(text(), "Directory of the daemon's sockets and state (default /run/pier)"),
+  tls: flag(boolean(), "Use TLS; implied by --tlsverify"),
+  tlscacert: flag(text(), 'Trust certs signed only by this CA (default "~/.docker/ca.pem")'),
+  tlscert: flag(text(), 'Path to TLS certificate file (default "~/.docker/cert.pem")'),
+  tlskey: flag(text(), 'Path to TLS key file (default "~/.docker/key.pem")'),
+  tlsverify: flag(boolean(), "Use TLS and verify the remote"),
   version: flag(boolean(), "Print version information and quit", { short: "v" }),
 } as const;
 
@@ -46,7 +51,7 @@ const runTop = async (words: readonly string[]): Promise<number> => {
   // What the shells' scripts ask (commands/completion.ts); never a reason to start a daemon.
   if (positional[0] === "__complete") {
     const { complete } = await import("./complete.ts");
-    const found = await complete(positional.slice(1), clientAt(options, process.env).path);
+    const found = await complete(positional.slice(1), clientOfRunning(options, process.env));
     print(found.map((word) => `${word}\n`).join(""));
     return 0;
   }

@@ -7,6 +7,7 @@ export const defaultConfigFile = "/etc/pier/daemon.json";
 
 const text: Shape<readonly string[]> = (value, path) => [string(value, path)];
 const texts = list(string);
+const flag: Shape<readonly string[]> = (value, path) => [String(boolean(value, path))];
 const number: Shape<readonly string[]> = (value, path) => {
   if (!Number.isSafeInteger(value))
     throw daemonError("badConfigValue", { key: path, problem: "is not a whole number" });
@@ -22,6 +23,11 @@ const debug: Shape<readonly string[]> = (value, path) => (boolean(value, path) ?
 const keys: Readonly<Record<string, { readonly option: string; readonly values: Shape<readonly string[]> }>> = {
   "data-root": { option: "root", values: text },
   "exec-root": { option: "run", values: text },
+  tls: { option: "tls", values: flag },
+  tlsverify: { option: "tlsverify", values: flag },
+  tlscacert: { option: "tlscacert", values: text },
+  tlscert: { option: "tlscert", values: text },
+  tlskey: { option: "tlskey", values: text },
   hosts: { option: "host", values: texts },
   debug: { option: "log-level", values: debug },
   "log-level": { option: "log-level", values: text },

@@ -11,6 +11,11 @@ export const daemonErrors = {
   bodyCut: { status: 400, sentence: "the request body ended early" },
   contentType: { status: 400, sentence: "unsupported Content-Type header ({type}): must be 'application/json'" },
   origin: { status: 403, sentence: "requests of web pages are refused" },
+  hostName: {
+    status: 403,
+    sentence: "requests for {host} are refused: without TLS only addresses and localhost are answered",
+    hint: "DOCKER_HOST=tcp://127.0.0.1:2375",
+  },
   noWebSocket: { status: 400, sentence: "bad handshake: this is for WebSocket clients" },
   noUpgrade: {
     status: 400,
@@ -80,7 +85,28 @@ export const daemonErrors = {
   },
   unknownOption: { status: 400, sentence: "unknown option {option}", hint: "pier daemon --help" },
   missingValue: { status: 400, sentence: "{option} needs a value", hint: "pier daemon --help" },
-  badHost: { status: 400, sentence: "{host} is not a unix socket", hint: "pier daemon -H unix:///run/pier/pier.sock" },
+  badHost: {
+    status: 400,
+    sentence: "{host} is nothing that clients could connect to: it is unix://PATH, tcp://ADDRESS:PORT or fd://",
+    hint: "pier daemon -H unix:///run/pier/pier.sock",
+  },
+  hostUnprotected: {
+    status: 400,
+    sentence: "at {host} whoever reaches it would be root of this machine: clients must prove who they are",
+    hint: "pier daemon -H {host} --tlsverify --tlscacert CA --tlscert CERTIFICATE --tlskey KEY; or -H tcp://127.0.0.1",
+  },
+  badTlsFile: { status: 400, sentence: "what TLS needs cannot be read: {reason}" },
+  noSystemdSockets: {
+    status: 400,
+    sentence: "no sockets were found for fd://: systemd has handed over none",
+    hint: "systemctl enable --now pier.socket",
+  },
+  systemdSocketOpen: {
+    status: 400,
+    sentence: "of the sockets for fd://, number {number} is not a unix socket",
+    hint: "pier daemon -H tcp://ADDRESS --tlsverify --tlscacert CA --tlscert CERTIFICATE --tlskey KEY",
+  },
+  portNotListened: { status: 400, sentence: "clients cannot connect at {host}: {reason}" },
   badLogLevel: {
     status: 400,
     sentence: "{level} is no log level",

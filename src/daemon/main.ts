@@ -33,6 +33,7 @@ import { BuildKitDesk } from "./buildkit/desk.ts";
 import { measurePlaces } from "./disk-places.ts";
 import { EventLog } from "./events.ts";
 import { hostFacts, openHello } from "./hello.ts";
+import { usualAddress } from "./listen.ts";
 import { Log } from "./log.ts";
 import { type DaemonOptions, parseOptions, usage } from "./options.ts";
 import { findPrograms } from "./programs.ts";
@@ -73,8 +74,8 @@ const serve = async (options: DaemonOptions, args: readonly string[]): Promise<v
   const services = await openRooms(options, database, log);
   try {
     const server = new Server(services);
-    await server.listen(options.socket);
-    log.info(`listening on ${options.socket}`);
+    const usual = usualAddress(join(options.run, "pier.sock"), process.env);
+    await server.listen(options.addresses.length > 0 ? options.addresses : [usual]);
     process.on("SIGHUP", () => reload(args, services));
     tellReady(log, process.env);
     log.info(`${await stopSignal()}: containers are left as they are`);

@@ -1,6 +1,6 @@
 /** The words of `pier daemon`. */
 import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
 import type { LayerFormat } from "../kernel/facts.ts";
@@ -8,6 +8,7 @@ import { type AddressPool, parseAddressPool } from "../network/pools.ts";
 import { parseInsecure, parseMirror, type RegistrySettings } from "../registry/settings.ts";
 import { defaultConfigFile, parseConfig } from "./config.ts";
 import { daemonError } from "./errors.ts";
+import { type ListenAddress, parseListenAddress } from "./hosts.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
 
 export const usage = `Usage: pier daemon [OPTIONS]
@@ -17,7 +18,13 @@ Serve the Docker Engine API. Containers do not depend on it: it may be stopped a
 Options:
       --root DIR          what survives the machine (default "/var/lib/pier")
       --run DIR           what does not (default "/run/pier")
-  -H, --host SOCKET       where clients connect (default "unix://RUN/pier.sock")
+  -H, --host ADDRESS      where clients connect: unix://PATH, tcp://ADDRESS:PORT, or fd:// for the sockets of systemd;
+                          may be repeated (default: systemd's, or else "unix://RUN/pier.sock")
+      --tlsverify         clients over tcp:// must show a certificate; needed but for 127.0.0.1 and ::1
+      --tlscacert FILE    who signs the certificates of clients (default "/etc/pier/ca.pem")
+      --tlscert FILE      our certificate (default "/etc/pier/cert.pem")
+      --tlskey FILE       its key (default "/etc/pier/key.pem")
+      --tls               encrypt tcp:// also where clients need no certificate
       --config-file FILE  dockerd's daemon.json, as far as it means something here (default "${defaultConfigFile}")
       --layer-format WAY  how layers are mounted: ${layerFormats.join(", ")} (default: the first that works)
       --registry-mirror [REGISTRY=]URL
@@ -37,8 +44,8 @@ Options:
 export interface DaemonOptions {
   readonly root: string;
   readonly run: string;
-  /** The path of the socket. */
-  readonly socket: string;
+  /** Empty: the usual one. */
+  readonly addresses: readonly ListenAddress[];
   readonly logLevel: LogLevel;
   /** Undefined: what works best here. */
   readonly layerFormat: LayerFormat | undefined;
@@ -54,6 +61,11 @@ const names: Readonly<Record<string, string>> = {
   "--run": "run",
   "-H": "host",
   "--host": "host",
+  "--tls": "tls",
+  "--tlsverify": "tlsverify",
+  "--tlscacert": "tlscacert",
+  "--tlscert": "tlscert",
+  "--tlskey": "tlskey",
   "--log-level": "log-level",
   "--layer-format": "layer-format",
   "--default-address-pool": "default-address-pool",
@@ -64,6 +76,9 @@ const names: Readonly<Record<string, string>> = {
   "--max-concurrent-uploads": "max-concurrent-uploads",
 };
 
+/** Said without a value. */
+const booleans = new Set(["tls", "tlsverify"]);
+
 /** Undefined when the user asks for help. */
 export const parseOptions = (args: readonly string[]): DaemonOptions | undefined => {
   const given: Record<string, string> = {};
@@ -73,7 +88,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     if (option === "--help" || option === "-h") return undefined;
     const name = names[option];
     if (name === undefined) throw daemonError("unknownOption", { option });
-    const value = rest.length > 0 ? rest.join("=") : args[++index];
+    const value = rest.length > 0 ? rest.join("=") : booleans.has(name) ? "true" : args[++index];
     if (value === undefined || value === "") throw daemonError("missingValue", { option });
     given[name] = value;
     repeated.set(name, [...(repeated.get(name) ?? []), value]);
@@ -83,7 +98,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
   return {
     root: resolve(given.root ?? "/var/lib/pier"),
     run,
-    socket: parseHost(given.host ?? `unix://${join(run, "pier.sock")}`),
+    addresses: (repeated.get("host") ?? []).map((host) => parseListenAddress(host, given)),
     logLevel: parseLevel(given["log-level"] ?? "info"),
     layerFormat: given["layer-format"] === undefined ? undefined : parseLayerFormat(given["layer-format"]),
     registries: parseRegistries(repeated),
@@ -135,12 +150,6 @@ const parsePool = (text: string): AddressPool => {
   const pool = parseAddressPool(text);
   if (pool === undefined) throw daemonError("badAddressPool", { text });
   return pool;
-};
-
-const parseHost = (host: string): string => {
-  const path = host.startsWith("unix://") ? host.slice("unix://".length) : "";
-  if (!path.startsWith("/")) throw daemonError("badHost", { host });
-  return path;
 };
 
 const parseLevel = (level: string): LogLevel => {

@@ -1,14 +1,18 @@
-/** The front desk: HTTP on a unix socket, every request to its route, every error to an answer. */
+/** The front desk: HTTP on sockets, every request to its route, every error to an answer. */
 import { readFileSync } from "node:fs";
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Route, routes } from "../api/routes.ts";
+import { isLoopback } from "../registry/addresses.ts";
 import { type Call, parseTarget, type Target } from "./call.ts";
 import { daemonError } from "./errors.ts";
 import { answerUpgrade, type Hijack, type Hijacker, isHijack, ResponseStream, runUpgraded } from "./hijack.ts";
+import type { ListenAddress } from "./hosts.ts";
+import { type Listener, listenAt, nameOf, readTls } from "./listen.ts";
 import { handlers, hijackers } from "./routes/table.ts";
 import type { Services } from "./services.ts";
-import { claimSocket, releaseSocket } from "./socket.ts";
 import { openWebSocket } from "./websocket.ts";
 import { type Answer, commonHeaders, encodeJson, type Failure, failureOf, sendAnswer, sendFailure } from "./wire.ts";
 
@@ -24,46 +28,52 @@ const mostConnections = (): number => {
 
 export class Server {
   readonly #services: Services;
-  readonly #http: HttpServer;
-  #path = "";
+  readonly #listeners: Listener[] = [];
 
   constructor(services: Services) {
     this.#services = services;
-    this.#http = createServer(
-      {
-        maxHeaderSize: maxHeaderBytes,
-        headersTimeout: headersTimeoutMs,
-        // Loading an image, following a log and waiting take as long as they take; bodies of JSON have a limit of their own.
-        requestTimeout: 0,
-        // Closing an idle connection just when a client sends its next request would fail that request.
-        keepAliveTimeout: 0,
-        shouldUpgradeCallback: (request) => isHijacked(request),
-      },
-      (request, response) => void this.#answer(request, response),
-    );
-    this.#http.maxConnections = mostConnections();
-    this.#http.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
-    this.#http.on("clientError", (error, socket) => {
-      this.#services.log.debug(`a connection ended: ${error.message}`);
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-      else socket.destroy();
-    });
   }
 
-  /** Holds afterwards: clients reach us at the path, and whoever may open the socket is root or of its group. */
-  async listen(path: string): Promise<void> {
-    await claimSocket(path, this.#http);
-    this.#path = path;
+  /** Holds afterwards: clients reach us at each of these. */
+  async listen(addresses: readonly ListenAddress[]): Promise<void> {
+    for (const address of addresses) {
+      const http = this.#open(address, Math.ceil(mostConnections() / addresses.length));
+      this.#listeners.push(await listenAt(address, http, this.#services.run));
+      const isOpen = address.kind === "tcp" && address.tls?.clients === undefined;
+      this.#services.log.info(`listening on ${nameOf(address)}${isOpen ? ": every user of this machine is root" : ""}`);
+    }
   }
 
   /** Holds afterwards: nobody reaches us, and no client is held up. Containers are not touched. */
   async close(): Promise<void> {
-    await releaseSocket(this.#path);
-    this.#http.close();
-    this.#http.closeAllConnections();
+    for (const listener of this.#listeners.splice(0)) await listener.close();
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #open(address: ListenAddress, most: number): HttpServer {
+    const tls = address.kind === "tcp" && address.tls !== undefined ? readTls(address.tls) : undefined;
+    const check = address.kind === "tcp" && tls === undefined ? refuseNames : refuseOrigin;
+    const options = {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headersTimeoutMs,
+      // Loading an image, following a log and waiting take as long as they take; bodies of JSON have a limit of their own.
+      requestTimeout: 0,
+      // Closing an idle connection just when a client sends its next request would fail that request.
+      keepAliveTimeout: 0,
+      shouldUpgradeCallback: (request: IncomingMessage) => isHijacked(request),
+    };
+    const http = tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
+    http.maxConnections = most;
+    http.on("request", (request, response) => void this.#answer(request, response, check));
+    http.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head, check));
+    http.on("clientError", (error, socket) => {
+      this.#services.log.debug(`a connection ended: ${error.message}`);
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      else socket.destroy();
+    });
+    return http;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, check: Check): Promise<void> {
     const gone = new AbortController();
     // An abort costs as much as a small answer does: who has got the whole of it has not gone.
     response.on("close", () => void (response.writableFinished || gone.abort()));
@@ -71,7 +81,7 @@ export class Server {
     request.on("error", () => {});
     for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
     try {
-      refuseOrigin(request);
+      check(request);
       const target = parseTarget(request.method ?? "", request.url ?? "");
       refuseLater(routes[target.route]);
       const call = this.#call(target, request, gone.signal);
@@ -117,7 +127,7 @@ export class Server {
     client.end();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, check: Check): Promise<void> {
     const gone = new AbortController();
     socket.on("error", () => socket.destroy());
     socket.once("close", () => gone.abort());
@@ -125,7 +135,7 @@ export class Server {
     const what = `${request.method} ${pathOnly(request)}`;
     let result: Answer | Hijack;
     try {
-      refuseOrigin(request);
+      check(request);
       const target = parseTarget(request.method ?? "", request.url ?? "");
       result = await hijackers[target.route]!(this.#call(target, request, gone.signal));
     } catch (error) {
@@ -166,9 +176,19 @@ const isHijacked = (request: IncomingMessage): boolean => {
   }
 };
 
+type Check = (request: IncomingMessage) => void;
+
 /** A page in somebody's browser has no business here, whatever it gets the browser to send (DNS rebinding). */
 const refuseOrigin = ({ headers }: IncomingMessage): void => {
   if (headers.origin !== undefined) throw daemonError("origin", {});
+};
+
+/** The same without TLS on a port: there the page's own name may lead to us, and its reads say no origin. */
+const refuseNames: Check = (request) => {
+  refuseOrigin(request);
+  const host = request.headers.host ?? "";
+  const name = host.replace(/:\d*$/, "").replace(/^\[|\]$/g, "");
+  if (isIP(name) === 0 && !isLoopback(name)) throw daemonError("hostName", { host });
 };
 
 const refuseLater = (route: Route): void => {

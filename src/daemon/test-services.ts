@@ -133,7 +133,7 @@ export class World implements AsyncDisposable {
   ): Promise<World> {
     const world = new World();
     world.#server = new Server(world.#services(containers, images, pulls));
-    await world.#server.listen(world.socket);
+    await world.#server.listen([{ kind: "unix", path: world.socket }]);
     return world;
   }
 

@@ -23,7 +23,8 @@ const environment = {
 export const tool = (name: "skopeo" | "umoci", args: readonly string[]): Promise<Ran> =>
   execute(program(name), name === "skopeo" ? ["--insecure-policy", ...args] : args, { env: environment });
 
-const freePort = (): Promise<number> =>
+/** One that nobody listens at. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address() as AddressInfo;

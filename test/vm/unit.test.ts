@@ -114,4 +114,19 @@ describe("the systemd unit", { skip }, () => {
     assert.equal(limit, String(64 * 2 ** 20));
     await assertLivesOn(0);
   });
+
+  test("its socket starts it, and lets clients wait while it is away", async () => {
+    const before = await countedLines("counts");
+    await systemctl("stop", "pier");
+    await systemctl("start", "pier.socket");
+    try {
+      assert.equal((await ask("/_ping")).toString(), "OK");
+      assert.equal(await systemctl("is-active", "pier"), "active");
+      await Promise.all([systemctl("restart", "pier"), ask("/_ping"), ask("/_ping")]);
+      await assertLivesOn(before);
+    } finally {
+      await systemctl("stop", "pier.socket", "pier");
+      await systemctl("start", "pier");
+    }
+  });
 });
