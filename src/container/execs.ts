@@ -42,11 +42,16 @@ export interface ExecStart {
   readonly columns?: number | undefined;
 }
 
+/** How long one can be asked how it ended (milliseconds), at the least: as in Docker, which looks every five minutes. */
+const keptFor = 300_000;
+
 export class Execs {
   readonly #rooms: ContainerRooms;
   readonly #events: ContainerEvents;
   readonly #records = new Map<ExecId, ExecRecord>();
   readonly #live = new Map<ExecId, Live>();
+  /** In the order of their ends, with the times. */
+  readonly #ended: { readonly id: ExecId; readonly at: number }[] = [];
   /** Those that are to be killed as soon as they run. */
   readonly #doomed = new Set<ExecId>();
 
@@ -61,11 +66,14 @@ export class Execs {
     return record;
   }
 
+  /** Those that have not ended. */
   of(container: ContainerId): readonly ExecId[] {
-    return [...this.#records.values()].filter((record) => record.container === container).map(({ id }) => id);
+    const all = [...this.#records.values()].filter((record) => record.container === container);
+    return all.filter(({ state }) => state.status !== "exited").map(({ id }) => id);
   }
 
   create(container: ContainerRecord, request: ExecRequest): ExecId {
+    this.#forgetOld();
     const id = newExecId();
     this.#records.set(id, { id, container: container.id, request, state: { status: "created" } });
     this.#events.emit(`exec_create: ${wordsOf(request)}`, container, { execID: id });
@@ -76,7 +84,20 @@ export class Execs {
   refuse(id: ExecId): void {
     const record = this.#records.get(id);
     if (record?.state.status !== "created") return;
-    this.#records.set(id, { ...record, state: { status: "exited", exitCode: startCodes.notExecutable } });
+    this.#end(record, startCodes.notExecutable);
+  }
+
+  /** What is asked for at once after an end is how it ended, and later nothing. */
+  #end(record: ExecRecord, exitCode: number): void {
+    if (!this.#records.has(record.id)) return;
+    this.#records.set(record.id, { ...record, state: { status: "exited", exitCode } });
+    this.#ended.push({ id: record.id, at: this.#rooms.clock.monotonic() });
+  }
+
+  #forgetOld(): void {
+    const since = this.#rooms.clock.monotonic() - keptFor;
+    const young = this.#ended.findIndex(({ at }) => at > since);
+    for (const { id } of this.#ended.splice(0, young < 0 ? this.#ended.length : young)) this.drop(id);
   }
 
   /** The program of a session that runs is killed; the session ends by itself. */
@@ -101,7 +122,7 @@ export class Execs {
 
   /** The container is gone, and with it what was run in it. */
   forget(container: ContainerId): void {
-    for (const id of this.of(container)) this.#records.delete(id);
+    for (const [id, record] of this.#records) if (record.container === container) this.drop(id);
   }
 
   /** Resolves when the session is over, or has begun if it is detached. */
@@ -126,7 +147,7 @@ export class Execs {
       const failure = startFailure(error, plan, request.args[0]!);
       // 126 for whatever it was, as in Docker, but for a program that is not there.
       const exitCode = failure.exitCode === startCodes.notFound ? startCodes.notFound : startCodes.notExecutable;
-      this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
+      this.#end(record, exitCode);
       clearRun(paths);
       if (!isAlive(target.process)) throw containerError("execNotRunning", { id: target.record.id }, error);
       throw failure.error;
@@ -185,7 +206,7 @@ export class Execs {
     this.#records.set(id, { ...record, state: { status: "running", pid: live.process.pid } });
     const ended = (exitCode: number): void => {
       this.#live.delete(id);
-      if (this.#records.has(id)) this.#records.set(id, { ...record, state: { status: "exited", exitCode } });
+      this.#end(record, exitCode);
       this.#events.emit("exec_die", container, { execID: id, exitCode: String(exitCode) });
       clearRun(live.paths);
     };

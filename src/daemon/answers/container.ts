@@ -40,7 +40,7 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
     MountLabel: "",
     ProcessLabel: "",
     AppArmorProfile: desk.host.apparmor ? profileOf(request) : "",
-    ExecIDs: runningExecs(record, desk),
+    ExecIDs: execsOf(record, desk),
     HostConfig: hostConfigAnswer(request, desk.host.throttledCpus),
     GraphDriver: graphDriver(record, paths),
     Mounts: mountPoints(request, desk),
@@ -49,9 +49,10 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
   };
 };
 
-const runningExecs = ({ id }: ContainerRecord, { containers }: Desk): readonly string[] | null => {
-  const running = containers.execsOf(id).filter((exec) => containers.getExec(exec).state.status === "running");
-  return running.length === 0 ? null : running;
+/** Those that have not begun among them. */
+const execsOf = ({ id }: ContainerRecord, { containers }: Desk): readonly string[] | null => {
+  const execs = containers.execsOf(id);
+  return execs.length === 0 ? null : execs;
 };
 
 const graphDriver = ({ state }: ContainerRecord, paths: { upper: string; work: string }): GraphDriver => ({
