@@ -233,16 +233,21 @@ const disk = async (bench: Bench): Promise<Row> => {
 
 const stress = (bench: Bench): Row[] => {
   const all = new Map(bench.clients.map((client) => [client, answersUnderStress(client, image, bench.quick ? 5 : 40)]));
-  const row = (what: string, pick: (answers: Answers) => readonly number[]): Row => ({
-    title: `${what} beside a memory hog, a fork storm, a spinner and a disk writer`,
+  const row = (title: string, pick: (answers: Answers) => readonly number[]): Row => ({
+    title,
     unit: "ms",
     statistic: "95th percentile",
     samples: new Map([...all].map(([client, answers]) => [client, pick(answers)])),
   });
+  const beside = "beside a memory hog, a fork storm, a spinner and a disk writer";
   return [
-    row("`run --rm` without network", ({ runs }) => runs),
-    row("`exec` of `true`", ({ sessions }) => sessions),
-    row("`version`", ({ pings }) => pings),
+    row(`\`run --rm\` without network ${beside}`, ({ runs }) => runs),
+    row(`\`exec\` of \`true\` ${beside}`, ({ sessions }) => sessions),
+    row(`\`version\` ${beside}`, ({ pings }) => pings),
+    row(`a program of the host's ${beside}`, ({ programs }) => programs),
+    row("the same at rest", ({ rest }) => rest.programs),
+    row(`a page synced on the containers' disk ${beside}`, ({ syncs }) => syncs),
+    row("the same at rest", ({ rest }) => rest.syncs),
   ];
 };
 
