@@ -242,6 +242,26 @@ export interface BuildProgressLine {
   readonly errorDetail?: { readonly code?: number; readonly message: string };
 }
 
+/** `GET /pier/build/explain`: the last build. */
+export interface BuildExplainAnswer {
+  readonly Names: readonly string[];
+  /** RFC 3339. */
+  readonly Began: string;
+  readonly Milliseconds: number;
+  /** "" when it succeeded. */
+  readonly Error: string;
+  readonly Steps: readonly {
+    readonly Name: string;
+    /** Milliseconds after the build began. */
+    readonly Began: number;
+    readonly Ended: number;
+    readonly Cached: boolean;
+    /** "" for a step that no cache has. */
+    readonly Why: string;
+    readonly Waits: readonly { readonly For: string; readonly Milliseconds: number }[];
+  }[];
+}
+
 /** `POST /build/prune` */
 export interface BuildPruneAnswer {
   readonly CachesDeleted: readonly string[] | null;

@@ -6,6 +6,7 @@
 import { errnoOf, PierError } from "../base/errors.ts";
 import { connectSocket, type StreamSocket } from "../base/socket.ts";
 import type {
+  BuildExplainAnswer,
   ContainerChange,
   ContainerCreateAnswer,
   ContainerInspect,
@@ -68,6 +69,7 @@ interface JsonAnswers {
   readonly containerPrune: ContainerPruneAnswer;
   readonly why: WhyAnswer;
   readonly disk: DiskAnswer;
+  readonly buildExplain: BuildExplainAnswer;
   readonly systemDf: DiskUsageAnswer;
   readonly containerUpdate: { readonly Warnings: readonly string[] | null };
   readonly containerWait: ContainerWaitAnswer;

@@ -24,6 +24,7 @@ export const routes = {
   imageDiff: { method: "GET", path: "/pier/image-diff" },
   storeCheck: { method: "POST", path: "/pier/check" },
   why: { method: "GET", path: "/pier/why/{id}" },
+  buildExplain: { method: "GET", path: "/pier/build/explain" },
   explain: { method: "POST", path: "/pier/explain" },
   disk: { method: "GET", path: "/pier/disk" },
   systemDf: { method: "GET", path: "/system/df" },

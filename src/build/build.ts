@@ -19,6 +19,7 @@ import { Part, StageFiles } from "./files.ts";
 import { type BuildGraph, findStage, planGraph } from "./graph.ts";
 import type { BuiltImage } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
+import { type BuildRecord, shortDigest } from "./record.ts";
 import { type BuildListener, Reporter } from "./report.ts";
 import type { Shop } from "./shop.ts";
 import { StageBuild, type StageResult } from "./stage-build.ts";
@@ -72,6 +73,23 @@ export class Build {
     const inline = cacheTo.some(({ kind }) => kind === "inline") ? encodeInline(this.#shop.steps, diffIds) : undefined;
     const config = encodeImage(labelled, diffIds, created || this.#shop.created, inline);
     return { id: digestOfBytes(config) as Digest as ImageId, config, diffIds, files };
+  }
+
+  /** What is kept of it, whether it has failed or not. */
+  record(began: number, error: string): BuildRecord {
+    const { outputs, dockerfile, target } = this.#shop.request;
+    const names = outputs.flatMap((output) => (output.kind === "files" ? [] : output.names));
+    const steps = this.#reporter.steps
+      .filter(({ step }) => !step.isMetadata)
+      .map(({ step, began: from, ended, isCached, isFresh, error: own, waits, parts }) => ({
+        ...{ name: step.name, stage: step.stage, text: step.text, isCached, isFresh, error: own, waits, parts },
+        ...{ began: from - began, ended: (ended || Date.now()) - began },
+      }));
+    return {
+      subject: JSON.stringify([names, dockerfile.name, target]),
+      dockerfile: shortDigest(dockerfile.text),
+      ...{ names, began, milliseconds: Date.now() - began, error, steps },
+    };
   }
 
   /** Holds afterwards: the cache is where it was asked for. */

@@ -11,6 +11,7 @@ import { checkOutputs, type OutputResult, writeOutput } from "./outputs.ts";
 import type { BuildListener } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 import { type BuildRooms, Shop } from "./shop.ts";
+import { type Explanation, explainLast } from "./why.ts";
 
 /** A request whose context is still to come. */
 export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile">;
@@ -93,13 +94,17 @@ export class Builds {
       const request: BuildRequest = { ...asked, context, dockerfile: dockerfileOf(context, source) };
       await using shop = new Shop(this.#rooms, request, { directory, secrets }, options.signal);
       const build = new Build(shop, options.listener);
+      const began = this.#rooms.clock.now();
+      const keep = (error: string): void => this.#rooms.records.add(build.record(began, error));
       try {
         const built = await build.run();
         const outputs: OutputResult[] = [];
         for (const output of request.outputs) outputs.push(await writeOutput(shop, built, output));
         const cache = await build.exportCaches(built);
+        keep("");
         return { id: built.id, outputs, ...(cache === undefined ? {} : { cache }) };
       } catch (error) {
+        keep(error instanceof Error ? error.message : String(error));
         options.failed({ error, excerpt: build.excerpt(error) });
         throw error;
       }
@@ -108,6 +113,11 @@ export class Builds {
       await rm(secrets, { recursive: true, force: true });
       this.#rooms.images.collectLayers();
     }
+  }
+
+  /** Of the last build: why its steps were made anew, and what they waited for; undefined: there was none. */
+  explain(): Explanation | undefined {
+    return explainLast(this.#rooms.records.list());
   }
 
   /** What the cache holds. */

@@ -14,7 +14,7 @@ import type { CopyInstruction } from "./dockerfile/instructions.ts";
 import { downloadArchive, isUrl } from "./downloads.ts";
 import { buildError } from "./errors.ts";
 import type { StageFiles } from "./files.ts";
-import { digestOfItems, keyOf } from "./keys.ts";
+import { dependOnItems, keyOf } from "./keys.ts";
 import type { RunningStep } from "./report.ts";
 import type { Shop } from "./shop.ts";
 import type { WorkingImage } from "./working-image.ts";
@@ -48,7 +48,7 @@ export const copyStep = async (input: CopyStepInput): Promise<StageFiles> => {
   const expand = (word: string): string => expandWord(word, input.variables, { backslash: input.backslash });
   const { flags } = instruction;
   const given = await givenSources(input, expand);
-  const below = flags.link === true ? undefined : await files.tree();
+  const below = flags.link === true ? undefined : await running.waitFor("the layers below it", files.tree());
   const items = planCopy({
     name: instruction.kind,
     sources: given,
@@ -62,7 +62,10 @@ export const copyStep = async (input: CopyStepInput): Promise<StageFiles> => {
     time: shop.time,
     several: given.length > 1,
   });
-  const key = keyOf("COPY", [flags.link === true ? "" : files.key, digestOfItems(items), shop.epoch ?? null]);
+  running.standsOn(flags.link === true ? "" : files.key);
+  running.depends([["SOURCE_DATE_EPOCH", String(shop.epoch ?? "")]]);
+  const digest = dependOnItems(running, items);
+  const key = keyOf("COPY", [flags.link === true ? "" : files.key, digest, shop.epoch ?? null]);
   const chained = keyOf("COPIED", [files.key, key]);
   const known = await shop.cached(key, running);
   if (known !== undefined) return files.with(known, chained);

@@ -1,6 +1,8 @@
 /** Cache keys: digests of everything that a step depends on, and of nothing else. */
 import { createHash } from "node:crypto";
 import type { CopyItem } from "./copy.ts";
+import type { RunningStep } from "./report.ts";
+import { filePart } from "./why.ts";
 
 /** A key of a kind of step; what it is made of are values whose JSON says all of them. Changes of how steps work change the version. */
 const version = 1;
@@ -11,7 +13,10 @@ export const keyOf = (kind: string, values: unknown): string =>
     .digest("hex");
 
 /** What would be copied where: names, kinds, owners, modes, contents; no times. */
-export const digestOfItems = (items: readonly CopyItem[]): string => {
+export const digestOfItems = (items: readonly CopyItem[]): string => digestItems(items, () => {});
+
+/** The same; `told` is given each name with the digest of what is there. */
+export const digestItems = (items: readonly CopyItem[], told: (path: string, digest: string) => void): string => {
   const whole = createHash("sha256");
   for (const { path, header, content, isOld } of items) {
     // What was there already is said by the files that it was in.
@@ -19,11 +24,33 @@ export const digestOfItems = (items: readonly CopyItem[]): string => {
     const { type, mode, uid, gid, link, major, minor, xattrs } = header;
     const attributes = [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
     const facts = [path, type, mode, uid, gid, Buffer.from(link).toString("latin1"), major, minor, attributes];
-    whole.update(`${JSON.stringify(facts)}\n`);
-    if (content === undefined) continue;
+    const said = JSON.stringify(facts);
+    whole.update(`${said}\n`);
+    if (content === undefined) {
+      told(path, said);
+      continue;
+    }
     const hash = createHash("sha256");
     for (const piece of content.tree.contents(content.entry)) hash.update(piece);
-    whole.update(hash.digest());
+    const digest = hash.digest();
+    whole.update(digest);
+    told(path, `${said}${digest.toString("hex")}`);
   }
   return whole.digest("hex");
+};
+
+/** Of more files than these only all together is known what changed. */
+const namedFiles = 5000;
+
+/** The digest of what would be copied, with each file as a part of the step. */
+export const dependOnItems = (running: RunningStep, items: readonly CopyItem[], prefix = "/"): string => {
+  const own = items.filter(({ isOld }) => !isOld);
+  if (own.length > namedFiles) {
+    const digest = digestOfItems(items);
+    running.depends([[`${own.length} files of ${prefix}`, digest]]);
+    return digest;
+  }
+  return digestItems(items, (path, digest) => {
+    running.depends([[`${filePart}${prefix}${Buffer.from(path, "latin1").toString("utf8")}`, digest]]);
+  });
 };

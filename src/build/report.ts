@@ -1,5 +1,8 @@
 /** What a build tells while it goes on: steps begin, say something, and end. */
 
+import { shortDigest, type Wait } from "./record.ts";
+import { basePart, belowPart } from "./why.ts";
+
 export interface ReportedStep {
   /** Counted from 1 in the order in which they began. */
   readonly id: number;
@@ -33,7 +36,8 @@ export type BuildListener = (event: BuildEvent) => void;
 
 export class Reporter {
   readonly #listener: BuildListener;
-  #count = 0;
+  /** In the order in which they began. */
+  readonly steps: RunningStep[] = [];
 
   constructor(listener: BuildListener) {
     this.#listener = listener;
@@ -44,7 +48,9 @@ export class Reporter {
   }
 
   begin(step: Omit<ReportedStep, "id">, isFresh: boolean): RunningStep {
-    return new RunningStep(this.#listener, { id: ++this.#count, ...step }, isFresh);
+    const running = new RunningStep(this.#listener, { id: this.steps.length + 1, ...step }, isFresh);
+    this.steps.push(running);
+    return running;
   }
 }
 
@@ -54,12 +60,47 @@ export class RunningStep {
   /** The cache is not asked. */
   readonly isFresh: boolean;
   isCached = false;
+  /** Milliseconds since 1970. */
+  readonly began = Date.now();
+  ended = 0;
+  error = "";
+  readonly waits: Wait[] = [];
+  readonly parts: Record<string, string> = Object.create(null);
 
   constructor(listener: BuildListener, step: ReportedStep, isFresh: boolean) {
     this.#listener = listener;
     this.step = step;
     this.isFresh = isFresh;
-    listener({ kind: "began", step, time: Date.now() });
+    listener({ kind: "began", step, time: this.began });
+  }
+
+  /** What the step depends on, beside what lies below it, for those who ask later why it was made anew. */
+  depends(parts: Iterable<readonly [name: string, value: string]>): void {
+    for (const [name, value] of parts) this.parts[name] = shortDigest(value);
+  }
+
+  /** The key of the files below it. */
+  standsOn(key: string): void {
+    this.parts[belowPart] = shortDigest(key);
+  }
+
+  /** A base, by its id. */
+  isBuiltOn(id: string): void {
+    this.parts[basePart] = id;
+  }
+
+  /** Waits, and keeps how long that took. */
+  async waitFor<T>(what: string, promise: Promise<T>): Promise<T> {
+    const began = Date.now();
+    try {
+      return await promise;
+    } finally {
+      this.waited({ for: what, milliseconds: Date.now() - began });
+    }
+  }
+
+  waited(wait: Wait): void {
+    this.waits.push(wait);
   }
 
   say(stream: "stdout" | "stderr", data: Uint8Array): void {
@@ -68,6 +109,8 @@ export class RunningStep {
 
   end(error?: string): void {
     const { step, isCached } = this;
-    this.#listener({ kind: "ended", step, time: Date.now(), isCached, ...(error === undefined ? {} : { error }) });
+    this.ended = Date.now();
+    this.error = error ?? "";
+    this.#listener({ kind: "ended", step, time: this.ended, isCached, ...(error === undefined ? {} : { error }) });
   }
 }

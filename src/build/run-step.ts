@@ -15,7 +15,7 @@ import type { RunMount } from "./dockerfile/mounts.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
 import type { StageFiles } from "./files.ts";
-import { digestOfItems, keyOf } from "./keys.ts";
+import { dependOnItems, digestOfItems, keyOf } from "./keys.ts";
 import type { RunningStep } from "./report.ts";
 import type { Shop } from "./shop.ts";
 import { withoutStubs } from "./stubs.ts";
@@ -74,6 +74,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
     ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, instruction.network],
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
   ]);
+  dependOn(input, script, binds);
   const known = await shop.cached(key, running);
   if (known !== undefined) return files.with(known, key);
   const targets = instruction.mounts.map((mount) => targetOf(mount, image));
@@ -87,6 +88,24 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
   const storing = shop.store(withoutStubs(shop.written(job.upper), targets, below));
   // What was made to mount on is not there for the next step: that one waits until it has been left out.
   return files.with(shop.part(key, running, storing, targets.length === 0 ? job : undefined), key);
+};
+
+/** The parts of the key, by the names that whoever asks why knows them by. */
+const dependOn = (
+  { shop, instruction, image, files, env, running }: RunInput,
+  script: Script,
+  binds: readonly PlannedBind[],
+): void => {
+  running.standsOn(files.key);
+  running.depends([
+    ["the command", JSON.stringify(script)],
+    ["USER", image.config.User],
+    ["WORKDIR", image.config.WorkingDir],
+    ["SOURCE_DATE_EPOCH", String(shop.epoch ?? "")],
+    ["the mounts", JSON.stringify([instruction.network, instruction.mounts.map(withoutSecrets)])],
+    ...env.map((variable) => [`variable ${variable.split("=", 1)[0]!}`, variable] as const),
+  ]);
+  for (const { mount, items } of binds) dependOnItems(running, items, mount.from === "" ? "/" : `${mount.from}:/`);
 };
 
 const withoutSecrets = ({ type, target, source, from, readonly, id, sharing, env, mode, uid, gid, size }: RunMount) => [

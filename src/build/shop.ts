@@ -19,6 +19,7 @@ import type { ImportedCaches } from "./cache-import.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { Part } from "./files.ts";
 import type { BuildPlatform } from "./platform.ts";
+import type { BuildRecords } from "./record.ts";
 import type { RunningStep } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 
@@ -26,6 +27,7 @@ export interface BuildRooms {
   readonly images: Images;
   readonly jobs: Jobs;
   readonly cache: BuildCache;
+  readonly records: BuildRecords;
   readonly cacheMounts: CacheMounts;
   readonly holder: Holding;
   readonly clock: Clock;

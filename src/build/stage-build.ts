@@ -12,6 +12,7 @@ import { Part, StageFiles } from "./files.ts";
 import { type PlannedStage, sourcesOf } from "./graph.ts";
 import { keyOf } from "./keys.ts";
 import { undeclared } from "./platform.ts";
+import { shortDigest, type Wait } from "./record.ts";
 import type { Reporter, RunningStep } from "./report.ts";
 import { runStep, secretVariables, toldCommand } from "./run-step.ts";
 import type { Shop } from "./shop.ts";
@@ -53,6 +54,7 @@ export class StageBuild {
   readonly #args = new Map<string, string>();
   #image: WorkingImage;
   #files: StageFiles;
+  readonly #waits: Wait[] = [];
   #number = 1;
 
   constructor(input: StageInput) {
@@ -67,11 +69,12 @@ export class StageBuild {
   /** Everything in the stage, done. */
   async build(): Promise<StageResult> {
     const { planned } = this.#input;
-    if (planned.base.kind === "stage") await this.#input.stage(planned.base.index);
-    const triggers = await this.#step(planned.stage, planned.stage.text, () => this.#from());
+    if (planned.base.kind === "stage") await this.#waiting("its base", this.#input.stage(planned.base.index));
+    const triggers = await this.#step(planned.stage, planned.stage.text, (running) => this.#from(running));
     for (const instruction of [...triggers, ...planned.stage.instructions]) {
       // A step begins when it can go on: what it needs of other stages is there.
-      for (const name of sourcesOf(instruction)) await this.#located(instruction, () => this.#input.sources.find(name));
+      for (const name of sourcesOf(instruction))
+        await this.#located(instruction, () => this.#waiting(name, this.#input.sources.find(name)));
       await this.#step(
         instruction,
         instruction.text,
@@ -80,6 +83,14 @@ export class StageBuild {
       );
     }
     return { image: this.#image, files: this.#files };
+  }
+
+  /** Waits before a step begins, and keeps for it how long that took. */
+  async #waiting<T>(what: string, promise: Promise<T>): Promise<T> {
+    const began = Date.now();
+    const found = await promise;
+    this.#waits.push({ for: what, milliseconds: Date.now() - began });
+    return found;
   }
 
   async #step<T>(
@@ -94,6 +105,7 @@ export class StageBuild {
     shop.signal.throwIfAborted();
     const step = { stage: this.#label, name: `[${place}] ${text}`, text, isMetadata };
     const running = reporter.begin(step, planned.isFresh);
+    for (const wait of this.#waits.splice(0)) running.waited(wait);
     try {
       const result = await this.#located(range, () => work(running));
       running.end();
@@ -114,7 +126,7 @@ export class StageBuild {
   }
 
   /** The base; answers what it wants to have done first. */
-  async #from(): Promise<readonly Instruction[]> {
+  async #from(running: RunningStep): Promise<readonly Instruction[]> {
     const { planned, shop, backslash } = this.#input;
     const { base, platform } = planned;
     const { layers } = shop.rooms.images;
@@ -124,9 +136,11 @@ export class StageBuild {
       const triggers = found.image.config.OnBuild ?? [];
       this.#image = { ...found.image, config: { ...found.image.config, OnBuild: null }, hasOwnCommand: false };
       this.#files = found.files;
+      running.isBuiltOn(shortDigest(found.files.key));
       return parseTriggers(triggers, backslash, planned.stage);
     }
-    const record = await this.#input.image(base.name, platform);
+    const record = await running.waitFor(base.name, this.#input.image(base.name, platform));
+    running.isBuiltOn(record.id);
     for (const diffId of record.layers) shop.hold(diffId);
     this.#image = imageToBuildOn(record);
     const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));
@@ -197,12 +211,18 @@ export class StageBuild {
     const path = config.WorkingDir;
     if (path === "/") return;
     const key = keyOf("WORKDIR", [files.key, path, config.User, shop.epoch ?? null]);
+    running.standsOn(files.key);
+    running.depends([
+      ["the directory", path],
+      ["USER", config.User],
+      ["SOURCE_DATE_EPOCH", String(shop.epoch ?? "")],
+    ]);
     const known = await shop.cached(key, running);
     if (known !== undefined) {
       this.#files = files.with(known, key);
       return;
     }
-    const below = await files.tree();
+    const below = await running.waitFor("the layers below it", files.tree());
     const owner = config.User === "" ? { uid: 0, gid: 0 } : await ownerOf(config.User, files);
     const items = planDirectories(path, below, owner, shop.time);
     const isNew = items.some(({ isOld }) => !isOld);

@@ -49,6 +49,7 @@ export const daemonErrors = {
   // What comes later.
   noLinks: { status: 501, sentence: "pier does not link containers" },
   invalidJson: { status: 400, sentence: "invalid value for {name}: it is not the JSON that it should be" },
+  noBuildYet: { status: 404, sentence: "nothing was built here yet", hint: "pier build ." },
   noSession: { status: 400, sentence: "remote=client-session names a context in a session, and there is no session" },
   refusedBuild: { status: 501, sentence: "{reason}" },
   noRemoteContext: { status: 501, sentence: "pier does not fetch build contexts yet: send one" },

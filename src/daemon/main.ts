@@ -8,6 +8,7 @@ import { errnoOf, PierError } from "../base/errors.ts";
 import { Builds } from "../build/builds.ts";
 import { BuildCache } from "../build/cache.ts";
 import { CacheMounts } from "../build/cache-mounts.ts";
+import { BuildRecords } from "../build/record.ts";
 import { Containers } from "../container/containers.ts";
 import { findLayerFormat } from "../container/layer-probe.ts";
 import { BlobHomes } from "../image/blob-homes.ts";
@@ -164,7 +165,7 @@ const openRooms = async (
     ...{ holder, clock: systemClock, root, run },
     pull: (name, options) => pulls.pull(name, options),
     push: (name, options) => pushes.push(name, options),
-    ...{ compressed, registries, fetches },
+    ...{ compressed, registries, fetches, records: new BuildRecords(database) },
   });
   networks.onEvent((event) => events.tell({ type: "network", ...event }));
   const { memberships } = containers;

@@ -172,6 +172,7 @@ export class World implements AsyncDisposable {
     const builds: BuildService = {
       build: async () => ({ id: imageId, outputs: [] }),
       cache: async () => [],
+      explain: () => undefined,
       prune: async () => ({ ids: [], bytes: 0 }),
     };
     return {

@@ -175,7 +175,46 @@ COPY --exclude=*.md x /without/
     assert.match(shown.stdout, /ERROR: failed to build: process/);
   });
 
+  test("explains why the steps of the last build were made anew, and what they waited for", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base} AS one\nRUN sleep 0.2\nFROM ${base}\nARG WHO\nCOPY a b /x/\nRUN echo $WHO > /who\nCOPY --from=one /bin/busybox /\n`,
+      a: "1",
+      b: "1",
+    });
+    const explained = async (...args: readonly string[]) => {
+      const ran = await engine.pier(["build", "-q", "-t", "explained", ...args, directory]);
+      assert.equal(ran.code, 0, ran.stderr);
+      return JSON.parse((await engine.pier(["build", "explain", "--json"])).stdout);
+    };
+    const whys = ({ Steps }: { Steps: readonly { Name: string; Why: string }[] }) =>
+      new Map(
+        Steps.map(({ Name, Why }) => [
+          Name.replace(/^\[.*?\] /, "")
+            .split(" ")
+            .slice(0, 2)
+            .join(" "),
+          Why,
+        ]),
+      );
+    const first = await explained("--build-arg", "WHO=me");
+    assert.equal(whys(first).get("RUN echo"), "it was not built before");
+    const last = first.Steps.find(({ Name }: { Name: string }) => Name.includes("--from=one"));
+    assert.deepEqual(last.Waits.map(({ For }: { For: string }) => For).slice(0, 1), ["one"]);
+    writeFileSync(join(directory, "b"), "2");
+    const second = whys(await explained("--build-arg", "WHO=you"));
+    assert.equal(second.get("RUN sleep"), "from the cache");
+    assert.equal(second.get("COPY a"), "/x/b changed");
+    assert.equal(second.get("RUN echo"), "variable WHO changed");
+    assert.match(second.get("COPY --from=one")!, /^what it stands on is another: .*RUN echo/);
+    await engine.restart();
+    const { stdout } = await engine.pier(["build", "explain"]);
+    assert.match(stdout, /^The build of explained, .* took \d+\.\ds\.$/m);
+    assert.match(stdout, /^ +\d\.\ds {2}\[stage-1 2\/4\] COPY a b \/x\/\n {9}made anew: \/x\/b changed$/m);
+    assert.match(stdout, /^\|[ ·█]{24}\| \[one 2\/2\] RUN sleep/m);
+  });
+
   test("says what it cannot do", async () => {
+    assert.match((await engine.pier(["build", "--help"])).stdout, /PATH \| URL \| - \| explain/);
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [["https://example.com/x.git"], /does not fetch build contexts yet/],
       [["/no/such/directory"], /path "\/no\/such\/directory" is no directory/],

@@ -18,7 +18,7 @@ import { print, printError } from "../streams/output.ts";
 import { boolean, bytes, text, texts } from "../values/kinds.ts";
 
 export const build = command({
-  usage: "[OPTIONS] PATH | URL | -",
+  usage: "[OPTIONS] PATH | URL | - | explain",
   flags: {
     "add-host": flag(texts, 'Add a custom host-to-IP mapping (format: "host:ip")'),
     "build-arg": flag(texts, "Set build-time variables"),
@@ -26,6 +26,7 @@ export const build = command({
     "cache-to": flag(texts, 'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")'),
     file: flag(text(), 'Name of the Dockerfile (default: "PATH/Dockerfile")', { short: "f" }),
     iidfile: flag(text(), "Write the image ID to a file"),
+    json: flag(boolean(), 'Print what "explain" says of the last build as JSON'),
     label: flag(texts, "Set metadata for an image"),
     load: flag(boolean(), 'Shorthand for "--output=type=docker"'),
     memory: flag(bytes, "Memory limit", { short: "m" }),
@@ -49,6 +50,7 @@ export const build = command({
   least: 1,
   most: 1,
   run: async ({ values: flags, positional, client }) => {
+    if (positional[0] === "explain") return await explain(client, flags.json);
     const outputs = parseOutputs(flags.output, flags);
     const caches = openCaches(flags["cache-from"], flags["cache-to"]);
     const context = await openContext(positional[0]!, flags.file);
@@ -92,6 +94,15 @@ export const build = command({
     return 0;
   },
 });
+
+/** A directory of this name is `./explain`. */
+const explain = async (client: Client, asJson: boolean): Promise<number> => {
+  const answer = await client.get("buildExplain", {});
+  const { printExplanation } = await import("../build/explain.ts");
+  if (asJson) print(`${JSON.stringify(answer)}\n`);
+  else printExplanation(answer);
+  return 0;
+};
 
 /** Only where something is to be sent to us: not every runtime of the daemon can ask. */
 const openSession = async (client: Client, outputs: readonly CliOutput[], { stores }: CliCaches) => {

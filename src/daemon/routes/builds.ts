@@ -1,6 +1,6 @@
 /** `docker build` as it was before BuildKit: a context comes in, lines of progress go out. */
 import { PassThrough } from "node:stream";
-import type { BuildPruneAnswer } from "../../api/answers.ts";
+import type { BuildExplainAnswer, BuildPruneAnswer } from "../../api/answers.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { decodeJson, integer, list, map, nullable, object, type Shape, string } from "../../api/shape.ts";
 import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
@@ -197,5 +197,19 @@ export const prune: Handler = async ({ services, query }) => {
   };
   const { ids, bytes } = await services.builds.prune(isChosen);
   const answer: BuildPruneAnswer = { CachesDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes };
+  return json(answer);
+};
+
+export const explain: Handler = ({ services }) => {
+  const last = services.builds.explain();
+  if (last === undefined) throw daemonError("noBuildYet", {});
+  const answer: BuildExplainAnswer = {
+    ...{ Names: last.names, Began: new Date(last.began).toISOString() },
+    ...{ Milliseconds: last.milliseconds, Error: last.error },
+    Steps: last.steps.map(({ name, began, ended, isCached, why, waits }) => ({
+      ...{ Name: name, Began: began, Ended: ended, Cached: isCached, Why: why },
+      Waits: waits.map(({ for: For, milliseconds: Milliseconds }) => ({ For, Milliseconds })),
+    })),
+  };
   return json(answer);
 };

@@ -89,6 +89,7 @@ export const handlers: Readonly<Record<Served, Handler>> & Readonly<Partial<Reco
   manifestInspect: registries.manifest,
 
   build: builds.build,
+  buildExplain: builds.explain,
   buildPrune: builds.prune,
 
   networkList: networks.list,
