@@ -1,6 +1,6 @@
 /**
  * The one file that speaks to Bun itself: its own sockets, because `node:net` there takes a command 4 ms to load, more
- * than all else that it does before its first request; and its collector.
+ * than all else that it does before its first request; its collector; and when it compiles.
  */
 import type { Inbox, SocketListener, StreamSocket } from "./socket.ts";
 
@@ -28,6 +28,7 @@ declare const Bun:
   | {
       connect(options: { unix: string; allowHalfOpen: true; socket: BunHandlers }): Promise<BunSocket>;
       gc(now: boolean): void;
+      unsafe: { setJITPolicy(scale: number): void };
     }
   | undefined;
 
@@ -58,6 +59,14 @@ const connectOnBun = async (path: string, inbox: Inbox): Promise<StreamSocket> =
  */
 export const collectGarbage = (): void => {
   if (typeof Bun !== "undefined") Bun.gc(true);
+};
+
+/**
+ * What runs often is compiled to machine code from now on. The executable begins by putting that off (`scripts/setup`):
+ * a command is over before it pays, and most of what compiles there is thrown away.
+ */
+export const compileWhatRunsOften = (): void => {
+  if (typeof Bun !== "undefined") Bun.unsafe.setJITPolicy(1);
 };
 
 /** Undefined where the runtime has no sockets of its own. */

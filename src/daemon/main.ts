@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Database } from "../base/database.ts";
 import { errnoOf, PierError } from "../base/errors.ts";
+import { compileWhatRunsOften } from "../base/platform.ts";
 import { Builds } from "../build/builds.ts";
 import { BuildCache } from "../build/cache.ts";
 import { CacheMounts } from "../build/cache-mounts.ts";
@@ -50,6 +51,7 @@ const reserve = 5 * 1024 * 1024;
 export const main = async (args: readonly string[]): Promise<number> => {
   try {
     const options = parseOptions(args);
+    compileWhatRunsOften();
     if (options !== undefined) await serve(options, args);
     else process.stdout.write(usage);
     return 0;
