@@ -1,6 +1,7 @@
 /** Reading a container's log back: all of it or its end, and on as it grows, across rotations. */
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname } from "node:path";
+import { timerFor } from "../base/clock.ts";
 import { closeAll, findTail, type LogFile, openLogFiles } from "./logs-files.ts";
 import { LogEncoder, type LogFormat } from "./logs-record.ts";
 
@@ -149,4 +150,4 @@ class Changes implements Disposable {
 
 /** setTimeout takes 31 bits. */
 const millisecondsTo = (nanoseconds: bigint): number =>
-  Math.min(Math.max(Number(nanoseconds / 1_000_000n) - Date.now(), 0), 2 ** 31 - 1);
+  timerFor(Math.max(Number(nanoseconds / 1_000_000n) - Date.now(), 0));

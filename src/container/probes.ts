@@ -1,5 +1,5 @@
 /** Whoever asks containers how they are: a session now and then, its end a change of health. */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, timerFor } from "../base/clock.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { Capture } from "./capture.ts";
 import type { ContainerEvents } from "./events.ts";
@@ -60,7 +60,8 @@ export class Probes {
   #wait(id: ContainerId, monitor: Monitor, health: Health): void {
     const age = this.#context.clock.monotonic() - monitor.since;
     // A daemon at its end need not wait for it.
-    monitor.timer = setTimeout(() => void this.#probe(id, monitor), probeWait(health, monitor.check, age)).unref();
+    const wait = timerFor(probeWait(health, monitor.check, age));
+    monitor.timer = setTimeout(() => void this.#probe(id, monitor), wait).unref();
   }
 
   async #probe(id: ContainerId, monitor: Monitor): Promise<void> {
@@ -93,7 +94,7 @@ export class Probes {
       const timer = setTimeout(() => {
         isLate = true;
         execs.kill(exec);
-      }, timeout);
+      }, timerFor(timeout));
       try {
         await execs.start(exec, { detach: false, tty: false }, target, output);
         const exitCode = isLate ? -1 : await execs.exitCode(exec);

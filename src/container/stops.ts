@@ -1,4 +1,5 @@
 /** How a container that runs is told to end, by signals and in time. */
+import { timerFor } from "../base/clock.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import { parseSignal, signals } from "../kernel/numbers/signals.ts";
@@ -10,11 +11,10 @@ import type { RunContext, Runs } from "./runs.ts";
 import type { WaitResult } from "./waiters.ts";
 
 const defaultStopTimeout = 10;
-const forever = -1;
 
 export interface StopRequest {
   readonly signal?: string;
-  /** Seconds; -1: for ever. */
+  /** Seconds; below 0: for ever. */
   readonly timeout?: number;
 }
 
@@ -52,7 +52,7 @@ export class Stops {
       const ended = this.#exit(record.id);
       await this.#markStopped(record.id);
       await this.#signal(record, live, signal);
-      if (timeout !== forever) await this.#killAfter(record, live, timeout, ended);
+      if (timeout >= 0) await this.#killAfter(record, live, timeout, ended);
       await ended;
     }
     this.#context.events.emit("stop", record);
@@ -81,7 +81,7 @@ export class Stops {
 
   async #killAfter(record: ContainerRecord, live: Live, seconds: number, ended: Promise<unknown>): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => resolve("late"), seconds * 1000);
+    const timer = setTimeout(() => resolve("late"), timerFor(seconds * 1000));
     const first = await Promise.race([ended, late]);
     clearTimeout(timer);
     if (first === "late") await this.#signal(record, live, signals.KILL);

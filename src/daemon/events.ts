@@ -1,5 +1,6 @@
 /** What happened lately, in order, for everybody who asks: kept in the database, so that another daemon knows it too. */
 import { once } from "node:events";
+import { timerFor } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
 
 export interface PierEvent {
@@ -127,8 +128,8 @@ export class EventLog {
   }
 }
 
-/** setTimeout takes 31 bits; who asks for longer is let go after three weeks. */
+/** Who asks for longer than a timer can wait is let go when it is over. */
 const timeoutAt = (nanoseconds: bigint): AbortSignal => {
   const milliseconds = Number(nanoseconds / 1_000_000n) - Date.now();
-  return milliseconds <= 0 ? AbortSignal.abort() : AbortSignal.timeout(Math.min(milliseconds, 2 ** 31 - 1));
+  return milliseconds <= 0 ? AbortSignal.abort() : AbortSignal.timeout(timerFor(milliseconds));
 };
