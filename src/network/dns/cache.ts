@@ -1,5 +1,5 @@
 /** Answers that still hold. */
-import { aged, lifetimeOf, type Message, variantOf } from "./message.ts";
+import { aged, isAnybodys, lifetimeOf, type Message, variantOf } from "./message.ts";
 
 const mostAnswers = 4096;
 const mostBytes = 8 << 20;
@@ -23,7 +23,7 @@ export class AnswerCache {
   /** An answer to the query with what is left of its time, under the query's number. */
   find(query: Message): Buffer | undefined {
     const key = keyOf(query);
-    const kept = this.#kept.get(key);
+    const kept = isAnybodys(query) ? this.#kept.get(key) : undefined;
     if (kept === undefined) return undefined;
     const now = this.#now();
     if (now >= kept.until) {
@@ -36,7 +36,7 @@ export class AnswerCache {
   /** Holds afterwards: the answer is kept as long as it says that it may be; the oldest ones make room. */
   keep(query: Message, answer: Message): void {
     const seconds = lifetimeOf(answer);
-    if (seconds <= 0) return;
+    if (seconds <= 0 || !isAnybodys(query)) return;
     const key = keyOf(query);
     const before = this.#kept.get(key);
     if (before !== undefined) this.#drop(key, before);

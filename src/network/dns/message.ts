@@ -95,6 +95,13 @@ const optionOf = ({ records }: Message): DnsRecord | undefined => records.find((
 /** How large a datagram the one who asks can take. */
 export const datagramLimit = (query: Message): number => Math.max(plainSize, optionOf(query)?.class ?? 0);
 
+/**
+ * Whether the answer is the same for whoever asks so. With options of EDNS it is the answer to one client alone: cookies
+ * must be its own (RFC 7873), and a subnet is where it stands (RFC 7871).
+ */
+export const isAnybodys = ({ records }: Message): boolean =>
+  records.every(({ type, dataAt, end }) => type === recordTypes.opt && dataAt === end);
+
 /** What distinguishes answers to the same question: whether EDNS, signatures and unchecked data were asked for. */
 export const variantOf = (query: Message): string => {
   const option = optionOf(query);

@@ -6,7 +6,7 @@ import { connect, createServer, type Server as Listener } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { type DecodedPacket, decode, encode, type Packet, RECURSION_DESIRED } from "dns-packet";
+import { type DecodedPacket, decode, encode, type OptAnswer, type Packet, RECURSION_DESIRED } from "dns-packet";
 import { HostServers, parseServers } from "./host-servers.ts";
 import { NameResolver } from "./resolver.ts";
 import type { Server } from "./upstream.ts";
@@ -231,6 +231,30 @@ describe("what no table answers", () => {
     assert.equal((await ask(question("big.example.org", "TXT", 4096))).flag_tc, false);
   });
 
+  test("an answer to one client's options is nobody else's", async () => {
+    const from = (ip: string): Buffer => {
+      const query = decode(question("example.org", "A", 1232));
+      const [option] = query.additionals as [OptAnswer];
+      return encode({ ...query, additionals: [{ ...option, options: [{ code: 8, ip, sourcePrefixLength: 24 }] }] });
+    };
+    // A server gives back the options that it was given.
+    first.say = (query, isStream) => ({
+      ...address("example.org", "192.0.2.1")(query, isStream),
+      additionals: query.additionals ?? [],
+    });
+    const options = async (bytes: Buffer): Promise<readonly unknown[]> =>
+      ((await ask(bytes)).additionals as OptAnswer[]).flatMap((one) =>
+        one.options.map((option) => "ip" in option && option.ip),
+      );
+    assert.deepEqual(await options(from("192.0.2.0")), ["192.0.2.0"]);
+    assert.deepEqual(await options(from("198.51.100.0")), ["198.51.100.0"]);
+    assert.deepEqual(await options(question("example.org", "A", 1232)), []);
+    assert.equal(first.asked.length, 3);
+    // What everybody may have is kept as before.
+    assert.deepEqual(await options(question("example.org", "A", 1232)), []);
+    assert.equal(first.asked.length, 3);
+  });
+
   test("follows the host to other resolvers, and forgets what the old ones said", async () => {
     first.say = address("example.org", "192.0.2.1");
     second.say = address("example.org", "192.0.2.2");
@@ -250,18 +274,42 @@ describe("what no table answers", () => {
     }
   });
 
+  const frame = (tag: number, bytes: Buffer): Buffer => {
+    const head = Buffer.alloc(12);
+    head.writeUInt32LE(8 + bytes.length, 0);
+    head.writeUInt32LE(tag, 4);
+    return Buffer.concat([head, bytes]);
+  };
+
+  test("one container's questions leave room for those of the others", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "pier-names-"));
+    try {
+      hosts.servers = [places[0]!];
+      first.say = (query, isStream) =>
+        query.questions?.[0]?.name === "good" ? address("good", "192.0.2.1")(query, isStream) : undefined;
+      await resolver.listen(join(directory, "sock"));
+      const [greedy, other] = [connect(join(directory, "sock")), connect(join(directory, "sock"))];
+      greedy.write(
+        Buffer.concat(Array.from({ length: 1200 }, (_, index) => frame(index, question(`${index}.example`)))),
+      );
+      // Those that are too many are told so.
+      await once(greedy, "data");
+      other.write(frame(1, question("good")));
+      const [answer] = (await once(other, "data")) as [Buffer];
+      assert.equal(decode(answer.subarray(8)).answers?.length, 1);
+      greedy.destroy();
+      other.destroy();
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   test("comes over the keepers' connection in frames, whatever pieces they come in", async () => {
     const directory = mkdtempSync(join(tmpdir(), "pier-names-"));
     try {
       first.say = address("example.org", "192.0.2.1");
       await resolver.listen(join(directory, "sock"));
       const socket = connect(join(directory, "sock"));
-      const frame = (tag: number, bytes: Buffer): Buffer => {
-        const head = Buffer.alloc(12);
-        head.writeUInt32LE(8 + bytes.length, 0);
-        head.writeUInt32LE(tag, 4);
-        return Buffer.concat([head, bytes]);
-      };
       const all = Buffer.concat([
         frame(7, question("a.example.org")),
         frame(8, Buffer.from("nonsense")),

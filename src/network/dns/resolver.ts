@@ -13,6 +13,8 @@ const questionHead = 12;
 const frameLimit = 0xffff + questionHead;
 /** Questions of all containers that wait for a server; more of them are told to come again. */
 const mostOpen = 1000;
+/** Those of one container among them: it must not take the names away from the others. */
+const mostOpenEach = 250;
 
 export class NameResolver {
   readonly #cache = new AnswerCache();
@@ -85,6 +87,7 @@ export class NameResolver {
   #serve(socket: Socket): void {
     this.#connections.add(socket);
     let held: Buffer = Buffer.alloc(0);
+    let open = 0;
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#connections.delete(socket));
     socket.on("data", (chunk: Buffer) => {
@@ -99,13 +102,16 @@ export class NameResolver {
         const [tag, isStream] = [held.readUInt32LE(4), held.readUInt32LE(8) !== 0];
         const question = Buffer.from(held.subarray(questionHead, 4 + size));
         held = held.subarray(4 + size);
-        void this.#reply(socket, tag, question, isStream);
+        const isTooMuch = ++open > mostOpenEach;
+        void this.#reply(socket, tag, isTooMuch ? refused(question) : this.answer(question, isStream)).finally(
+          () => open--,
+        );
       }
     });
   }
 
-  async #reply(socket: Socket, tag: number, question: Buffer, isStream: boolean): Promise<void> {
-    const answer = (await this.answer(question, isStream).catch(() => undefined)) ?? Buffer.alloc(0);
+  async #reply(socket: Socket, tag: number, answering: Promise<Buffer | undefined>): Promise<void> {
+    const answer = (await answering.catch(() => undefined)) ?? Buffer.alloc(0);
     const frame = Buffer.alloc(8 + answer.length);
     frame.writeUInt32LE(4 + answer.length, 0);
     frame.writeUInt32LE(tag, 4);
@@ -113,3 +119,8 @@ export class NameResolver {
     if (!socket.destroyed) socket.write(frame);
   }
 }
+
+const refused = async (question: Buffer): Promise<Buffer | undefined> => {
+  const query = parseMessage(question);
+  return query === undefined ? undefined : failedAnswer(query);
+};
