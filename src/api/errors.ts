@@ -13,6 +13,13 @@ export const apiErrors = {
     sentence:
       "client version {version} is too old. Minimum supported API version is {minimum}, please upgrade your client to a newer version",
   },
+  // Docker's words (api/server/router/container/container_routes.go).
+  severalNetworks: {
+    status: 400,
+    sentence: "Container cannot be created with multiple network endpoints: {networks}",
+    hint: "DOCKER_API_VERSION=1.44, or none",
+  },
+  needsVersion: { status: 400, sentence: "{what} needs API v{since} or newer" },
 
   // What the client meets.
   unreachable: {

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { ImageInspect } from "./answers.ts";
-import { imageInspectFor, isAtLeast, parseVersion, pierVersion, upgradeHostConfig } from "./versions.ts";
+import { type Mount, noEndpoint } from "./types.ts";
+import {
+  containerInspectFor,
+  imageInspectFor,
+  isAtLeast,
+  parseVersion,
+  pierVersion,
+  upgradeCreate,
+  upgradeExec,
+} from "./versions.ts";
 
 it("pier's own version is that of the package", () => {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -48,9 +57,65 @@ describe("older clients", () => {
     assert.equal((imageInspectFor("1.43", answer) as { VirtualSize?: number }).VirtualSize, 5);
   });
 
+  it("see what an image once had of a container", () => {
+    const answer = { Config: {} } as unknown as ImageInspect;
+    const old = imageInspectFor("1.44", answer) as unknown as { ContainerConfig: { Volumes: null } };
+    assert.equal(old.ContainerConfig.Volumes, null);
+    assert.equal("ContainerConfig" in imageInspectFor("1.45", answer), false);
+  });
+
+  it("find a container by its own names among its aliases, in networks that somebody made", () => {
+    const networks = { back: { ...noEndpoint, Aliases: ["db", "host"] }, bridge: noEndpoint };
+    const answer = { Id: "0123456789abcdef", Config: { Hostname: "host" }, NetworkSettings: { Networks: networks } };
+    const aliases = ({ NetworkSettings }: typeof answer) =>
+      Object.values(NetworkSettings.Networks).map(({ Aliases }) => Aliases);
+    assert.deepEqual(aliases(containerInspectFor("1.44", answer)), [["db", "host", "0123456789ab"], null]);
+    assert.deepEqual(containerInspectFor("1.45", answer), answer);
+  });
+
   it("mean by nothing what they meant then", () => {
-    assert.deepEqual(upgradeHostConfig("1.39", {}), { IpcMode: "shareable" });
-    assert.deepEqual(upgradeHostConfig("1.39", { IpcMode: "private" }), { IpcMode: "private" });
-    assert.deepEqual(upgradeHostConfig("1.40", {}), {});
+    const ipc = (version: string, IpcMode?: string) =>
+      upgradeCreate(version, { HostConfig: IpcMode === undefined ? {} : { IpcMode } }).HostConfig;
+    assert.deepEqual(ipc("1.39"), { IpcMode: "shareable" });
+    assert.deepEqual(ipc("1.39", "private"), { IpcMode: "private" });
+    assert.deepEqual(ipc("1.40"), {});
+  });
+
+  it("do not mean what they cannot know", () => {
+    const body = (Mounts: readonly Mount[]) => ({
+      Healthcheck: { Interval: 1, StartInterval: 5 },
+      HostConfig: { IpcMode: "private", Annotations: { a: "b" }, Mounts },
+    });
+    const bind: Mount = {
+      Type: "bind",
+      BindOptions: { NonRecursive: true, CreateMountpoint: true, Propagation: "rslave" },
+      VolumeOptions: { NoCopy: true },
+    };
+    assert.deepEqual(upgradeCreate("1.45", body([bind])), body([bind]));
+    assert.deepEqual(upgradeCreate("1.42", body([bind])), {
+      Healthcheck: { Interval: 1 },
+      HostConfig: { IpcMode: "private", Mounts: [bind] },
+    });
+    const plain = { Type: "bind", VolumeOptions: null, TmpfsOptions: null };
+    const mounts = (version: string) => upgradeCreate(version, body([bind])).HostConfig?.Mounts;
+    assert.deepEqual(mounts("1.41"), [{ ...plain, BindOptions: { NonRecursive: true, Propagation: "rslave" } }]);
+    assert.deepEqual(mounts("1.39"), [{ ...plain, BindOptions: { Propagation: "rslave" } }]);
+    assert.equal(upgradeExec("1.41", { ConsoleSize: [1, 2] }).ConsoleSize, null);
+    assert.deepEqual(upgradeExec("1.42", { ConsoleSize: [1, 2] }).ConsoleSize, [1, 2]);
+  });
+
+  it("are refused what must not be missed, in Docker's words", () => {
+    const subpath = { HostConfig: { Mounts: [{ Type: "volume", VolumeOptions: { Subpath: "a" } }] } };
+    assert.throws(() => upgradeCreate("1.44", subpath), { message: "VolumeOptions.Subpath needs API v1.45 or newer" });
+    const force = { HostConfig: { Mounts: [{ Type: "bind", BindOptions: { ReadOnlyForceRecursive: true } }] } };
+    assert.throws(() => upgradeCreate("1.43", force), {
+      message: "BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer",
+    });
+    const several = { NetworkingConfig: { EndpointsConfig: { b: {}, a: {} } } };
+    assert.throws(() => upgradeCreate("1.43", several), {
+      status: 400,
+      message: "Container cannot be created with multiple network endpoints: a, b",
+    });
+    assert.deepEqual(upgradeCreate("1.44", several).NetworkingConfig, several.NetworkingConfig);
   });
 });

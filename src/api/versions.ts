@@ -1,7 +1,14 @@
 /** The versions of the API that pier speaks, and how a request names one. */
 import type { ImageInspect, ImageSummary } from "./answers.ts";
 import { apiError } from "./errors.ts";
-import type { HostConfig } from "./types.ts";
+import type {
+  ContainerConfig,
+  ContainerCreateBody,
+  EndpointSettings,
+  ExecCreateBody,
+  Healthcheck,
+  Mount,
+} from "./types.ts";
 
 /** pier's own version, as in package.json. */
 export const pierVersion = "0.1.0";
@@ -57,13 +64,93 @@ const constantConfig = {
   Image: "",
 } as const;
 
+/** What images that no container was committed for had of one; docker's first compose looks into it. */
+const noContainer = {
+  Container: "",
+  ContainerConfig: {
+    ...constantConfig,
+    User: "",
+    Env: null,
+    Cmd: null,
+    Volumes: null,
+    WorkingDir: "",
+    Entrypoint: null,
+    OnBuild: null,
+    Labels: null,
+  },
+} as const;
+
 /** An image as a client of `version` reads it: before 1.50 its configuration was that of a container. */
 export const imageInspectFor = (version: string, answer: ImageInspect): ImageInspect => ({
   ...answer,
   ...(isAtLeast(version, "1.50") ? {} : { Config: { ...constantConfig, ...answer.Config } }),
+  ...(isAtLeast(version, "1.45") ? {} : noContainer),
   ...(isAtLeast(version, "1.44") ? {} : { VirtualSize: answer.Size }),
 });
 
-/** What a client of `version` means by what it leaves out: before 1.40 others could always share the IPC namespace. */
-export const upgradeHostConfig = (version: string, host: HostConfig): HostConfig =>
-  isAtLeast(version, "1.40") || host.IpcMode ? host : { ...host, IpcMode: "shareable" };
+/** What a client of `version` means by the body of a create: what came later it cannot mean, but for what it must not miss. */
+export const upgradeCreate = (version: string, body: ContainerCreateBody): ContainerCreateBody => {
+  if (isAtLeast(version, "1.45")) return body;
+  const host = body.HostConfig ?? {};
+  const names = Object.keys(body.NetworkingConfig?.EndpointsConfig ?? {});
+  if (!isAtLeast(version, "1.44") && names.length > 1) {
+    throw apiError("severalNetworks", { networks: names.sort().join(", ") });
+  }
+  const { Annotations: annotations, ...rest } = host;
+  return {
+    ...body,
+    ...(body.Healthcheck ? { Healthcheck: healthcheckOf(version, body.Healthcheck) } : {}),
+    HostConfig: {
+      ...rest,
+      ...(annotations && isAtLeast(version, "1.43") ? { Annotations: annotations } : {}),
+      // Others could always share the IPC namespace.
+      ...(isAtLeast(version, "1.40") || host.IpcMode ? {} : { IpcMode: "shareable" }),
+      ...(host.Mounts ? { Mounts: host.Mounts.map((mount) => mountOf(version, mount)) } : {}),
+    },
+  };
+};
+
+const healthcheckOf = (version: string, { StartInterval: interval, ...check }: Healthcheck): Healthcheck =>
+  interval === undefined || !isAtLeast(version, "1.44") ? check : { ...check, StartInterval: interval };
+
+const mountOf = (version: string, mount: Mount): Mount => {
+  const { Type: type, BindOptions: bind, VolumeOptions: volume, TmpfsOptions: tmpfs } = mount;
+  if (volume?.Subpath) throw apiError("needsVersion", { what: "VolumeOptions.Subpath", since: "1.45" });
+  if (bind?.ReadOnlyForceRecursive && !isAtLeast(version, "1.44")) {
+    throw apiError("needsVersion", { what: "BindOptions.ReadOnlyForceRecursive", since: "1.44" });
+  }
+  if (isAtLeast(version, "1.42")) return mount;
+  const { CreateMountpoint: _create, NonRecursive: flat, ...options } = bind ?? {};
+  // What belongs to mounts of another type was not refused.
+  return {
+    ...mount,
+    BindOptions: bind ? { ...options, ...(flat && isAtLeast(version, "1.40") ? { NonRecursive: flat } : {}) } : null,
+    VolumeOptions: type === "volume" ? (volume ?? null) : null,
+    TmpfsOptions: type === "tmpfs" ? (tmpfs ?? null) : null,
+  };
+};
+
+/** A session as a client of `version` asks for it: before 1.42 nobody said how large a terminal is to be. */
+export const upgradeExec = (version: string, exec: ExecCreateBody): ExecCreateBody =>
+  isAtLeast(version, "1.42") ? exec : { ...exec, ConsoleSize: null };
+
+/** A container as a client of `version` reads it: before 1.45 what it is called by itself stood among its aliases. */
+export const containerInspectFor = <T extends NamedContainer>(version: string, answer: T): T => {
+  if (isAtLeast(version, "1.45")) return answer;
+  const { Networks: networks } = answer.NetworkSettings;
+  const own = [answer.Id.slice(0, 12), answer.Config.Hostname ?? ""];
+  const named = Object.entries(networks).map(([name, endpoint]) => [
+    name,
+    isCommon(name) ? endpoint : { ...endpoint, Aliases: [...new Set([...(endpoint.Aliases ?? []), ...own])] },
+  ]);
+  return { ...answer, NetworkSettings: { ...answer.NetworkSettings, Networks: Object.fromEntries(named) } };
+};
+
+interface NamedContainer {
+  readonly Id: string;
+  readonly Config: ContainerConfig;
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, EndpointSettings>> };
+}
+
+/** A network that every engine has. */
+const isCommon = (name: string): boolean => ["bridge", "host", "none", "default"].includes(name);

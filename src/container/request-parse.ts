@@ -1,7 +1,7 @@
 /** The door of the room: from a client's JSON to a request that is checked as far as it can be without this host. */
 import { posix } from "node:path";
 import type { ContainerCreateBody, Healthcheck, HostConfig } from "../api/types.ts";
-import { maxVersion, upgradeHostConfig } from "../api/versions.ts";
+import { maxVersion, upgradeCreate, upgradeExec } from "../api/versions.ts";
 import { parseSignal } from "../kernel/numbers/signals.ts";
 import { checkEnv } from "./environment.ts";
 import { containerError } from "./errors.ts";
@@ -17,8 +17,8 @@ import { parseRestartPolicy } from "./restart.ts";
 /** Parses the body of `POST /containers/create` as a client of that version means it; throws a 400 (or 501 for what is not there yet) with Docker's sentence. */
 export const parseCreateRequest = (json: unknown, version = maxVersion): CreateRequest => {
   if (anyBody(json ?? undefined, "") === undefined) throw containerError("emptyConfig", {});
-  const body: ContainerCreateBody = createBody(json, "");
-  const host = upgradeHostConfig(version, body.HostConfig ?? {});
+  const body: ContainerCreateBody = upgradeCreate(version, createBody(json, ""));
+  const host = body.HostConfig ?? {};
   refuseUnsupported(host);
   const network = parseNetwork(body, host);
   const namespaces = parseNamespaces(host);
@@ -66,7 +66,7 @@ export const parseCommitConfig = (json: unknown): Partial<CreateRequest> => {
 };
 
 /** Parses the body of `POST /containers/{id}/exec`. */
-export const parseExecRequest = (json: unknown): ExecRequest => {
+export const parseExecRequest = (json: unknown, version = maxVersion): ExecRequest => {
   const body = execBody(json ?? undefined, "");
   if (body.Cmd.length === 0) throw containerError("noExecCommand", {});
   checkEnv(body.Env);
@@ -84,7 +84,7 @@ export const parseExecRequest = (json: unknown): ExecRequest => {
     stderr: body.AttachStderr,
     privileged: body.Privileged,
     ...(body.DetachKeys === "" ? {} : { detachKeys: body.DetachKeys }),
-    ...consoleSize(body.ConsoleSize),
+    ...consoleSize(upgradeExec(version, body).ConsoleSize ?? []),
   };
 };
 

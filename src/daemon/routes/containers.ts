@@ -1,6 +1,6 @@
 /** The life of containers. */
 import { oneOf } from "../../api/shape.ts";
-import { isAtLeast } from "../../api/versions.ts";
+import { containerInspectFor, isAtLeast } from "../../api/versions.ts";
 import { PierError } from "../../base/errors.ts";
 import { parseCreateRequest } from "../../container/request-parse.ts";
 import { parseUpdateRequest } from "../../container/update.ts";
@@ -47,7 +47,7 @@ export const inspect: Handler = async (call) => {
   const record = services.containers.get(idOf(call));
   const [size] = query.flag("size") ? await services.containers.sizes([record]) : [];
   const sizes = size === undefined ? {} : { SizeRw: size.written, SizeRootFs: size.whole };
-  return json({ ...containerAnswer(record, services), ...sizes });
+  return json({ ...containerInspectFor(call.version, containerAnswer(record, services)), ...sizes });
 };
 
 export const why: Handler = (call) => json(whyAnswer(call.services.containers.get(idOf(call)), Date.now()));

@@ -33,8 +33,8 @@ export const attach = ({ services, values, query, version }: Call): Hijack => {
   };
 };
 
-export const execCreate: Handler = async ({ services, request, values }) => {
-  const asked = parseExecRequest(await readJson(request));
+export const execCreate: Handler = async ({ services, request, values, version }) => {
+  const asked = parseExecRequest(await readJson(request), version);
   return json({ Id: services.containers.createExec(values.id ?? "", asked) }, 201);
 };
 
