@@ -18,6 +18,10 @@ describe("daemon.json", () => {
       "max-concurrent-downloads": ["5"],
       host: ["unix:///x"],
     });
+    assert.deepEqual(Object.fromEntries(parseConfig('{"tlsverify": true, "tlscacert": "/ca.pem"}', "f")), {
+      tlsverify: ["true"],
+      tlscacert: ["/ca.pem"],
+    });
     assert.equal(parseConfig("", "f").size, 0);
   });
 
