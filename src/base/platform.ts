@@ -24,14 +24,10 @@ interface BunHandlers {
   error(socket: BunSocket, error: Error): void;
 }
 
-/** What is used of its engine (https://bun.com/reference/bun/jsc). */
-interface Collector {
-  fullGC(): void;
-}
-
 declare const Bun:
   | {
       connect(options: { unix: string; allowHalfOpen: true; socket: BunHandlers }): Promise<BunSocket>;
+      gc(now: boolean): void;
       unsafe: { setJITPolicy(scale: number): void };
     }
   | undefined;
@@ -60,10 +56,9 @@ const connectOnBun = async (path: string, inbox: Inbox): Promise<StreamSocket> =
 /**
  * Memory that nobody needs any more is free afterwards, at the price of some milliseconds. Bun counts buffers that threads
  * have filled too late: a stream that is inflated quickly leaves hundreds of megabytes. Node counts them, and needs no word.
- * `Bun.gc` is not asked: it throws away all compiled code as well, which then begins anew.
  */
 export const collectGarbage = (): void => {
-  if (typeof Bun !== "undefined") (process.getBuiltinModule("bun:jsc") as unknown as Collector).fullGC();
+  if (typeof Bun !== "undefined") Bun.gc(true);
 };
 
 /**
