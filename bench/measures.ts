@@ -6,6 +6,7 @@ import type { Client, Engine } from "./engines.ts";
 import { idle } from "./idle.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
 import { type Answers, answersUnderStress } from "./stress.ts";
+import { pullLarge, pullSmall } from "./transfers.ts";
 
 export interface Bench {
   readonly engines: readonly Engine[];
@@ -262,6 +263,8 @@ export const measures: readonly Measure[] = [
   { name: "parallel", run: async (bench) => [await parallel(bench)] },
   { name: "many", run: many },
   { name: "load", run: async (bench) => [await load(bench)] },
+  { name: "pull-large", run: pullLarge },
+  { name: "pull-small", run: pullSmall },
   { name: "logs", run: logs },
   { name: "output", run: async (bench) => [await output(bench)] },
   { name: "disk", run: async (bench) => [await disk(bench)] },

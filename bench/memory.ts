@@ -21,6 +21,9 @@ export const nameOf = (pid: string): string => textOf(`/proc/${pid}/comm`).trim(
 
 export const residentOf = (pid: string): number => kilobytes(textOf(`/proc/${pid}/status`), "VmRSS");
 
+/** The most that it had since its counters were cleared (`5` to /proc/PID/clear_refs). */
+export const highestOf = (pid: string): number => kilobytes(textOf(`/proc/${pid}/status`), "VmHWM");
+
 /** The process's share of its own pages, without those of shared memory, which `sharedMemory` counts. */
 export const proportionalOf = (pid: string): number => {
   const text = textOf(`/proc/${pid}/smaps_rollup`);
