@@ -13,7 +13,6 @@ const program = fileURLToPath(new URL("../build/tools/registry/usr/bin/docker-re
 /** Made once: compressing takes a minute. */
 const kept = fileURLToPath(new URL("../build/bench-layers", import.meta.url));
 
-const host = "127.0.0.1:5999";
 const layerType = "application/vnd.oci.image.layer.v1.tar+gzip";
 const configType = "application/vnd.oci.image.config.v1+json";
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
@@ -91,15 +90,17 @@ const send = (
   });
 
 export class BenchRegistry {
-  readonly host = host;
+  readonly host: string;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess) {
+  private constructor(host: string, child: ChildProcess) {
+    this.host = host;
     this.#child = child;
   }
 
-  /** One that answers, with its data in the directory. */
-  static async start(directory: string): Promise<BenchRegistry> {
+  /** One that answers on this port of the bench's own loopback, with its data in the directory. */
+  static async start(directory: string, port: number): Promise<BenchRegistry> {
+    const host = `127.0.0.1:${port}`;
     mkdirSync(join(directory, "store"), { recursive: true });
     const config = join(directory, "config.yml");
     writeFileSync(
@@ -112,7 +113,7 @@ export class BenchRegistry {
       ].join("\n"),
     );
     const child = spawn(program, ["serve", config], { stdio: "ignore" });
-    const registry = new BenchRegistry(child);
+    const registry = new BenchRegistry(host, child);
     while (
       await send("GET", `http://${host}/v2/`).then(
         ({ status }) => status !== 200,
@@ -165,8 +166,8 @@ export class BenchRegistry {
     );
     const described = { digest: digestOf(config), size: config.length };
     for (const { digest, size, open } of [...layers, { ...described, open: () => config }]) {
-      const begun = await send("POST", `http://${host}/v2/${repository}/blobs/uploads/`);
-      const url = new URL(begun.location, `http://${host}`);
+      const begun = await send("POST", `http://${this.host}/v2/${repository}/blobs/uploads/`);
+      const url = new URL(begun.location, `http://${this.host}`);
       url.searchParams.set("digest", digest);
       const headers = { "Content-Type": "application/octet-stream", "Content-Length": size };
       const { status } = await send("PUT", url.href, open(), headers);
@@ -178,8 +179,8 @@ export class BenchRegistry {
     };
     const bytes = Buffer.from(JSON.stringify(manifest));
     const headers = { "Content-Type": manifestType, "Content-Length": bytes.length };
-    const { status } = await send("PUT", `http://${host}/v2/${repository}/manifests/1`, bytes, headers);
+    const { status } = await send("PUT", `http://${this.host}/v2/${repository}/manifests/1`, bytes, headers);
     if (status !== 201) throw new Error(`the registry answered ${status} to a manifest`);
-    return `${host}/${repository}:1`;
+    return `${this.host}/${repository}:1`;
   }
 }

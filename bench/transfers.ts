@@ -60,9 +60,9 @@ const rowsOf = (what: string, all: ReadonlyMap<Client, Taken>, isLarge: boolean)
   const daemons = ([client]: readonly [Client, Taken]): boolean => client.engine.daemons.length > 0;
   return [
     row(`\`pull\` of ${what} from a registry on this machine`, "ms", ({ pull }) => pull, { times: 4 }),
-    row(`\`sync\` behind it`, "ms", ({ sync }) => sync),
-    row(`\`push\` of it to another repository`, "ms", ({ push }) => push, { times: 2 }),
-    row(`\`rmi\` of it`, "ms", ({ removal }) => removal, isLarge ? { atMost: 50 } : {}),
+    row("`sync` behind it", "ms", ({ sync }) => sync),
+    row("`push` of it to another registry", "ms", ({ push }) => push, { times: 2 }),
+    row("`rmi` of it", "ms", ({ removal }) => removal, isLarge ? { atMost: 50 } : {}),
     {
       ...row("highest memory of the daemon meanwhile (RSS)", "MB", ({ memory }) => memory, { atMost: 150 }),
       samples: new Map([...all].filter(daemons).map(([client, { memory }]) => [client, memory])),
@@ -76,7 +76,9 @@ const measured = async (
   what: string,
 ): Promise<Row[]> => {
   const directory = mkdtempSync(join(tmpdir(), "pier-bench-registry-"));
-  const registry = await BenchRegistry.start(directory);
+  const registry = await BenchRegistry.start(join(directory, "from"), 5998);
+  // Where nothing of it is, so that all of it is sent.
+  const other = await BenchRegistry.start(join(directory, "to"), 5999);
   try {
     const { name, file } = await put(registry);
     const all = new Map(
@@ -88,7 +90,7 @@ const measured = async (
     const plain: number[] = [];
     for (let number = 0; number < (bench.quick ? 1 : 3); number++) {
       for (const [client, taken] of all)
-        await round(client, name, `${registry.host}/of-${client.engine.name}:${number}`, taken);
+        await round(client, name, `${other.host}/of-${client.engine.name}:${number}`, taken);
       if (file !== undefined) plain.push(timed("sh", "-c", 'gunzip -c "$0" | sha256sum', file));
     }
     const rows = rowsOf(what, all, file !== undefined);
@@ -104,7 +106,7 @@ const measured = async (
       },
     ];
   } finally {
-    registry.stop();
+    for (const each of [registry, other]) each.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 };
