@@ -55,11 +55,7 @@ export const openConnection = async (
       const socket = await connectTo(url, await addressesOf(target, settings), signal);
       return wrap(url.protocol === "https:" ? await encrypt(socket, target, settings, signal) : socket, false);
     }
-    const socket = await connectTo(
-      proxy,
-      await addressesOf({ ...target, url: proxy, mayBeOwn: true }, settings),
-      signal,
-    );
+    const socket = await connectToProxy(proxy, settings, signal);
     if (url.protocol === "http:") return wrap(socket, true);
     await tunnel(socket, url, proxy, signal);
     return wrap(await encrypt(socket, target, settings, signal), false);
@@ -133,6 +129,22 @@ const settle = async (socket: Socket, event: string, signal: AbortSignal | undef
     closed.abort();
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
+  }
+};
+
+/** Wherever it is: it was named by who started the daemon. */
+const connectToProxy = async (
+  url: URL,
+  settings: RegistrySettings,
+  signal: AbortSignal | undefined,
+): Promise<Socket> => {
+  const target: Target = { url, isUnverified: false, mayBeOwn: true };
+  try {
+    const socket = await connectTo(url, await addressesOf(target, settings), signal);
+    return url.protocol === "https:" ? await encrypt(socket, target, settings, signal) : socket;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw failureOf(error, url.host);
   }
 };
 

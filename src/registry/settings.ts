@@ -72,8 +72,8 @@ export const proxiesFrom = (environment: Readonly<Record<string, string | undefi
     const whole = /^[a-z0-9]+:\/\//i.test(text) ? text : `http://${text}`;
     const url = URL.canParse(whole) ? new URL(whole) : undefined;
     // The text may hold a password.
-    if (url === undefined || url.protocol !== "http:") {
-      throw registryError("badProxy", { variable, text: "it must begin with http://" });
+    if (url === undefined || !/^https?:$/.test(url.protocol)) {
+      throw registryError("badProxy", { variable, text: "it must begin with http:// or https://" });
     }
     return url;
   };

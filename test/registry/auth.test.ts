@@ -295,31 +295,6 @@ describe("encryption", { skip: hasOpenssl ? false : "there is no openssl" }, () 
     }
     assert.deepEqual(own.asked, []);
   });
-
-  test("goes through a proxy, which sees neither the request nor the password", async () => {
-    await using proxy = await startProxy();
-    await using registry = await ChaosRegistry.start({
-      tls: authority.server,
-      guard: ({ headers }) => (headers.authorization === basic ? undefined : 'Basic realm="reg"'),
-    });
-    putImage(registry, "app", "1", [layer]);
-    const host = `registry.test:${registry.port}`;
-    const proxies = { http: undefined, https: proxy.url, direct: [] };
-    await using world = await openPulls({ certificates: [authority.trust(host)], resolve, proxies });
-    await world.pulls.pull(`${host}/app:1`, { credentials: me });
-    assert.ok(proxy.asked.length > 0);
-    assert.ok(
-      proxy.asked.every((line) => line === `CONNECT ${host} with ${Buffer.from("proxy:word").toString("base64")}`),
-    );
-    await using direct = await openPulls({
-      certificates: [authority.trust(host)],
-      resolve,
-      proxies: { ...proxies, direct: ["registry.test"] },
-    });
-    const before = proxy.asked.length;
-    await direct.pulls.pull(`${host}/app:1`, { credentials: me });
-    assert.equal(proxy.asked.length, before);
-  });
 });
 
 const redirect = ({ response }: Context, location: string): true => {
@@ -331,32 +306,3 @@ const redirect = ({ response }: Context, location: string): true => {
 const resolve = async (host: string) => [
   { address: host === "registry.test" ? "127.0.0.1" : "::1", family: host === "registry.test" ? 4 : 6 },
 ];
-
-const startProxy = async (): Promise<AsyncDisposable & { readonly url: URL; readonly asked: string[] }> => {
-  const { connect, createServer: createTcp } = await import("node:net");
-  const asked: string[] = [];
-  const server = createTcp((client) => {
-    client.on("error", () => {});
-    client.once("data", (head: Buffer) => {
-      const text = head.toString("latin1");
-      const port = Number(/^CONNECT [^:]+:(\d+)/.exec(text)?.[1]);
-      const who = /Proxy-Authorization: Basic (.*)\r\n/.exec(text)?.[1] ?? "nobody";
-      asked.push(`${text.split(" HTTP/", 1)[0]} with ${who}`);
-      const upstream = connect(port, "127.0.0.1", () => {
-        client.write("HTTP/1.1 200 Connection established\r\n\r\n");
-        upstream.pipe(client);
-        client.pipe(upstream);
-      });
-      upstream.on("error", () => client.destroy());
-      client.on("close", () => upstream.destroy());
-    });
-  });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  return {
-    url: new URL(`http://proxy:word@127.0.0.1:${(server.address() as AddressInfo).port}`),
-    asked,
-    async [Symbol.asyncDispose]() {
-      await new Promise((done) => server.close(done));
-    },
-  };
-};

@@ -50,7 +50,7 @@ export const makeAuthority = (): Authority => {
     const read = (ending: string): string => readFileSync(join(directory, `${name}.${ending}`), "utf8");
     return { key: read("key"), cert: read("crt") };
   };
-  const server = issue("server", "subjectAltName=DNS:localhost,DNS:registry.test,IP:127.0.0.1");
+  const server = issue("server", "subjectAltName=DNS:localhost,DNS:registry.test,DNS:proxy.test,IP:127.0.0.1");
   const client = issue("client", "extendedKeyUsage=clientAuth");
   const ca = readFileSync(join(directory, "ca.crt"), "utf8");
   return {
