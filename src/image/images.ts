@@ -77,7 +77,7 @@ export class Images {
     claim: (layers: Layers) => void = () => {},
   ): Promise<Images> {
     const files = await BlobFiles.open(root);
-    const layers = await Layers.open(root, database, files);
+    const layers = await Layers.open(root, database, files, clock);
     claim(layers);
     const store = await ImageStore.open(database, files, (diffId) => layers.get(diffId) !== undefined);
     const images = new Images(layers, store, files, clock);

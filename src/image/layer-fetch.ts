@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { systemClock } from "../base/clock.ts";
 import { PierError } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
@@ -54,8 +55,8 @@ export class LayerFetches {
     this.#registries = registries;
   }
 
-  static async open(root: string, layers: Layers, registries: Registries): Promise<LayerFetches> {
-    return new LayerFetches(layers, await Partials.open(root), registries);
+  static async open(root: string, layers: Layers, registries: Registries, clock = systemClock): Promise<LayerFetches> {
+    return new LayerFetches(layers, await Partials.open(root, clock.now()), registries);
   }
 
   /** Holds afterwards: the layer is stored. The caller holds it; who leaves while others wait leaves it to them. */
@@ -188,7 +189,7 @@ export class LayerFetches {
     const isPlain = layer.blob.digest === layer.diffId;
     using _held = this.#layers.hold([layer.diffId]);
     const stored = await this.#layers.commit(isPlain ? layer : { ...layer, compressed: partial.path });
-    this.#layers.lease(layer.diffId, Date.now());
+    this.#layers.lease(layer.diffId);
     if (isPlain || this.#layers.findKept(layer.blob.digest) === undefined) await partial.drop();
     return stored;
   }

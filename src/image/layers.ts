@@ -1,6 +1,7 @@
 /** The layers that are stored: each once, as the tar that it is and the index over it, however many images have it. */
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";
 import { createDirectory, isPendingName, Pending, Removals, removeDurably } from "../base/durable.ts";
 import { errnoOf } from "../base/errors.ts";
@@ -9,65 +10,20 @@ import { Locks } from "../base/lock.ts";
 import type { BlobFiles } from "./blob-files.ts";
 import { imageError } from "./errors.ts";
 import { checkLayer, type ExpectedLayer } from "./expected.ts";
+import { LayerRows } from "./layer-rows.ts";
 import { type LayerFacts, writeLayer } from "./layer-writer.ts";
+import type { KeptBlob, StackLayer, StoredLayer } from "./stored-layer.ts";
 
-/** A layer as the kernel mounts it. */
-export interface StackLayer {
-  readonly diffId: DiffId;
-  /** Small, and never given to another layer: names its mount point. */
-  readonly number: number;
-  readonly tar: string;
-  readonly index: string;
-}
-
-export interface StoredLayer {
-  readonly diffId: DiffId;
-  readonly number: number;
-  readonly tarSize: number;
-  /** Bytes of what is in it, as Docker counts an image's size. */
-  readonly size: number;
-  readonly isEmpty: boolean;
-}
-
-interface LayerRow {
-  readonly number: number;
-  readonly diff_id: string;
-  readonly tar_size: number;
-  readonly size: number;
-  readonly is_empty: number;
-}
+export type { KeptBlob, StackLayer, StoredLayer } from "./stored-layer.ts";
 
 /** Far above any layer that was seen, far below what the index can address. */
 export const maxLayerSize = 512 * 1024 ** 3;
-
-const schema = `
-  CREATE TABLE IF NOT EXISTS layers (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    diff_id TEXT NOT NULL UNIQUE,
-    tar_size INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    is_empty INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS layer_blobs (digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS layer_bytes (
-    digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS layer_damage (diff_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS layer_leases (diff_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-`;
 
 /** A layer whose bytes are on disk under a temporary name; disposal takes them away unless they were committed. */
 export interface StagedLayer extends LayerFacts, AsyncDisposable {
   readonly pending: Pending;
   /** Where the blob's bytes are, if they are to be kept: on disk, and taken away with the rest when nobody commits. */
   readonly compressed?: string;
-}
-
-/** A layer's bytes as they came, kept so that they can be given away again. */
-export interface KeptBlob {
-  readonly digest: Digest;
-  readonly diffId: DiffId;
-  readonly size: number;
 }
 
 export interface StageOptions {
@@ -81,7 +37,8 @@ export interface StageOptions {
 const leaseMs = 7 * 24 * 3600 * 1000;
 
 export class Layers {
-  readonly #database: Database;
+  readonly #rows: LayerRows;
+  readonly #clock: Clock;
   readonly #directory: string;
   readonly #files: BlobFiles;
   readonly #locks = new Locks();
@@ -97,17 +54,17 @@ export class Layers {
   readonly #removals = new Removals();
   readonly #listeners = new Set<(layer: StackLayer) => void>();
 
-  private constructor(root: string, database: Database, files: BlobFiles) {
+  private constructor(root: string, rows: LayerRows, files: BlobFiles, clock: Clock) {
     this.#directory = join(root, "layers");
-    this.#database = database;
+    this.#rows = rows;
+    this.#clock = clock;
     this.#files = files;
   }
 
   /** Holds afterwards: every row has its files and every file its row; what a crash left half done is gone. */
-  static async open(root: string, database: Database, files: BlobFiles): Promise<Layers> {
-    const layers = new Layers(root, database, files);
+  static async open(root: string, database: Database, files: BlobFiles, clock = systemClock): Promise<Layers> {
+    const layers = new Layers(root, new LayerRows(database), files, clock);
     await createDirectory(layers.#directory);
-    database.exec(schema);
     await layers.#readRows();
     await layers.#clear();
     return layers;
@@ -129,13 +86,13 @@ export class Layers {
 
   /** Holds afterwards: whoever brings the layer again replaces it. Images that have it stay. */
   distrust(diffId: DiffId): void {
-    this.#database.run("INSERT OR IGNORE INTO layer_damage VALUES (?)", diffId);
+    this.#rows.distrust(diffId);
     this.#damaged.add(diffId);
   }
 
   /** Holds at once: these bytes are not kept any more; the layer is. */
   dropKept(digest: Digest): void {
-    this.#database.run("DELETE FROM layer_bytes WHERE digest = ?", digest);
+    this.#rows.dropKept(digest);
     if (this.#kept.delete(digest)) this.#files.remove(digest);
   }
 
@@ -223,7 +180,7 @@ export class Layers {
         this.#insertRow(staged);
       }
       if (blob.digest !== diffId && !this.#blobs.has(blob.digest)) {
-        this.#database.run("INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)", blob.digest, diffId);
+        this.#rows.putBlob(blob.digest, diffId);
         this.#blobs.set(blob.digest, diffId);
       }
       if (keeps) this.#keep({ ...blob, diffId });
@@ -262,35 +219,34 @@ export class Layers {
     await this.#locks.run(kept.diffId, async () => {
       if (this.#kept.has(kept.digest)) return;
       await this.#files.adopt(file, kept.digest);
-      this.#database.run("INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)", kept.digest, kept.diffId);
+      this.#rows.putBlob(kept.digest, kept.diffId);
       this.#blobs.set(kept.digest, kept.diffId);
       this.#keep(kept);
     });
   }
 
   /** Holds afterwards: the layer stays for a while though no image has it: a pull will need it when it goes on. */
-  lease(diffId: DiffId, now: number): void {
-    this.#database.run("INSERT OR REPLACE INTO layer_leases VALUES (?, ?)", diffId, now + leaseMs);
-    this.#leases.set(diffId, now + leaseMs);
+  lease(diffId: DiffId): void {
+    const until = this.#clock.now() + leaseMs;
+    this.#rows.putLease(diffId, until);
+    this.#leases.set(diffId, until);
   }
 
   /** Holds afterwards: these layers, or all, are only kept for images that have them. */
   endLeases(diffIds: Iterable<DiffId> = [...this.#leases.keys()]): void {
     for (const diffId of diffIds) {
-      if (!this.#leases.delete(diffId)) continue;
-      this.#database.run("DELETE FROM layer_leases WHERE diff_id = ?", diffId);
+      if (this.#leases.delete(diffId)) this.#rows.dropLease(diffId);
     }
   }
 
   /** Holds at once: no layer is stored that is neither used nor held nor leased. */
   collect(used: ReadonlySet<DiffId>): void {
+    this.#endOldLeases();
     const unused = [...this.#stored.values()].filter(
       ({ diffId }) => !used.has(diffId) && !this.#held.has(diffId) && !this.#leases.has(diffId),
     );
     if (unused.length === 0) return;
-    this.#database.transaction(() => {
-      for (const { diffId } of unused) this.#deleteRow(diffId);
-    });
+    this.#rows.removeAll(unused.map(({ diffId }) => diffId));
     for (const layer of unused) {
       this.#forget(layer.diffId);
       this.#removals.begin(this.#pathOf(layer.diffId));
@@ -309,42 +265,27 @@ export class Layers {
     return this.#removals.settled();
   }
 
+  #endOldLeases(): void {
+    const now = this.#clock.now();
+    this.endLeases([...this.#leases].filter(([, until]) => until < now).map(([diffId]) => diffId));
+  }
+
   async #readRows(): Promise<void> {
-    for (const row of this.#database.all<LayerRow>("SELECT * FROM layers")) {
-      const layer: StoredLayer = {
-        diffId: row.diff_id as DiffId,
-        number: row.number,
-        tarSize: row.tar_size,
-        size: row.size,
-        isEmpty: row.is_empty !== 0,
-      };
+    for (const layer of this.#rows.layers()) {
       const { tar, index } = this.#place(layer);
       const [tarFound, indexFound] = await Promise.all([sizeOrNone(tar), sizeOrNone(index)]);
       if (tarFound === layer.tarSize && indexFound > 0) this.#stored.set(layer.diffId, layer);
-      else this.#deleteRow(layer.diffId);
+      else this.#rows.remove(layer.diffId);
     }
-    for (const { digest, diff_id } of this.#database.all<{ digest: string; diff_id: string }>(
-      "SELECT * FROM layer_blobs",
-    )) {
-      this.#blobs.set(digest as Digest, diff_id as DiffId);
+    for (const [digest, diffId] of this.#rows.blobs()) this.#blobs.set(digest, diffId);
+    for (const kept of this.#rows.kept()) {
+      const isThere = this.#stored.has(kept.diffId) && (await sizeOrNone(this.#files.path(kept.digest))) === kept.size;
+      if (isThere) this.#kept.set(kept.digest, kept);
+      else this.#rows.dropKept(kept.digest);
     }
-    for (const row of this.#database.all<{ digest: Digest; diff_id: DiffId; size: number }>(
-      "SELECT * FROM layer_bytes",
-    )) {
-      const { digest, diff_id: diffId, size } = row;
-      const isThere = this.#stored.has(diffId) && (await sizeOrNone(this.#files.path(digest))) === size;
-      if (isThere) this.#kept.set(digest, { digest, diffId, size });
-      else this.#database.run("DELETE FROM layer_bytes WHERE digest = ?", digest);
-    }
-    for (const { diff_id } of this.#database.all<{ diff_id: DiffId }>("SELECT * FROM layer_damage")) {
-      this.#damaged.add(diff_id);
-    }
-    this.#database.run("DELETE FROM layer_leases WHERE until < ?", Date.now());
-    for (const { diff_id, until } of this.#database.all<{ diff_id: DiffId; until: number }>(
-      "SELECT * FROM layer_leases",
-    )) {
-      this.#leases.set(diff_id, until);
-    }
+    for (const diffId of this.#rows.damaged()) this.#damaged.add(diffId);
+    for (const [diffId, until] of this.#rows.leases()) this.#leases.set(diffId, until);
+    this.#endOldLeases();
   }
 
   async #clear(): Promise<void> {
@@ -354,12 +295,10 @@ export class Layers {
     }
   }
 
-  #insertRow({ diffId, tarSize, size, isEmpty }: LayerFacts): void {
+  #insertRow(facts: LayerFacts): void {
+    const { diffId, tarSize, size, isEmpty } = facts;
     try {
-      const { lastId: number } = this.#database.run(
-        "INSERT INTO layers (diff_id, tar_size, size, is_empty) VALUES (?, ?, ?, ?)",
-        ...[diffId, tarSize, size, isEmpty ? 1 : 0],
-      );
+      const number = this.#rows.insert(facts);
       this.#stored.set(diffId, { diffId, number, tarSize, size, isEmpty });
     } catch (error) {
       this.#removals.begin(this.#pathOf(diffId));
@@ -371,19 +310,13 @@ export class Layers {
   async #replace({ diffId, pending }: StagedLayer): Promise<void> {
     this.#removals.begin(this.#pathOf(diffId));
     await pending.commit(this.#pathOf(diffId));
-    this.#database.run("DELETE FROM layer_damage WHERE diff_id = ?", diffId);
+    this.#rows.trust(diffId);
     this.#damaged.delete(diffId);
   }
 
   #keep(kept: KeptBlob): void {
-    this.#database.run("INSERT OR REPLACE INTO layer_bytes VALUES (?, ?, ?)", kept.digest, kept.diffId, kept.size);
+    this.#rows.putKept(kept);
     this.#kept.set(kept.digest, kept);
-  }
-
-  #deleteRow(diffId: DiffId): void {
-    for (const table of ["layers", "layer_blobs", "layer_bytes", "layer_leases", "layer_damage"]) {
-      this.#database.run(`DELETE FROM ${table} WHERE diff_id = ?`, diffId);
-    }
   }
 
   #forget(diffId: DiffId): void {

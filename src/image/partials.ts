@@ -19,7 +19,7 @@ export class Partials {
     this.#directory = directory;
   }
 
-  static async open(root: string, now = Date.now()): Promise<Partials> {
+  static async open(root: string, now: number): Promise<Partials> {
     const partials = new Partials(join(root, "blobs", "partial"));
     await createDirectory(partials.#directory);
     await partials.prune(now - keptMs);

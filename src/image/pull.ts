@@ -97,6 +97,8 @@ export class Pulls {
     const before = this.#images.diskSize();
     this.#images.layers.endLeases();
     this.#images.collectLayers();
+    const { layers } = this.#images;
+    this.#homes.retain((digest) => layers.findBlob(digest) !== undefined || this.#images.find(digest) !== undefined);
     return before - this.#images.diskSize() + (await this.#fetches.prune());
   }
 

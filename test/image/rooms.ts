@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/base/clock.ts";
 import { Database } from "../../src/base/database.ts";
 import { type TarHeader, writeTar } from "../../src/format/tar/write.ts";
 import { Images } from "../../src/image/images.ts";
@@ -15,10 +16,10 @@ export interface TestImages extends AsyncDisposable {
   reopen(): Promise<Images>;
 }
 
-export const openImages = async (place = tmpdir()): Promise<TestImages> => {
+export const openImages = async (place = tmpdir(), clock = systemClock): Promise<TestImages> => {
   const root = mkdtempSync(join(place, "pier-images-"));
   let database = new Database(join(root, "pier.db"));
-  let images = await Images.open(root, database);
+  let images = await Images.open(root, database, clock);
   return {
     root,
     get images() {
@@ -31,7 +32,7 @@ export const openImages = async (place = tmpdir()): Promise<TestImages> => {
       await images.settled();
       database[Symbol.dispose]();
       database = new Database(join(root, "pier.db"));
-      images = await Images.open(root, database);
+      images = await Images.open(root, database, clock);
       return images;
     },
     async [Symbol.asyncDispose]() {

@@ -284,6 +284,47 @@ describe("a pull that breaks off", () => {
     assert.equal(digestOf(readFileSync(world.room.images.layers.place(image.layers[1]!).tar)), digestOf(large));
   });
 
+  test("is kept for a week, and then no more", async () => {
+    await using registry = await ChaosRegistry.start();
+    const start = Date.now();
+    let now = start;
+    await using world = await openPulls({}, { now: () => now, monotonic: () => performance.now() });
+    const put = putImage(registry, "app", "1", [small, large]);
+    const stored = Promise.withResolvers<void>();
+    registry.fault = (one) => {
+      if (!isLarge(one)) return false;
+      const breakOff = (): void => {
+        if (one.before > 0) refuse(one.response, 404, "BLOB_UNKNOWN");
+        else {
+          one.response.writeHead(200, { "Content-Length": one.bytes.length });
+          one.response.write(one.bytes.subarray(0, 100_000), () => one.response.destroy());
+        }
+      };
+      void stored.promise.then(breakOff);
+      return true;
+    };
+    const pulled = world.pulls.pull(`${registry.host}/app:1`, {
+      progress: ({ status }) => {
+        if (status === "Pull complete") stored.resolve();
+      },
+    });
+    await assert.rejects(pulled);
+    const isKept = (): boolean => {
+      const layer = world.room.images.layers.findBlob(put.blobs[0] as never) !== undefined;
+      assert.equal(readdirSync(join(world.room.root, "blobs", "partial")).length, layer ? 1 : 0);
+      return layer;
+    };
+    assert.ok(isKept());
+    const day = 24 * 3600 * 1000;
+    now = start + 6 * day;
+    await world.reopen();
+    assert.ok(isKept());
+    now = start + 8 * day;
+    await world.reopen();
+    assert.ok(!isKept());
+    assert.deepEqual(readdirSync(join(world.room.root, "layers")), []);
+  });
+
   test("ends within a second, though the registry sends nothing", async () => {
     await using registry = await ChaosRegistry.start();
     await using world = await openPulls({ stallMs: 60_000 });

@@ -73,6 +73,19 @@ describe("a pull", () => {
     );
   });
 
+  test("is forgotten by a prune, with all that it has left in the database", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    putImage(registry, "app", "1", [one, two]);
+    await world.pulls.pull(`${registry.host}/app:1`);
+    const count = () => world.room.database.get<{ count: number }>("SELECT count(*) AS count FROM blob_homes")?.count;
+    await world.pulls.prune();
+    assert.equal(count(), 3);
+    world.room.images.remove(`${registry.host}/app:1`, { force: true, noPrune: false, usedBy: () => [] });
+    await world.pulls.prune();
+    assert.equal(count(), 0);
+  });
+
   test("of all tags follows every page of the list", async () => {
     await using registry = await ChaosRegistry.start();
     await using world = await openPulls();

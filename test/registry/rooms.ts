@@ -1,5 +1,6 @@
 /** For tests: what pulls and pushes need, on a root of its own, and images in a registry of the tests'. */
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { systemClock } from "../../src/base/clock.ts";
 import { BlobHomes } from "../../src/image/blob-homes.ts";
 import { CompressedLayers } from "../../src/image/compressed.ts";
 import { LayerFetches } from "../../src/image/layer-fetch.ts";
@@ -23,13 +24,13 @@ export interface TestPulls extends AsyncDisposable {
   reopen(): Promise<void>;
 }
 
-export const openPulls = async (settings: Partial<RegistrySettings> = {}): Promise<TestPulls> => {
-  const room = await openImages();
+export const openPulls = async (settings: Partial<RegistrySettings> = {}, clock = systemClock): Promise<TestPulls> => {
+  const room = await openImages(undefined, clock);
   const open = async () => {
     const registries = new Registries({ ...quick, ...settings });
     const homes = new BlobHomes(room.database);
     const compressed = await CompressedLayers.open(room.root, room.images.layers);
-    const fetches = await LayerFetches.open(room.root, room.images.layers, registries);
+    const fetches = await LayerFetches.open(room.root, room.images.layers, registries, clock);
     return {
       registries,
       fetches,
