@@ -7,9 +7,9 @@ import { Listener, until } from "./containers.ts";
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 export class Terminal extends Listener {
-  /** A terminal of 30 rows and 90 columns, in which docker runs. */
-  static open(engine: Engine, args: readonly string[]): Terminal {
-    const command = `stty rows 30 cols 90; exec docker ${args.map(quoted).join(" ")}`;
+  /** A terminal of 30 rows and 90 columns, in which a client runs. */
+  static open(engine: Engine, args: readonly string[], client: readonly string[] = ["docker"]): Terminal {
+    const command = `stty rows 30 cols 90; exec ${[...client, ...args].map(quoted).join(" ")}`;
     const env = { ...engine.env, SHELL: "/bin/sh" };
     const script = ["--quiet", "--return", "--flush", "--command", command, "/dev/null"];
     return new Terminal(spawn("script", script, { env, stdio: "pipe" }));

@@ -91,7 +91,8 @@ export class ProgressScreen implements Disposable {
   }
 }
 
-const isOver = (status: string): boolean => /complete|exists|pushed|mounted|skipped/i.test(status);
+/** What has only come is not unpacked yet. */
+const isOver = (status: string): boolean => /pull complete|exists|pushed|mounted|skipped/i.test(status);
 
 const lineOf = (item: Item, now: number): string => {
   const { id, status, current, total } = item;
