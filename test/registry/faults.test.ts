@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { PierError } from "../../src/base/errors.ts";
+import { machineArchitecture } from "../../src/image/manifest.ts";
 import { ChaosRegistry, type Context, digestOf, type Fault, refuse } from "./chaos.ts";
-import { noisyTar, openPulls, putImage, type TestPulls } from "./rooms.ts";
+import { noisyTar, openPulls, putImage, putIndex, type TestPulls } from "./rooms.ts";
 
 const small = await noisyTar(2_000, 7);
 const large = await noisyTar(1_200_000, 8);
@@ -361,6 +362,16 @@ describe("a manifest that lies", () => {
       /has less of sha256:[0-9a-f]+ than its \d+ bytes/,
     ],
     [
+      "that a layer is shorter than it is",
+      (layer: Record<string, unknown>) => (layer.size = Number(layer.size) - 1),
+      /sends more of sha256:[0-9a-f]+ than its \d+ bytes/,
+    ],
+    [
+      "with a digest in capitals",
+      (layer: Record<string, unknown>) => (layer.digest = String(layer.digest).toUpperCase().replace("SHA", "sha")),
+      /must be a sha256 digest/,
+    ],
+    [
       "about the digest of a layer",
       (layer: Record<string, unknown>) => (layer.digest = digestOf("nothing")),
       /not found/,
@@ -386,6 +397,42 @@ describe("a manifest that lies", () => {
       nothingVisible(world);
     });
   }
+
+  test("about what it is, in the registry's word for it, is taken for what it says itself", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const put = putImage(registry, "app", "1", [small]);
+    const kept = registry.manifests.get("app 1")!;
+    registry.manifests.set("app 1", { ...kept, type: "application/vnd.oci.image.index.v1+json" });
+    await world.pulls.pull(`${registry.host}/app:1`);
+    assert.equal(world.room.images.get(`${registry.host}/app:1`).id, put.config);
+    // One that does not say what it is has only the registry's word, and is no index.
+    putImage(registry, "app", "2", [large], { change: (manifest) => delete manifest.mediaType });
+    const silent = registry.manifests.get("app 2")!;
+    registry.manifests.set("app 2", { ...silent, type: "application/vnd.oci.image.index.v1+json" });
+    await assert.rejects(world.pulls.pull(`${registry.host}/app:2`), /both an index and a manifest/);
+  });
+
+  test("by becoming another in the midst of a pull changes nothing of what is pulled", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const first = putImage(registry, "app", "own", [small, large]);
+    const platform = { os: "linux", architecture: machineArchitecture };
+    const index = putIndex(registry, "app", "1", [{ image: first, platform }]);
+    const second = putImage(registry, "app", "other", [small], { config: { author: "somebody else" } });
+    registry.fault = ({ path, before, serve }) => {
+      if (!path.endsWith("/manifests/1") || before > 0) return false;
+      serve();
+      putIndex(registry, "app", "1", [{ image: second, platform }]);
+      return true;
+    };
+    await world.pulls.pull(`${registry.host}/app:1`);
+    const image = world.room.images.get(`${registry.host}/app:1`);
+    assert.equal(image.id, first.config);
+    assert.deepEqual(image.digests, [`${registry.host}/app@${index.digest}`]);
+    // The tag was asked for once; what follows goes by digest.
+    assert.equal(registry.asked.filter(({ path }) => path.endsWith("/manifests/1")).length, 1);
+  });
 
   test("and calls another layer's tar its own is refused", async () => {
     await using registry = await ChaosRegistry.start();
