@@ -2,13 +2,13 @@
 import { posix } from "node:path";
 import { resolveUser, userFileLimit } from "../container/users.ts";
 import { compressionOf, decompress } from "../format/compression.ts";
+import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
 import { parsePathPattern } from "../format/path-patterns.ts";
 import type { TarOutput } from "../format/tar/write.ts";
 import type { Tree } from "../image/tree.ts";
 import { isTarHeader } from "./archives.ts";
 import { storeArchive, storeFile } from "./context.ts";
 import { type CopyItem, type CopySource, type Owner, planCopy } from "./copy.ts";
-import { expandWord, type Variables } from "./dockerfile/expand.ts";
 import { chomp, type Heredoc } from "./dockerfile/heredocs.ts";
 import type { CopyInstruction } from "./dockerfile/instructions.ts";
 import { downloadArchive, isUrl } from "./downloads.ts";

@@ -8,7 +8,6 @@ export const buildErrors = {
   noStage: { status: 400, sentence: "dockerfile parse error: file with no instructions" },
   noSuchTarget: { status: 400, sentence: 'target stage "{target}" could not be found' },
   circularStage: { status: 400, sentence: "circular dependency detected on stage: {name}" },
-  expansion: { status: 400, sentence: "failed to process {word}: {problem}" },
   syntaxImage: {
     status: 501,
     sentence: "pier builds Dockerfiles itself and runs no frontend images: # syntax={image}",

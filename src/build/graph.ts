@@ -1,6 +1,6 @@
 /** Which stages a target needs, and on what each of them is built: what nobody needs is not built at all. */
 
-import { expandWord } from "./dockerfile/expand.ts";
+import { expandWord } from "../format/dockerfile/expand.ts";
 import type { Instruction } from "./dockerfile/instructions.ts";
 import { parseError } from "./dockerfile/source.ts";
 import type { Dockerfile, Stage } from "./dockerfile/stages.ts";

@@ -1,8 +1,9 @@
 /** One stage: its base, then its instructions, each on what the one before left. */
+
+import { expandWord } from "../format/dockerfile/expand.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { planDirectories } from "./copy.ts";
 import { copyStep, ownerOf, type SourceFinder } from "./copy-step.ts";
-import { expandWord } from "./dockerfile/expand.ts";
 import type { Instruction } from "./dockerfile/instructions.ts";
 import { parseInstruction } from "./dockerfile/instructions.ts";
 import { type LineRange, parseSource } from "./dockerfile/source.ts";

@@ -1,13 +1,13 @@
 /** An image while it is being built: what it says of itself so far. Pure; what is in it lies in its layers. */
 import { posix } from "node:path";
+import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
+import { splitSpaces } from "../format/dockerfile/words.ts";
 import { parsePorts } from "../image/changes.ts";
 import { emptyConfig, type HistoryEntry, type ImageConfig } from "../image/config.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseSignal } from "../kernel/numbers/signals.ts";
-import { expandWord, type Variables } from "./dockerfile/expand.ts";
 import type { Command, Instruction, Pair } from "./dockerfile/instructions.ts";
 import { parseError } from "./dockerfile/source.ts";
-import { splitSpaces } from "./dockerfile/words.ts";
 import type { BuildPlatform } from "./platform.ts";
 
 export interface WorkingImage {

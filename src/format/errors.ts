@@ -23,6 +23,7 @@ export const formatErrors = {
     sentence: "the layer has too many files, names or attributes: its index takes more than {limit} MiB of memory",
   },
   indexInvalid: { status: 500, sentence: "the layer's index is damaged: {reason}" },
+  expansion: { status: 400, sentence: "failed to process {word}: {problem}" },
   ignorePattern: { status: 400, sentence: 'illegal exclusion pattern: "{pattern}"' },
   protobuf: { status: 400, sentence: "a message is malformed: {problem}" },
 } as const;

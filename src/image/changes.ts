@@ -1,10 +1,11 @@
 /** `--change` of import and commit: instructions of a Dockerfile that alter an image's configuration. */
 import { posix } from "node:path";
+import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
+import { parseExecForm, splitWords } from "../format/dockerfile/words.ts";
 import { parseSignal } from "../kernel/numbers/signals.ts";
 import type { ImageConfig } from "./config.ts";
-import { imageError } from "./errors.ts";
+import { changeError, imageError } from "./errors.ts";
 import { parseHealthcheck } from "./healthcheck.ts";
-import { expandWord, parseExecForm, splitWords, type Variables, wrong } from "./words.ts";
 
 type Change = (config: ImageConfig, text: string, instruction: string) => ImageConfig;
 
@@ -22,14 +23,20 @@ const applyChange = (config: ImageConfig, line: string): ImageConfig => {
   const change = Object.hasOwn(changes, instruction) ? changes[instruction] : undefined;
   if (change === undefined) throw imageError("invalidChange", { change: word.slice(0, 100) });
   const text = line.slice(word.length).trim();
-  if (text === "") throw wrong(instruction, "requires at least one argument");
+  if (text === "") throw changeError(instruction, "requires at least one argument");
   return change(config, text, instruction);
 };
 
+const backslash = "\\";
+
 const shellOf = ({ Shell }: ImageConfig): readonly string[] => (Shell?.length ? Shell : ["/bin/sh", "-c"]);
 
-const command = (config: ImageConfig, text: string): readonly string[] =>
-  parseExecForm(text) ?? [...shellOf(config), text];
+/** A list of texts; undefined where it is a shell's line. */
+const execForm = (text: string, instruction: string): readonly string[] | undefined =>
+  parseExecForm(text, () => changeError(instruction, "takes a list of strings alone"));
+
+const command = (config: ImageConfig, text: string, instruction: string): readonly string[] =>
+  execForm(text, instruction) ?? [...shellOf(config), text];
 
 const variablesOf = ({ Env }: ImageConfig): Variables =>
   new Map(
@@ -39,21 +46,14 @@ const variablesOf = ({ Env }: ImageConfig): Variables =>
     }),
   );
 
-const expand = (config: ImageConfig, word: string, instruction: string): string => {
-  const expanded = expandWord(word, variablesOf(config));
-  if (expanded === undefined) throw wrong(instruction, `has a word that cannot be expanded: ${word.slice(0, 100)}`);
-  return expanded;
-};
+const expand = (config: ImageConfig, word: string): string => expandWord(word, variablesOf(config), { backslash });
 
-const expandAll = (config: ImageConfig, text: string, instruction: string): readonly string[] => {
-  const words = splitWords(text);
-  if (words === undefined) throw wrong(instruction, "has a quote that is not closed");
-  return words.map((word) => expand(config, word, instruction));
-};
+const expandAll = (config: ImageConfig, text: string): readonly string[] =>
+  splitWords(text, backslash).map((word) => expand(config, word));
 
 const expandOne: (config: ImageConfig, text: string, instruction: string) => string = (config, text, instruction) => {
-  const [word, ...more] = expandAll(config, text, instruction);
-  if (word === undefined || more.length > 0) throw wrong(instruction, "requires exactly one argument");
+  const [word, ...more] = expandAll(config, text);
+  if (word === undefined || more.length > 0) throw changeError(instruction, "requires exactly one argument");
   return word;
 };
 
@@ -63,20 +63,19 @@ const expandPairs = (
   text: string,
   instruction: string,
 ): readonly (readonly [name: string, value: string])[] => {
-  const words = splitWords(text);
-  if (words === undefined) throw wrong(instruction, "has a quote that is not closed");
+  const words = splitWords(text, backslash);
   if (!words[0]!.includes("=")) {
     const [name = ""] = text.split(/\s/, 1);
     const value = text.slice(name.length).trim();
-    if (value === "") throw wrong(instruction, "must have two arguments");
-    return [[expand(config, name, instruction), expand(config, value, instruction)]];
+    if (value === "") throw changeError(instruction, "must have two arguments");
+    return [[expand(config, name), expand(config, value)]];
   }
   return words.map((word) => {
     const equals = word.indexOf("=");
-    if (equals === -1) throw wrong(instruction, `can't find = in ${JSON.stringify(word.slice(0, 100))}`);
-    const name = expand(config, word.slice(0, equals), instruction);
-    if (name === "") throw wrong(instruction, "names can not be blank");
-    return [name, expand(config, word.slice(equals + 1), instruction)];
+    if (equals === -1) throw changeError(instruction, `can't find = in ${JSON.stringify(word.slice(0, 100))}`);
+    const name = expand(config, word.slice(0, equals));
+    if (name === "") throw changeError(instruction, "names can not be blank");
+    return [name, expand(config, word.slice(equals + 1))];
   });
 };
 
@@ -88,9 +87,9 @@ const withNames = <T>(before: Readonly<Record<string, T>> | null, entries: Itera
 };
 
 const changes: Readonly<Record<string, Change>> = {
-  CMD: (config, text) => ({ ...config, Cmd: command(config, text) }),
+  CMD: (config, text, instruction) => ({ ...config, Cmd: command(config, text, instruction) }),
 
-  ENTRYPOINT: (config, text) => ({ ...config, Entrypoint: command(config, text) }),
+  ENTRYPOINT: (config, text, instruction) => ({ ...config, Entrypoint: command(config, text, instruction) }),
 
   ENV: (config, text, instruction) => {
     const env = new Map(variablesOf(config));
@@ -98,8 +97,8 @@ const changes: Readonly<Record<string, Change>> = {
     return { ...config, Env: [...env].map(([name, value]) => `${name}=${value}`) };
   },
 
-  EXPOSE: (config, text, instruction) => {
-    const ports = expandAll(config, text, instruction).flatMap(parsePorts);
+  EXPOSE: (config, text) => {
+    const ports = expandAll(config, text).flatMap(parsePorts);
     return {
       ...config,
       ExposedPorts: withNames(
@@ -118,9 +117,9 @@ const changes: Readonly<Record<string, Change>> = {
 
   ONBUILD: (config, text, instruction) => {
     const trigger = text.split(/\s/, 1)[0]!.toUpperCase();
-    if (trigger === "ONBUILD") throw wrong(instruction, "chaining via `ONBUILD ONBUILD` isn't allowed");
+    if (trigger === "ONBUILD") throw changeError(instruction, "chaining via `ONBUILD ONBUILD` isn't allowed");
     if (trigger === "FROM" || trigger === "MAINTAINER")
-      throw wrong(instruction, `${trigger} isn't allowed as an ONBUILD trigger`);
+      throw changeError(instruction, `${trigger} isn't allowed as an ONBUILD trigger`);
     return { ...config, OnBuild: [...(config.OnBuild ?? []), text] };
   },
 
@@ -133,9 +132,9 @@ const changes: Readonly<Record<string, Change>> = {
   USER: (config, text, instruction) => ({ ...config, User: expandOne(config, text, instruction) }),
 
   VOLUME: (config, text, instruction) => {
-    const paths = parseExecForm(text) ?? expandAll(config, text, instruction);
+    const paths = execForm(text, instruction) ?? expandAll(config, text);
     const trimmed = paths.map((path) => path.trim());
-    if (trimmed.includes("")) throw wrong(instruction, "specified can not be an empty string");
+    if (trimmed.includes("")) throw changeError(instruction, "specified can not be an empty string");
     return {
       ...config,
       Volumes: withNames(
@@ -145,8 +144,8 @@ const changes: Readonly<Record<string, Change>> = {
     };
   },
 
-  WORKDIR: (config, text, instruction) => {
-    const path = expand(config, text, instruction);
+  WORKDIR: (config, text) => {
+    const path = expand(config, text);
     const base = config.WorkingDir.startsWith("/") ? config.WorkingDir : "/";
     return { ...config, WorkingDir: posix.resolve(base, path) };
   },
@@ -160,7 +159,7 @@ export const parsePorts = (text: string): readonly string[] => {
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? first);
   if (match === null || first < 1 || last > maxPort || last < first) {
-    throw wrong("EXPOSE", `has an invalid containerPort: ${text.slice(0, 100)}`);
+    throw changeError("EXPOSE", `has an invalid containerPort: ${text.slice(0, 100)}`);
   }
   const protocol = match[3]?.toLowerCase() ?? "tcp";
   return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);

@@ -87,3 +87,7 @@ export const imageErrors = {
 } as const;
 
 export const imageError = errorsFrom(imageErrors);
+
+/** What is wrong with an instruction of `--change`. */
+export const changeError = (instruction: string, problem: string): Error =>
+  imageError("changeArguments", { instruction, problem });

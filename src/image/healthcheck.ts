@@ -1,5 +1,6 @@
+import { parseExecForm } from "../format/dockerfile/words.ts";
 import type { ImageConfig } from "./config.ts";
-import { parseExecForm, wrong } from "./words.ts";
+import { changeError } from "./errors.ts";
 
 type Healthcheck = NonNullable<ImageConfig["Healthcheck"]>;
 
@@ -20,12 +21,12 @@ export const parseHealthcheck = (text: string): Healthcheck => {
   const type = word?.toUpperCase();
   const none = { Interval: undefined, Timeout: undefined, StartPeriod: undefined, StartInterval: undefined };
   if (type === "NONE") {
-    if (rest !== "") throw wrong(instruction, "NONE takes no arguments");
+    if (rest !== "") throw changeError(instruction, "NONE takes no arguments");
     return { ...none, Retries: undefined, Test: ["NONE"] };
   }
-  if (type !== "CMD") throw wrong(instruction, `has an unknown type ${JSON.stringify(word ?? "")} (try CMD)`);
-  if (rest === undefined || rest === "") throw wrong(instruction, "is missing a command after CMD");
-  const command = parseExecForm(rest);
+  if (type !== "CMD") throw changeError(instruction, `has an unknown type ${JSON.stringify(word ?? "")} (try CMD)`);
+  if (rest === undefined || rest === "") throw changeError(instruction, "is missing a command after CMD");
+  const command = parseExecForm(rest, () => changeError(instruction, "takes a list of strings alone"));
   const test = command === undefined ? ["CMD-SHELL", rest] : ["CMD", ...command];
   return { ...none, Retries: undefined, ...parseFlags(flags ?? ""), Test: test };
 };
@@ -43,7 +44,7 @@ const parseFlags = (text: string): Partial<Healthcheck> => {
   const entries = flags.map((flag) => {
     const [, name = "", value = ""] = /^--([a-z-]+)=(.*)$/.exec(flag) ?? [];
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (field === undefined) throw wrong(instruction, `has an unknown flag: ${flag.slice(0, 100)}`);
+    if (field === undefined) throw changeError(instruction, `has an unknown flag: ${flag.slice(0, 100)}`);
     return [field, field === "Retries" ? parseRetries(value) : parseDuration(name, value)] as const;
   });
   return Object.fromEntries(entries);
@@ -51,7 +52,7 @@ const parseFlags = (text: string): Partial<Healthcheck> => {
 
 const parseRetries = (text: string): number => {
   const retries = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-  if (retries < 0) throw wrong(instruction, `has an invalid number of --retries: ${text.slice(0, 100)}`);
+  if (retries < 0) throw changeError(instruction, `has an invalid number of --retries: ${text.slice(0, 100)}`);
   return retries;
 };
 
@@ -62,8 +63,8 @@ const parseDuration = (name: string, text: string): number => {
   const value =
     text === "0" ? 0 : parts.reduce((sum, [, number, unit]) => sum + Number(number) * nanoseconds[unit!]!, 0);
   if ((!isWhole && text !== "0") || !Number.isSafeInteger(Math.round(value))) {
-    throw wrong(instruction, `has an invalid duration: ${text.slice(0, 100)}`);
+    throw changeError(instruction, `has an invalid duration: ${text.slice(0, 100)}`);
   }
-  if (value !== 0 && value < 1e6) throw wrong(instruction, `Interval "${name}" cannot be less than 1ms`);
+  if (value !== 0 && value < 1e6) throw changeError(instruction, `Interval "${name}" cannot be less than 1ms`);
   return Math.round(value);
 };

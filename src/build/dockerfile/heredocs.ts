@@ -1,5 +1,5 @@
 /** Heredocs: `RUN <<EOF`, `COPY <<"EOF" /file`. */
-import { splitWords } from "./words.ts";
+import { splitWords } from "../../format/dockerfile/words.ts";
 
 export interface Heredoc {
   /** What ends it, without quotes. */

@@ -1,11 +1,12 @@
 /** What an instruction says, as a typed value: nothing is expanded yet, and nothing depends on a stage. */
+
+import { parseExecForm, splitSpaces, splitWords } from "../../format/dockerfile/words.ts";
 import type { ImageConfig } from "../../image/config.ts";
 import { parseHealthcheck } from "../../image/healthcheck.ts";
 import { type Flags, parseFlags, refuseFlags } from "./flags.ts";
 import { type Heredoc, parseOpening } from "./heredocs.ts";
 import { parseMount, type RunMount } from "./mounts.ts";
 import { type LineRange, parseError, type SourceInstruction } from "./source.ts";
-import { parseExecForm, splitSpaces, splitWords } from "./words.ts";
 
 export interface Pair {
   readonly name: string;

@@ -1,9 +1,10 @@
 /** A Dockerfile as stages: what each is built on, and what is done in it. */
+
+import { splitSpaces } from "../../format/dockerfile/words.ts";
 import { buildError } from "../errors.ts";
 import { parseFlags } from "./flags.ts";
 import { type Instruction, parseArgs, parseInstruction } from "./instructions.ts";
 import { type Directives, type LineRange, parseError, parseSource, type SourceInstruction } from "./source.ts";
-import { splitSpaces } from "./words.ts";
 
 export interface Stage extends LineRange {
   readonly index: number;

@@ -2,7 +2,7 @@
  * Words with their variables replaced and their quotes gone: the rules of a POSIX shell, as far as Dockerfiles have them.
  * `${x:-y} ${x-y} ${x:+y} ${x+y} ${x:?y} ${x?y} ${x#p} ${x##p} ${x%p} ${x%%p} ${x/p/r} ${x//p/r}`
  */
-import { buildError } from "../errors.ts";
+import { formatError } from "../errors.ts";
 import { replaceMatches, trimPrefix, trimSuffix } from "./glob.ts";
 
 export type Variables = ReadonlyMap<string, string>;
@@ -186,6 +186,6 @@ class Expander {
   }
 
   #wrong(problem: string): Error {
-    return buildError("expansion", { word: JSON.stringify(this.#text.slice(0, 200)), problem });
+    return formatError("expansion", { word: JSON.stringify(this.#text.slice(0, 200)), problem });
   }
 }

@@ -1,5 +1,5 @@
 /** Patterns of `${x#p}` and `${x/p/r}`: `*`, `?` and escapes, matched in bounded time whatever they look like. */
-import { buildError } from "../errors.ts";
+import { formatError } from "../errors.ts";
 
 type Part = { readonly kind: "any" } | { readonly kind: "one" } | { readonly kind: "text"; readonly text: string };
 
@@ -59,7 +59,10 @@ const maxText = 16 * 1024;
 export const replaceMatches = (text: string, pattern: string, replacement: string, isAll: boolean): string => {
   if (pattern === "") return text;
   if (text.length > maxText) {
-    throw buildError("expansion", { word: "a replacement", problem: `the value is longer than ${maxText} characters` });
+    throw formatError("expansion", {
+      word: "a replacement",
+      problem: `the value is longer than ${maxText} characters`,
+    });
   }
   const parts = parsePattern(pattern);
   let result = "";
