@@ -77,8 +77,6 @@ const measured = async (
 ): Promise<Row[]> => {
   const directory = mkdtempSync(join(tmpdir(), "pier-bench-registry-"));
   const registry = await BenchRegistry.start(join(directory, "from"), 5998);
-  // Where nothing of it is, so that all of it is sent.
-  const other = await BenchRegistry.start(join(directory, "to"), 5999);
   try {
     const { name, file } = await put(registry);
     const all = new Map(
@@ -89,8 +87,17 @@ const measured = async (
     );
     const plain: number[] = [];
     for (let number = 0; number < (bench.quick ? 1 : 3); number++) {
-      for (const [client, taken] of all)
-        await round(client, name, `${other.host}/of-${client.engine.name}:${number}`, taken);
+      for (const [client, taken] of all) {
+        // Where nothing of it is, so that all of it is sent.
+        const place = join(directory, `to-${client.engine.name}-${number}`);
+        const other = await BenchRegistry.start(place, 5999);
+        try {
+          await round(client, name, `${other.host}/app:${number}`, taken);
+        } finally {
+          other.stop();
+          rmSync(place, { recursive: true, force: true });
+        }
+      }
       if (file !== undefined) plain.push(timed("sh", "-c", 'gunzip -c "$0" | sha256sum', file));
     }
     const rows = rowsOf(what, all, file !== undefined);
@@ -106,7 +113,7 @@ const measured = async (
       },
     ];
   } finally {
-    for (const each of [registry, other]) each.stop();
+    registry.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 };

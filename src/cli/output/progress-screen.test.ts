@@ -19,7 +19,11 @@ class Model {
   }
 }
 
-const screen = (): { readonly model: Model; readonly shown: ProgressScreen; at(milliseconds: number): void } => {
+const screen = (): {
+  readonly model: Model;
+  readonly shown: ProgressScreen;
+  readonly at: (milliseconds: number) => void;
+} => {
   const model = new Model();
   let now = 0;
   const at = (milliseconds: number): void => {
