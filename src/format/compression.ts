@@ -33,7 +33,7 @@ export const compressionOf = (head: Uint8Array): Compression => {
 const CHUNK = 256 * 1024;
 const buffers = { chunkSize: CHUNK, readableHighWaterMark: 4 * CHUNK };
 /** So many bytes are inflated before what is done with is given back. */
-const COLLECT = 64 * 1024 * 1024;
+const COLLECT = 16 * 1024 * 1024;
 
 /**
  * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes.
