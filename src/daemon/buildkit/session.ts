@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { Duplex } from "node:stream";
-import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
+import { codes, decodeFrames, decodeText, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
 import type { Fields, Message } from "../../format/protobuf.ts";
 
 export class Session {
@@ -54,7 +54,7 @@ export const endOf = (stream: ClientHttp2Stream): Promise<void> => {
       const status = headers["grpc-status"];
       if (status === undefined) return;
       if (status === "0") resolve();
-      else reject(new GrpcError(Number(status), decodeURIComponent(headers["grpc-message"] ?? "")));
+      else reject(new GrpcError(Number(status), decodeText(headers["grpc-message"] ?? "")));
     };
     stream.on("trailers", judge);
     stream.on("response", judge);

@@ -54,6 +54,26 @@ export async function* decodeFrames<F extends Fields>(fields: F, stream: Readabl
   }
 }
 
+/** An HTTP/2 frame of trailers has 16 KiB (bytes of the encoded text); of one that is longer, this much of each end (characters). */
+const longestText = 12_000;
+const shownOfLong = 600;
+
+/** A status's text as its trailer: always one that the client can read, also of a text that is none. */
+export const encodeText = (text: string): string => {
+  const encoded = encodeURIComponent(text.toWellFormed()).replaceAll("%20", " ");
+  if (encoded.length <= longestText) return encoded;
+  return encodeText(`${text.slice(0, shownOfLong)} … ${text.slice(-shownOfLong)}`);
+};
+
+/** The text of a trailer; one that is not encoded as it should be is taken as it is. */
+export const decodeText = (encoded: string): string => {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+};
+
 export interface GrpcCall {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
@@ -92,7 +112,7 @@ export const answerCall = async (
   let ending: { readonly code: number; readonly message: string } = { code: codes.ok, message: "" };
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => {
-    const text = encodeURIComponent(ending.message).replaceAll("%20", " ");
+    const text = encodeText(ending.message);
     stream.sendTrailers({ "grpc-status": String(ending.code), ...(text === "" ? {} : { "grpc-message": text }) });
   });
   try {
