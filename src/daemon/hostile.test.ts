@@ -57,6 +57,14 @@ describe("hostile clients", () => {
     assert.match(await chunked.until("\r\n\r\n"), /^HTTP\/1\.1 413 /);
   });
 
+  it("get 400 for a list in a query that is none", async () => {
+    await using world = await World.open();
+    for (const text of ["[", "[7]", '["a" ']) {
+      const { status } = await ask(world, "POST", `/build?extrahosts=${encodeURIComponent(text)}`);
+      assert.equal(status, 400, text);
+    }
+  });
+
   it("get 400 for JSON that is none, or not what it should be", async () => {
     await using world = await World.open();
     const bodies = [

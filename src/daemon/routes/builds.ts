@@ -24,7 +24,10 @@ const ulimits = list(object({ Name: string, Soft: integer(), Hard: integer() }))
 
 const parseJson = <T>(query: Query, name: string, shape: Shape<T>): T | undefined => {
   const text = query.text(name);
-  if (text === "" || text === "null") return undefined;
+  return text === "" || text === "null" ? undefined : parseText(text, name, shape);
+};
+
+const parseText = <T>(text: string, name: string, shape: Shape<T>): T => {
   try {
     return shape(decodeJson(Buffer.from(text)), name);
   } catch (cause) {
@@ -65,7 +68,7 @@ const hostOf = (query: Query): Readonly<Record<string, unknown>> => {
   if (limits !== undefined) host.Ulimits = limits;
   const hosts = query
     .list("extrahosts")
-    .flatMap((text) => (text.startsWith("[") ? (JSON.parse(text) as string[]) : text.split(",")));
+    .flatMap((text) => (text.startsWith("[") ? parseText(text, "extrahosts", list(string)) : text.split(",")));
   if (hosts.length > 0) host.ExtraHosts = hosts.filter((text) => text !== "");
   return host;
 };
