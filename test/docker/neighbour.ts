@@ -14,6 +14,8 @@ export const openNeighbour = async (): Promise<ChildProcess> => {
   // Not a name like those of pier itself: a daemon of this machine keeps other networks from its own.
   const inside = `nsenter -t ${holder.pid} -n`;
   const commands = [
+    // An earlier one's is there until the kernel has come to its namespace.
+    "ip link delete outside0 2>/dev/null || true",
     `ip link add outside0 type veth peer name eth0 netns ${holder.pid}`,
     `ip addr add ${hostAddress}/30 dev outside0`,
     "ip link set outside0 up",
