@@ -9,6 +9,7 @@ import type { Tree } from "../image/tree.ts";
 import { isTarHeader } from "./archives.ts";
 import { storeArchive, storeFile } from "./context.ts";
 import { type CopyItem, type CopySource, type Owner, planCopy } from "./copy.ts";
+import { parseMode } from "./copy-mode.ts";
 import { chomp, type Heredoc } from "./dockerfile/heredocs.ts";
 import type { CopyInstruction } from "./dockerfile/instructions.ts";
 import { downloadArchive, isUrl } from "./downloads.ts";
@@ -43,7 +44,13 @@ export async function* outputsOf(items: readonly CopyItem[]): AsyncGenerator<Tar
   }
 }
 
-export const copyStep = async (input: CopyStepInput): Promise<StageFiles> => {
+export interface CopiedStep {
+  readonly files: StageFiles;
+  /** As history tells it. */
+  readonly told: string;
+}
+
+export const copyStep = async (input: CopyStepInput): Promise<CopiedStep> => {
   const { shop, instruction, image, files, running } = input;
   const expand = (word: string): string => expandWord(word, input.variables, { backslash: input.backslash });
   const { flags } = instruction;
@@ -68,23 +75,32 @@ export const copyStep = async (input: CopyStepInput): Promise<StageFiles> => {
   const key = keyOf("COPY", [flags.link === true ? "" : files.key, digest, shop.epoch ?? null]);
   const chained = keyOf("COPIED", [files.key, key]);
   const known = await shop.cached(key, running);
-  if (known !== undefined) return files.with(known, chained);
+  const told = toldCopy(instruction, expand);
+  if (known !== undefined) return { files: files.with(known, chained), told };
   const part = shop.part(key, running, shop.store(outputsOf(items.some(({ isOld }) => !isOld) ? items : [])));
   await part.diffId;
-  return files.with(part, chained);
+  return { files: files.with(part, chained), told };
 };
+
+/** Expanded, with those flags alone that say how the files look afterwards. */
+const toldCopy = (
+  { kind, flags, sources, inline, target }: CopyInstruction,
+  expand: (word: string) => string,
+): string =>
+  [
+    kind,
+    ...(flags.parents === true ? ["--parents"] : []),
+    ...(flags.chown === undefined ? [] : [`--chown=${expand(flags.chown)}`]),
+    ...(flags.chmod === undefined ? [] : [`--chmod=${expand(flags.chmod)}`]),
+    ...sources.map(expand),
+    ...inline.map(({ name }) => `<<${name}`),
+    expand(target),
+  ].join(" ");
 
 const parseExclude = (pattern: string) => {
   const parsed = parsePathPattern(pattern.replace(/^\/+/, ""), { deep: true });
   if (parsed === undefined) throw buildError("invalidIgnore", { pattern });
   return parsed;
-};
-
-export const parseMode = (text: string): number => {
-  if (!/^[0-7]{1,5}$/.test(text)) throw buildError("invalidMode", { mode: text });
-  const mode = Number.parseInt(text, 8);
-  if (mode > 0o7777) throw buildError("invalidMode", { mode: text });
-  return mode;
 };
 
 /** By the users and groups that the stage's own files have; numbers need none. */

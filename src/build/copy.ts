@@ -1,10 +1,12 @@
 /** What COPY and ADD put where: from trees as data to the entries of a layer. Reads nothing but names and attributes. */
+
 import { posix } from "node:path";
 import type { Ignore } from "../format/ignore.ts";
 import { matchesPath, type PathPattern, parsePathPattern } from "../format/path-patterns.ts";
 import type { TarTime } from "../format/tar/entry.ts";
 import type { TarHeader } from "../format/tar/write.ts";
 import type { Tree, TreeEntry } from "../image/tree.ts";
+import type { ChangeMode } from "./copy-mode.ts";
 import { buildError } from "./errors.ts";
 
 export interface Owner {
@@ -35,8 +37,8 @@ export interface CopyInput {
   readonly below: Tree | undefined;
   /** --chown; undefined: as each source has it. */
   readonly owner: Owner | undefined;
-  /** The twelve bits; undefined: as they are. */
-  readonly mode: number | undefined;
+  /** --chmod; undefined: as they are. */
+  readonly mode: ChangeMode | undefined;
   readonly parents: boolean;
   readonly exclude: readonly PathPattern[];
   /** Of directories that are made on the way. */
@@ -109,7 +111,8 @@ class Copy {
     const { sources, name, parents, several } = this.#input;
     const found = sources.flatMap((source) => {
       const paths = matches(source).filter((path) => !this.#isHidden(source, path));
-      if (paths.length === 0) throw buildError("noSuchMatch", { path: source.pattern });
+      // A pattern may mean nothing; what is named must be there.
+      if (paths.length === 0 && !isWildcard(source.pattern)) throw buildError("notFound", { path: source.pattern });
       return paths.map((path) => ({ source, path }));
     });
     const target = posix.resolve("/", latin1(this.#input.workdir), latin1(this.#input.target));
@@ -152,8 +155,9 @@ class Copy {
       return;
     }
     const isTargetDirectory = isInto || this.#isDirectory(target);
-    const place = isTargetDirectory ? this.#place(posix.join(target, posix.basename(path))) : this.#place(target);
-    this.#copy(source, located.path, entry, place, posix.basename(path));
+    const place = isTargetDirectory ? this.#place(posix.join(target, posix.basename(path))) : this.#place(target, true);
+    // What is named itself is not left out.
+    this.#copy(source, located.path, entry, place, "");
   }
 
   /** Where the target is when the stage's links are followed: of a file, those above it; of a directory, all. */
@@ -181,7 +185,7 @@ class Copy {
       const owner = this.#input.owner ?? { uid: 0, gid: 0 };
       const header: TarHeader =
         there === undefined
-          ? { ...directoryHeader(way), mode: 0o755, ...owner, mtime: this.#input.time }
+          ? { ...directoryHeader(way), mode: this.#madeMode(), ...owner, mtime: this.#input.time }
           : {
               ...directoryHeader(way),
               mode: there.mode,
@@ -192,6 +196,11 @@ class Copy {
             };
       this.#items.set(way, { path: way, header, isOld: there !== undefined });
     }
+  }
+
+  /** Of a directory on the way: what mkdir(2) would make of --chmod. */
+  #madeMode(): number {
+    return (this.#input.mode?.(0o755, true) ?? 0o755) & 0o755;
   }
 
   #isExcluded(relative: string): boolean {
@@ -225,10 +234,14 @@ class Copy {
   ): void {
     const path = to.slice(1);
     if (there !== undefined && there.type !== "directory") throw buildError("notADirectory", { path: utf8(to) });
-    if (there !== undefined) this.#makeDirectories(to);
+    // The directory that is named stands for what is in it; those below it are copied as they are, whatever was there.
+    const isNamed = relative === "" && !this.#input.parents;
+    if (isNamed) this.#makeDirectories(to);
     else {
       this.#makeDirectories(posix.dirname(to));
-      if (path !== "" && !this.#items.has(path)) this.#items.set(path, this.#itemOf(source, entry, path));
+      if (path !== "" && (!this.#items.has(path) || there !== undefined)) {
+        this.#items.set(path, this.#itemOf(source, entry, path));
+      }
     }
     for (const name of source.tree.names(from)) {
       const inner = posix.join(from, name);
@@ -247,7 +260,7 @@ class Copy {
     const header: TarHeader = {
       path: bytesOf(type === "directory" ? `${path}/` : path),
       type: type === "whiteout" ? "file" : type,
-      mode: mode === undefined || type === "symlink" ? entry.mode : mode,
+      mode: mode === undefined || type === "symlink" ? entry.mode : mode(entry.mode, type === "directory"),
       ...(owner ?? { uid: entry.uid, gid: entry.gid }),
       mtime: entry.mtime,
       size: type === "file" ? entry.size : 0,

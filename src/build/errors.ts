@@ -23,14 +23,16 @@ export const buildErrors = {
     sentence: "the build context has {path}: names that begin with .wh. cannot be in an image",
   },
   notFound: { status: 400, sentence: 'failed to compute cache key: "{path}": not found' },
-  noSuchMatch: { status: 400, sentence: "no source files were specified: nothing matches {path}" },
   severalToFile: {
     status: 400,
     sentence: "when using {name} with more than one source file, the destination must be a directory and end with a /",
   },
   notADirectory: { status: 400, sentence: "cannot copy to {path}: there is a file on the way" },
   invalidOwner: { status: 400, sentence: "failed to find {owner}: there is no such user or group in the image" },
-  invalidMode: { status: 400, sentence: 'invalid chmod parameter: "{mode}": it should be octal, such as 0644' },
+  invalidMode: {
+    status: 400,
+    sentence: 'invalid chmod parameter: "{mode}": it should be octal, such as 0644, or such as u+x,go=r',
+  },
 
   // Bases.
   noSuchBase: { status: 404, sentence: "{name} was pulled, and is gone again" },

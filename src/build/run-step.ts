@@ -58,7 +58,7 @@ const scriptOf = ({ config }: WorkingImage, { command, heredocs }: RunInstructio
 /** As history tells it. */
 export const toldCommand = (image: WorkingImage, instruction: RunInstruction): string => {
   const { args, program } = scriptOf(image, instruction);
-  return program === undefined ? args.join(" ") : `${scriptPath} ${program}`;
+  return program === undefined ? args.join(" ") : [...shellOf(image.config), scriptPath].join(" ");
 };
 
 type MountBody = Readonly<Record<string, unknown>>;
@@ -131,6 +131,8 @@ const runJob = async (
   };
   const request: CreateRequest = parseCreateRequest({
     Image: "scratch",
+    // The same for every step, so that what it writes of it is, too.
+    Hostname: "buildkitsandbox",
     Cmd: script.args,
     Env: [...env, ...secretEnv],
     User: config.User,
@@ -238,7 +240,8 @@ export const secretVariables = (shop: Shop, instruction: RunInstruction): readon
     const id = secretId(mount);
     const value = shop.request.secrets.get(id);
     if (value === undefined && mount.required) throw buildError("secretMissing", { id });
-    return value === undefined ? [] : [`${mount.env}=${Buffer.from(value).toString("utf8")}`];
+    // One that is not given is empty.
+    return [`${mount.env}=${value === undefined ? "" : Buffer.from(value).toString("utf8")}`];
   });
 
 /** The files as a directory of the host's: the one place where a build unpacks anything, beneath its own directory. */

@@ -6,6 +6,7 @@ import { planDirectories } from "./copy.ts";
 import { copyStep, ownerOf, type SourceFinder } from "./copy-step.ts";
 import type { Instruction } from "./dockerfile/instructions.ts";
 import { parseInstruction } from "./dockerfile/instructions.ts";
+import type { RunMount } from "./dockerfile/mounts.ts";
 import { type LineRange, parseSource } from "./dockerfile/source.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
@@ -32,6 +33,8 @@ import {
 export interface StageResult {
   readonly image: WorkingImage;
   readonly files: StageFiles;
+  /** What ARG declared, for the stages on it; undefined: without a value. */
+  readonly args: ReadonlyMap<string, string | undefined>;
 }
 
 export interface StageInput {
@@ -51,8 +54,8 @@ export class StageBuild {
   readonly #input: StageInput;
   readonly #label: string;
   readonly #total: number;
-  /** ARGs that have a value here. */
-  readonly #args = new Map<string, string>();
+  /** What ARG declared; undefined: without a value. */
+  readonly #args = new Map<string, string | undefined>();
   #image: WorkingImage;
   #files: StageFiles;
   readonly #waits: Wait[] = [];
@@ -83,7 +86,7 @@ export class StageBuild {
         !isCounted(instruction),
       );
     }
-    return { image: this.#image, files: this.#files };
+    return { image: this.#image, files: this.#files, args: this.#args };
   }
 
   /** Waits before a step begins, and keeps for it how long that took. */
@@ -137,6 +140,7 @@ export class StageBuild {
       const triggers = found.image.config.OnBuild ?? [];
       this.#image = { ...found.image, config: { ...found.image.config, OnBuild: null }, hasOwnCommand: false };
       this.#files = found.files;
+      for (const [name, value] of found.args) this.#args.set(name, value);
       running.isBuiltOn(shortDigest(found.files.key));
       return parseTriggers(triggers, backslash, planned.stage);
     }
@@ -157,7 +161,8 @@ export class StageBuild {
 
   /** Variables of the image come before arguments of the same name. */
   #variables(): ReadonlyMap<string, string> {
-    return new Map([...this.#args, ...variablesOf(this.#image.config)]);
+    const args = [...this.#args].flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+    return new Map([...args, ...variablesOf(this.#image.config)]);
   }
 
   async #apply(instruction: Instruction, running: RunningStep): Promise<void> {
@@ -167,8 +172,9 @@ export class StageBuild {
     else if (instruction.kind === "RUN") await this.#run(instruction, running);
     else if (!isMetadata(instruction)) {
       const input = { shop, instruction, image: this.#image, files: this.#files, variables, backslash, sources };
-      this.#files = await copyStep({ ...input, running: running });
-      this.#image = withHistory(this.#image, `${instruction.text} # buildkit`, this.#created, false);
+      const copied = await copyStep({ ...input, running: running });
+      this.#files = copied.files;
+      this.#image = withHistory(this.#image, `${copied.told} # buildkit`, this.#created, false);
     } else {
       const change = applyMetadata(this.#image, instruction, variables, backslash);
       const isWorkdir = instruction.kind === "WORKDIR";
@@ -180,22 +186,30 @@ export class StageBuild {
 
   #declare(instruction: Instruction & { readonly kind: "ARG" }): void {
     const { shop, globals, backslash } = this.#input;
+    const told: string[] = [];
     for (const { name, value } of instruction.args) {
       const given = shop.request.args.get(name);
       const inherited = value === undefined ? globals.get(name) : undefined;
       const own = value === undefined ? undefined : expandWord(value, this.#variables(), { backslash });
       const found = given ?? own ?? inherited;
-      if (found !== undefined) this.#args.set(name, found);
-      const told = found === undefined ? name : `${name}=${found}`;
-      this.#image = withHistory(this.#image, `ARG ${told}`, this.#created, true);
+      this.#args.set(name, found);
+      told.push(found === undefined ? name : `${name}=${found}`);
     }
+    this.#image = withHistory(this.#image, `ARG ${told.join(" ")}`, this.#created, true);
   }
 
-  async #run(instruction: Instruction & { readonly kind: "RUN" }, running: RunningStep): Promise<void> {
+  async #run(given: Instruction & { readonly kind: "RUN" }, running: RunningStep): Promise<void> {
     const { shop, sources } = this.#input;
+    const instruction = { ...given, mounts: given.mounts.map((mount) => this.#expandMount(mount)) };
     const env = [...this.#variables()].map(([name, value]) => `${name}=${value}`);
-    const hidden = [...shop.request.args].filter(([name]) => undeclared.has(name) && !this.#variables().has(name));
-    const args = [...this.#args].filter(([name]) => !undeclared.has(name)).map(([name, value]) => `${name}=${value}`);
+    const variables = this.#variables();
+    // Programs disagree on how the names of proxies are written.
+    const proxies = [...shop.request.args]
+      .filter(([name]) => undeclared.has(name))
+      .flatMap(([name, value]) => [[name.toLowerCase(), value] as const, [name.toUpperCase(), value] as const]);
+    const hidden = [...new Map(proxies)].filter(([name]) => !variables.has(name));
+    // As history tells them: with what the program sees.
+    const args = [...this.#args.keys()].map((name) => `${name}=${this.#variables().get(name) ?? ""}`);
     const told = toldCommand(this.#image, instruction);
     this.#files = await runStep({
       ...{ shop, instruction, image: this.#image, files: this.#files, env, sources, running },
@@ -203,6 +217,17 @@ export class StageBuild {
     });
     const counted = args.length === 0 ? "" : `|${args.length} ${args.join(" ")} `;
     this.#image = withHistory(this.#image, `RUN ${counted}${told} # buildkit`, this.#created, false);
+  }
+
+  #expandMount(mount: RunMount): RunMount {
+    const { backslash } = this.#input;
+    const expand = (text: string): string => expandWord(text, this.#variables(), { backslash });
+    return {
+      ...mount,
+      source: expand(mount.source),
+      ...(mount.target === undefined ? {} : { target: expand(mount.target) }),
+      ...(mount.id === undefined ? {} : { id: expand(mount.id) }),
+    };
   }
 
   /** WORKDIR: the directory is there afterwards, and is the user's where it was not before. */

@@ -47,7 +47,6 @@ describe("an image that is being built", () => {
       "EXPOSE [80/tcp]",
       "VOLUME [/v]",
       "USER x",
-      "ONBUILD RUN y",
       "MAINTAINER z",
     ]);
   });

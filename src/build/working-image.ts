@@ -9,6 +9,7 @@ import { parseSignal } from "../kernel/numbers/signals.ts";
 import type { Command, Instruction, Pair } from "./dockerfile/instructions.ts";
 import { parseError } from "./dockerfile/source.ts";
 import type { BuildPlatform } from "./platform.ts";
+import { toldHealthcheck } from "./told-healthcheck.ts";
 
 export interface WorkingImage {
   readonly config: ImageConfig;
@@ -61,6 +62,7 @@ const withNames = <T>(before: Readonly<Record<string, T>> | null, entries: Itera
 /** What an instruction that changes no file makes of the configuration, and how history tells it. */
 export interface Change {
   readonly config: ImageConfig;
+  /** "": not at all. */
   readonly told: string;
   readonly author?: string;
   readonly hasOwnCommand?: boolean;
@@ -106,12 +108,16 @@ export const applyMetadata = (
     }
     case "CMD": {
       const Cmd = commandLine(config, instruction.command);
-      return { config: { ...config, Cmd, ArgsEscaped: true }, told: `CMD ${quoted(Cmd)}`, hasOwnCommand: true };
+      const set = { Cmd: Cmd.length === 0 ? null : Cmd, ArgsEscaped: true };
+      return { config: { ...config, ...set }, told: `CMD ${quoted(Cmd)}`, hasOwnCommand: true };
     }
     case "ENTRYPOINT": {
       const Entrypoint = commandLine(config, instruction.command);
-      const Cmd = image.hasOwnCommand ? config.Cmd : null;
-      return { config: { ...config, Entrypoint, Cmd }, told: `ENTRYPOINT ${quoted(Entrypoint)}` };
+      const set = {
+        Entrypoint: Entrypoint.length === 0 ? null : Entrypoint,
+        Cmd: image.hasOwnCommand ? config.Cmd : null,
+      };
+      return { config: { ...config, ...set }, told: `ENTRYPOINT ${quoted(Entrypoint)}` };
     }
     case "EXPOSE": {
       const ports = instruction.words.flatMap((word) => splitSpaces(expand(word))).flatMap(parsePorts);
@@ -119,7 +125,7 @@ export const applyMetadata = (
         config.ExposedPorts,
         ports.map((port) => [port, {}]),
       );
-      return { config: { ...config, ExposedPorts }, told: `EXPOSE [${ports.join(" ")}]` };
+      return { config: { ...config, ExposedPorts }, told: `EXPOSE [${ports.toSorted().join(" ")}]` };
     }
     case "VOLUME": {
       const paths = instruction.words.map(expand);
@@ -134,8 +140,9 @@ export const applyMetadata = (
       return { config: { ...config, User }, told: `USER ${User}` };
     }
     case "WORKDIR": {
-      const WorkingDir = afterWorkdir(config, expand(instruction.word));
-      return { config: { ...config, WorkingDir }, told: `WORKDIR ${WorkingDir}` };
+      const path = expand(instruction.word);
+      const WorkingDir = afterWorkdir(config, path);
+      return { config: { ...config, WorkingDir }, told: `WORKDIR ${path.startsWith("/") ? path : WorkingDir}` };
     }
     case "STOPSIGNAL": {
       const StopSignal = expand(instruction.word);
@@ -145,11 +152,15 @@ export const applyMetadata = (
     case "SHELL":
       return { config: { ...config, Shell: instruction.args }, told: `SHELL [${instruction.args.join(" ")}]` };
     case "HEALTHCHECK":
-      return { config: { ...config, Healthcheck: instruction.healthcheck }, told: instruction.text };
+      return {
+        config: { ...config, Healthcheck: instruction.healthcheck },
+        told: `HEALTHCHECK ${toldHealthcheck(instruction.healthcheck)}`,
+      };
     case "ONBUILD":
       return {
         config: { ...config, OnBuild: [...(config.OnBuild ?? []), instruction.word] },
-        told: `ONBUILD ${instruction.word}`,
+        // Only what it does later is history.
+        told: "",
       };
     case "MAINTAINER":
       return { config, told: `MAINTAINER ${instruction.word}`, author: instruction.word };
@@ -166,21 +177,18 @@ export const withHistory = (
   isEmpty: boolean,
 ): WorkingImage => ({
   ...image,
-  history: [...image.history, { created, created_by, author: image.author, comment, empty_layer: isEmpty }],
+  history: [...image.history, { created, created_by, author: "", comment, empty_layer: isEmpty }],
 });
 
-export const afterChange = (image: WorkingImage, change: Change, created: string, isEmpty: boolean): WorkingImage =>
-  withHistory(
-    {
-      ...image,
-      config: change.config,
-      author: change.author ?? image.author,
-      hasOwnCommand: change.hasOwnCommand ?? image.hasOwnCommand,
-    },
-    change.told,
-    created,
-    isEmpty,
-  );
+export const afterChange = (image: WorkingImage, change: Change, created: string, isEmpty: boolean): WorkingImage => {
+  const changed = {
+    ...image,
+    config: change.config,
+    author: change.author ?? image.author,
+    hasOwnCommand: change.hasOwnCommand ?? image.hasOwnCommand,
+  };
+  return change.told === "" ? changed : withHistory(changed, change.told, created, isEmpty);
+};
 
 const without = (value: Readonly<Record<string, unknown>>, ...nothing: readonly unknown[]): Record<string, unknown> =>
   Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined && !nothing.includes(item)));

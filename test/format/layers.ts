@@ -76,7 +76,8 @@ const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 const goldenTypes: Readonly<Record<string, string>> = { directory: "dir", character: "char" };
 
-const contentOf = (tar: Uint8Array, { size, extents }: IndexInode): Uint8Array => {
+/** A file's content, holes as zeroes. */
+export const contentOf = (tar: Uint8Array, { size, extents }: IndexInode): Uint8Array => {
   const content = new Uint8Array(size);
   for (const { logical, offset, length } of extents) content.set(tar.subarray(offset, offset + length), logical);
   return content;

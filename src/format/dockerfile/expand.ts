@@ -67,7 +67,9 @@ class Expander {
     const next = this.#text[this.#at + 1];
     this.#at += 2;
     if (next === undefined) return keeps ? this.#options.backslash : "";
-    return keeps && !(this.#options.raw && next === "$") ? this.#options.backslash + next : next;
+    return keeps && !(this.#options.raw && (next === "$" || next === this.#options.backslash))
+      ? this.#options.backslash + next
+      : next;
   }
 
   #singleQuoted(): string {
