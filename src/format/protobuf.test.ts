@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { boolean, bytes, decodeMessage, encodeMessage, integer, list, map, message, text } from "./protobuf.ts";
 
 const inner = { name: [1, text] } as const;
@@ -37,6 +38,36 @@ describe("protocol buffers", () => {
   test("may have fields that nobody knows, of any kind", () => {
     const foreign = Uint8Array.of(0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4, 0x18, 5, 0x22, 1, 9, 0x08, 7);
     assert.equal(decodeMessage({ a: [1, integer] }, foreign.subarray(9)).a, 7);
+  });
+
+  test("of any bytes are read or refused with a sentence, whatever they say of themselves", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (given) => {
+        let read: ReturnType<typeof decodeMessage<typeof fields>>;
+        try {
+          read = decodeMessage(fields, given);
+        } catch (error) {
+          assert.match(String(error), /malformed/);
+          return;
+        }
+        // What was read is what is written, and read again.
+        assert.deepEqual(decodeMessage(fields, encodeMessage(fields, read)), read);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("with very many items are read in one go", () => {
+    // As many as fit into one message: each would be copied for all that follow.
+    const count = 400_000;
+    const items = Buffer.alloc(2 * count, Uint8Array.of(0x3a, 0));
+    assert.equal(decodeMessage(fields, items).words.length, count);
+    const entries = Buffer.concat(
+      Array.from({ length: 20_000 }, (_, index) =>
+        encodeMessage(fields, { attributes: new Map([[String(index), ""]]) }),
+      ),
+    );
+    assert.equal(decodeMessage(fields, entries).attributes.size, 20_000);
   });
 
   test("that are cut off or malformed are refused", () => {

@@ -78,7 +78,11 @@ export const list = <T>(kind: Kind<T>): Kind<readonly T[]> => ({
   wire: kind.wire,
   initial: () => [],
   encode: () => new Uint8Array(),
-  decode: (value, before) => [...before, kind.decode(value, kind.initial())],
+  // In place, for a message may have millions: what is there was made by `initial`, for this message alone.
+  decode: (value, before) => {
+    (before as T[]).push(kind.decode(value, kind.initial()));
+    return before;
+  },
   isEmpty: (value) => value.length === 0,
   items: (value) => value.map((item) => kind.encode(item)),
 });
@@ -100,7 +104,8 @@ export const map = <T>(kind: Kind<T>): Kind<ReadonlyMap<string, T>> => {
     encode: () => new Uint8Array(),
     decode: (value, before) => {
       const read = decodeMessage(entry, asBytes(value)) as unknown as { key: string; value: T };
-      return new Map([...before, [read.key, read.value]]);
+      (before as Map<string, T>).set(read.key, read.value);
+      return before;
     },
     isEmpty: (value) => value.size === 0,
     items: (value) => [...value].map(([key, item]) => encodeMessage(entry, { key, value: item } as never)),
