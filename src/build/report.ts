@@ -1,6 +1,7 @@
 /** What a build tells while it goes on: steps begin, say something, and end. */
 
 import { shortDigest, type Wait } from "./record.ts";
+import { type OutputName, SaidOutput } from "./said.ts";
 import { basePart, belowPart } from "./why.ts";
 
 export interface ReportedStep {
@@ -21,7 +22,7 @@ export type BuildEvent =
   | {
       readonly kind: "output";
       readonly step: ReportedStep;
-      readonly stream: "stdout" | "stderr";
+      readonly stream: OutputName;
       readonly data: Uint8Array;
     }
   | {
@@ -57,6 +58,7 @@ export class Reporter {
 export class RunningStep {
   readonly #listener: BuildListener;
   readonly step: ReportedStep;
+  readonly #said: SaidOutput;
   /** The cache is not asked. */
   readonly isFresh: boolean;
   isCached = false;
@@ -71,6 +73,7 @@ export class RunningStep {
     this.#listener = listener;
     this.step = step;
     this.isFresh = isFresh;
+    this.#said = new SaidOutput((stream, data) => listener({ kind: "output", step, stream, data }));
     listener({ kind: "began", step, time: this.began });
   }
 
@@ -103,12 +106,13 @@ export class RunningStep {
     this.waits.push(wait);
   }
 
-  say(stream: "stdout" | "stderr", data: Uint8Array): void {
-    this.#listener({ kind: "output", step: this.step, stream, data });
+  say(stream: OutputName, data: Uint8Array): void {
+    this.#said.add(stream, data);
   }
 
   end(error?: string): void {
     const { step, isCached } = this;
+    this.#said.end();
     this.ended = Date.now();
     this.error = error ?? "";
     this.#listener({ kind: "ended", step, time: this.ended, isCached, ...(error === undefined ? {} : { error }) });

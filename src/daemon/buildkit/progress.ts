@@ -73,8 +73,11 @@ export class Progress {
       if (message !== undefined) {
         at++;
         yield message;
-      } else if (this.#isOver) return;
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
+      } else if (this.#isOver) {
+        // Whoever asked has had them: a build that is over is remembered, not what it said.
+        this.#messages.length = 0;
+        return;
+      } else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
