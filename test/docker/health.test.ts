@@ -46,7 +46,9 @@ describe("health checks", { skip: cannotRun() }, () => {
 
   test("it is starting, healthy, unhealthy, and told so; ps shows and filters it", async () => {
     const since = Math.floor(Date.now() / 1000);
-    await run("web", ...quick, "--health-cmd", "echo looked; test -e /shared/up");
+    // What fails before it was once well does not count, so that it is still starting when it is looked at.
+    const patient = ["--health-start-period=1h", "--health-start-interval=100ms"];
+    await run("web", ...quick, ...patient, "--health-cmd", "echo looked; test -e /shared/up");
     await run("plain");
     assert.match(await said(engine, "ps", "--filter", "name=web", "--format", "{{.Status}}"), /\(health: starting\)$/);
     writeFileSync(join(directory, "up"), "");
