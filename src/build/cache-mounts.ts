@@ -24,6 +24,14 @@ interface MountRooms {
   readonly holder: Holding;
 }
 
+const idOf = ({ id, target }: RunMount): string =>
+  createHash("sha256")
+    .update(id ?? target ?? "")
+    .digest("hex");
+
+/** The strictest first: of one directory that a step names twice, it counts. */
+const sharings = ["locked", "private", "shared"] as const;
+
 export class CacheMounts {
   readonly #rooms: MountRooms;
   readonly #directory: string;
@@ -35,17 +43,51 @@ export class CacheMounts {
     this.#directory = join(rooms.root, "build", "mounts");
   }
 
-  /** Runs the work with the directory that the mount means; with those that are locked, one after the other. */
-  async use<T>(mount: RunMount, work: (path: string) => Promise<T>): Promise<T> {
-    const id = createHash("sha256")
-      .update(mount.id ?? mount.target ?? "")
-      .digest("hex");
-    if (mount.sharing === "locked") return this.#locks.run(id, () => this.#use(id, mount, work));
+  /**
+   * Runs the work with the directories that the mounts of a step mean; with those that are locked, one step after the
+   * other. One that waits for its turn when the signal comes waits no longer.
+   */
+  use<T>(
+    mounts: readonly RunMount[],
+    signal: AbortSignal,
+    work: (pathOf: (mount: RunMount) => string) => Promise<T>,
+  ): Promise<T> {
+    // In one order, each once: two steps never wait for each other, nor one for itself.
+    const groups = [...Map.groupBy(mounts, idOf)].sort(([a], [b]) => (a < b ? -1 : 1));
+    const paths = new Map<string, string>();
+    const withRest = (index: number): Promise<T> => {
+      const group = groups[index];
+      if (group === undefined) return work((mount) => paths.get(idOf(mount))!);
+      const [id, [first, ...others]] = group as [string, [RunMount, ...RunMount[]]];
+      const sharing = sharings.find((one) => [first, ...others].some((mount) => mount.sharing === one))!;
+      return this.#take(id, { ...first, sharing }, signal, (path) => {
+        paths.set(id, path);
+        return withRest(index + 1);
+      });
+    };
+    return withRest(0);
+  }
+
+  async #take<T>(id: string, mount: RunMount, signal: AbortSignal, work: (path: string) => Promise<T>): Promise<T> {
+    if (mount.sharing === "locked") return this.#inTurn(id, signal, () => this.#use(id, mount, work));
     if (mount.sharing === "shared") return this.#use(id, mount, work);
     for (let number = 0; ; number++) {
       const own = number === 0 ? id : `${id}-${number}`;
       if (!this.#users.has(own)) return this.#use(own, mount, work);
     }
+  }
+
+  #inTurn<T>(id: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { promise: gone, reject } = Promise.withResolvers<never>();
+    const leave = (): void => reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    const turn = this.#locks.run(id, async () => {
+      signal.throwIfAborted();
+      // From here on the work itself hears the signal, and what it has is in use until it has ended.
+      signal.removeEventListener("abort", leave);
+      return work();
+    });
+    return Promise.race([turn, gone]);
   }
 
   async #use<T>(id: string, mount: RunMount, work: (path: string) => Promise<T>): Promise<T> {

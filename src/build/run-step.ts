@@ -61,7 +61,8 @@ export const toldCommand = (image: WorkingImage, instruction: RunInstruction): s
   return program === undefined ? args.join(" ") : [...shellOf(image.config), scriptPath].join(" ");
 };
 
-type MountBody = Readonly<Record<string, unknown>>;
+/** A part of a body of `POST /containers/create`. */
+type Body = Readonly<Record<string, unknown>>;
 
 export const runStep = async (input: RunInput): Promise<StageFiles> => {
   const { shop, instruction, image, files, running } = input;
@@ -71,7 +72,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
     instruction.mounts.filter(({ type }) => type === "bind").map((mount) => planBind(input, mount)),
   );
   const key = keyOf("RUN", [
-    ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, instruction.network],
+    ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, networkOf(input)],
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
   ]);
   dependOn(input, script, binds);
@@ -91,18 +92,16 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
 };
 
 /** The parts of the key, by the names that whoever asks why knows them by. */
-const dependOn = (
-  { shop, instruction, image, files, env, running }: RunInput,
-  script: Script,
-  binds: readonly PlannedBind[],
-): void => {
+const dependOn = (input: RunInput, script: Script, binds: readonly PlannedBind[]): void => {
+  const { shop, instruction, image, files, env, running } = input;
   running.standsOn(files.key);
   running.depends([
     ["the command", JSON.stringify(script)],
     ["USER", image.config.User],
     ["WORKDIR", image.config.WorkingDir],
     ["SOURCE_DATE_EPOCH", String(shop.epoch ?? "")],
-    ["the mounts", JSON.stringify([instruction.network, instruction.mounts.map(withoutSecrets)])],
+    ["the network", JSON.stringify(networkOf(input))],
+    ["the mounts", JSON.stringify(instruction.mounts.map(withoutSecrets))],
     ...env.map((variable) => [`variable ${variable.split("=", 1)[0]!}`, variable] as const),
   ]);
   for (const { mount, items } of binds) dependOnItems(running, items, mount.from === "" ? "/" : `${mount.from}:/`);
@@ -117,18 +116,22 @@ const targetOf = ({ type, target, id }: RunMount, { config }: WorkingImage): str
   return posix.resolve("/", config.WorkingDir || "/", path);
 };
 
-const runJob = async (
-  { shop, instruction, image, files, env, secretEnv, running }: RunInput,
-  script: Script,
-  mounts: readonly MountBody[],
-) => {
+/** What the program may use: as the build says, or the step itself. */
+const hostOf = ({ shop, instruction: { network } }: RunInput): Body => ({
+  ...shop.request.host,
+  ...(network === "default" ? {} : { NetworkMode: network }),
+});
+
+/** Whom it can talk to: other than limits, which make it slower or fail, that is in what it makes. */
+const networkOf = (input: RunInput): readonly unknown[] => {
+  const { NetworkMode = "default", ExtraHosts = [] } = hostOf(input);
+  return [NetworkMode, ExtraHosts];
+};
+
+const runJob = async (input: RunInput, script: Script, mounts: readonly Body[]) => {
+  const { shop, image, files, env, secretEnv, running } = input;
   const { config } = image;
   const programs = script.program === undefined ? [] : [await writeProgram(shop, script.program)];
-  const host = {
-    ...shop.request.host,
-    ...(instruction.network === "default" ? {} : { NetworkMode: instruction.network }),
-    Mounts: [...mounts, ...programs],
-  };
   const request: CreateRequest = parseCreateRequest({
     Image: "scratch",
     // The same for every step, so that what it writes of it is, too.
@@ -137,7 +140,7 @@ const runJob = async (
     Env: [...env, ...secretEnv],
     User: config.User,
     WorkingDir: config.WorkingDir || "/",
-    HostConfig: { ...host, LogConfig: { Type: "none", Config: {} } },
+    HostConfig: { ...hostOf(input), Mounts: [...mounts, ...programs], LogConfig: { Type: "none", Config: {} } },
   });
   return shop.rooms.jobs.run({
     request,
@@ -147,7 +150,7 @@ const runJob = async (
   });
 };
 
-const writeProgram = async (shop: Shop, content: string): Promise<MountBody> => {
+const writeProgram = async (shop: Shop, content: string): Promise<Body> => {
   const path = join(await shop.directory(), "program");
   await writeFile(path, content, { mode: 0o755 });
   await chmod(path, 0o755);
@@ -177,21 +180,25 @@ const planBind = async ({ sources }: RunInput, mount: RunMount): Promise<Planned
   return { mount, items, isDirectory, digest: digestOfItems(items) };
 };
 
+const bindOf = (Source: string, Target: string, ReadOnly: boolean): Body => ({
+  ...{ Type: "bind", Source, Target, ReadOnly },
+});
+
 /** Runs the work with everything that it is to see beside its own files in place; nothing of that is in its layer. */
 const withMounts = async <T>(
   { shop, instruction, image }: RunInput,
   binds: readonly PlannedBind[],
-  work: (mounts: readonly MountBody[]) => Promise<T>,
+  work: (mounts: readonly Body[]) => Promise<T>,
 ): Promise<T> => {
   const caches = instruction.mounts.filter(({ type }) => type === "cache");
-  const others: MountBody[] = [];
+  const others: Body[] = [];
   for (const mount of instruction.mounts) {
     const Target = targetOf(mount, image);
     if (mount.type === "tmpfs") {
       others.push({ Type: "tmpfs", Target, ...(mount.size > 0 ? { TmpfsOptions: { SizeBytes: mount.size } } : {}) });
     } else if (mount.type === "secret") {
       const Source = await writeSecret(shop, mount);
-      if (Source !== undefined) others.push({ Type: "bind", Source, Target, ReadOnly: true });
+      if (Source !== undefined) others.push(bindOf(Source, Target, true));
     } else if (mount.type === "ssh") throw buildError("notYet", { what: "RUN --mount=type=ssh" });
     else if (mount.type === "cache" && (mount.source !== "" || mount.from !== "")) {
       throw buildError("notYet", { what: "a cache mount with a source" });
@@ -200,19 +207,11 @@ const withMounts = async <T>(
   for (const { mount, items, isDirectory } of binds) {
     const files = await extract(shop, items);
     const Source = isDirectory ? files : join(files, "file");
-    others.push({ Type: "bind", Source, Target: targetOf(mount, image), ReadOnly: mount.readonly });
+    others.push(bindOf(Source, targetOf(mount, image), mount.readonly));
   }
-  const withCaches = (index: number, mounts: readonly MountBody[]): Promise<T> => {
-    const mount = caches[index];
-    if (mount === undefined) return work(mounts);
-    return shop.rooms.cacheMounts.use(mount, (Source) =>
-      withCaches(index + 1, [
-        ...mounts,
-        { Type: "bind", Source, Target: targetOf(mount, image), ReadOnly: mount.readonly },
-      ]),
-    );
-  };
-  return withCaches(0, others);
+  return shop.rooms.cacheMounts.use(caches, shop.signal, (pathOf) =>
+    work([...others, ...caches.map((mount) => bindOf(pathOf(mount), targetOf(mount, image), mount.readonly))]),
+  );
 };
 
 /** A secret as a file in memory, or undefined: it is not given, and need not be; or it goes into the environment. */

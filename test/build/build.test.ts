@@ -90,6 +90,9 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
     const [changed, hits] = await build();
     assert.notEqual(changed, first);
     assert.equal(hits, 0);
+    // Whom a step could talk to is in what it has made.
+    assert.equal((await build("--add-host", "extra:192.0.2.1"))[1], 1);
+    assert.equal((await build("--network", "none"))[1], 1);
     // What the cache holds is still there for the next daemon.
     await engine.restart();
     assert.deepEqual(await build(), [changed, 2]);
