@@ -73,6 +73,12 @@ describe("the life of a container", { skip: cannotRun() }, () => {
     assert.ok(performance.now() - begin >= 1_000);
     assert.equal(await said(engine, "logs", asked), "ready\nsignal 1");
     assert.equal(await status(asked), "exited 137");
+    // A month is more than a timer can wait, and is waited for all the same.
+    const script = 'trap "sleep 0.3; exit 7" TERM; echo ready; while :; do sleep 0.1; done';
+    const slow = await runner.detached(busybox, "sh", "-c", script);
+    await runner.hasSaid(slow, /ready/);
+    await said(engine, "stop", "--timeout", "2592000", slow);
+    assert.equal(await status(slow), "exited 7");
     // One that is stopped already is stopped.
     assert.equal(await said(engine, "stop", asked), asked);
     await failing(1, /No such container: nosuch/, "stop", "nosuch");
