@@ -61,9 +61,17 @@ export class Build {
     const { cacheFrom, cacheTo } = request;
     if (cacheFrom.length > 0) this.#shop.import(await ImportedCaches.open(this.#shop, cacheFrom, this.#reporter));
     const working = stages.map(({ stage }) => this.#stage(stage.index));
+    // The others of a stage that has failed would work for nothing.
+    const failures: unknown[] = [];
+    for (const stage of working) {
+      stage.catch((error: unknown) => {
+        failures.push(error);
+        this.#shop.stop(error);
+      });
+    }
     // All of them come to their end before the build does: what they hold is then given back.
     await Promise.allSettled(working);
-    await Promise.all(working);
+    if (failures.length > 0) throw failures[0];
     const { image: built, files } = await this.#stage(target);
     const labelled = { ...built, config: { ...built.config, Labels: labelsOf(built.config.Labels, request.labels) } };
     const diffIds = await files.diffIds();

@@ -61,7 +61,9 @@ const timeText = (milliseconds: number): string =>
 export class Shop implements AsyncDisposable {
   readonly rooms: BuildRooms;
   readonly request: BuildRequest;
+  /** Aborted when the client has gone, or a step has failed. */
   readonly signal: AbortSignal;
+  readonly #stopped = new AbortController();
   /** RFC 3339: when everything in the image was made. */
   readonly created: string;
   readonly time: TarTime;
@@ -84,7 +86,7 @@ export class Shop implements AsyncDisposable {
   ) {
     this.rooms = rooms;
     this.request = request;
-    this.signal = signal;
+    this.signal = AbortSignal.any([signal, this.#stopped.signal]);
     this.#directory = directory;
     this.#secrets = secrets;
     const asked = request.args.get("SOURCE_DATE_EPOCH") ?? "";
@@ -92,6 +94,11 @@ export class Shop implements AsyncDisposable {
     const now = this.epoch === undefined ? rooms.clock.now() : this.epoch * 1000;
     this.created = timeText(now);
     this.time = { seconds: BigInt(Math.floor(now / 1000)), nanoseconds: (now % 1000) * 1_000_000 };
+  }
+
+  /** Holds afterwards: what still goes on comes to an end; the first reason counts. */
+  stop(reason: unknown): void {
+    this.#stopped.abort(reason);
   }
 
   /** A new directory of the build's own. */

@@ -115,7 +115,9 @@ export class StageBuild {
       running.end();
       return result;
     } catch (error) {
-      running.end(error instanceof Error ? error.message : String(error));
+      // Clients know by these words that it is not this step that has failed.
+      const said = error instanceof Error ? error.message : String(error);
+      running.end(shop.signal.aborted ? "context canceled" : said);
       throw error;
     }
   }

@@ -54,6 +54,17 @@ describe("docker buildx build", { skip: cannotRun() || buildxMissing }, () => {
     assert.ok(!names.includes("[two 2/2] RUN echo 2 > /2"), again.stderr);
   });
 
+  test("ends when a step has failed, whatever other stages still do", async () => {
+    const stages = `FROM ${base} AS long\nRUN sleep 1000\nFROM ${base} AS wrong\nRUN sleep 0.5; exit 3\n`;
+    const directory = makeContext(engine, {
+      Dockerfile: `${stages}FROM ${base}\nCOPY --from=long /bin/sh /1\nCOPY --from=wrong /bin/sh /2\n`,
+    });
+    const ran = await build(directory);
+    assert.equal(ran.code, 1);
+    assert.match(ran.stderr, /^#\d+ CANCELED$/m);
+    assert.match(ran.stderr, /process "\/bin\/sh -c sleep 0.5; exit 3" did not complete successfully: exit code: 3/);
+  });
+
   test("makes the same image as the classic protocol does", async () => {
     const directory = makeContext(engine, {
       Dockerfile: `FROM ${base}\nWORKDIR /w\nCOPY x y/ ./\nRUN cat x > q\nENV A=b\nCMD ["cat", "q"]\n`,
