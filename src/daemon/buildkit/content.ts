@@ -53,8 +53,10 @@ export const contentStore = (session: Session, store: string): BlobReader & Blob
           offset += data.length;
         }
       }
-      await ask({ action: contentActions.commit, total: size, offset, expected: digest });
-      stream.end();
+      stream.end(encodeFrame(contentWrite, { action: contentActions.commit, total: size, offset, expected: digest }));
+      // How the call ended says whether it is kept. The answer before that may be lost: who answers a stream that we could
+      // still write to resets it.
+      await ended;
     } catch (error) {
       const reason = await ended.then(
         () => error,
