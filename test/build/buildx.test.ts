@@ -85,6 +85,7 @@ describe("docker buildx build", { skip: cannotRun() || buildxMissing }, () => {
     assert.notEqual(ran.code, 0);
     assert.match(ran.stderr, /^#\d+ [\d.]+ last words$/m);
     assert.match(ran.stderr, /did not complete successfully: exit code: 7/);
+    assert.match(ran.stderr, /^Dockerfile:2\n-+\n {3}1 \| .*\n {3}2 \| >>> RUN echo last words && exit 7\n/m);
     const wrong = await build(makeContext(engine, { Dockerfile: "FROM a b\n" }));
     assert.match(wrong.stderr, /FROM requires either one or three arguments/);
   });
@@ -106,5 +107,42 @@ describe("docker buildx build", { skip: cannotRun() || buildxMissing }, () => {
       directory,
     );
     assert.equal(read.code, 0, read.stderr);
+  });
+
+  test("limits what RUN may use, and shows, prunes and filters the cache", async () => {
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}\nRUN --mount=type=cache,target=/c ulimit -n > /n; ulimit -Hn > /N; df -k /dev/shm | tail -1 > /shm; cat /etc/hosts > /h; echo x > /c/x\n`,
+    });
+    const limits = ["--ulimit", "nofile=1000:2000", "--shm-size", "3m", "--add-host", "there:10.1.2.3"];
+    const ran = await build("-t", "limited", ...limits, directory);
+    assert.equal(ran.code, 0, ran.stderr);
+    const told = await printed(engine, "limited", "cat", "/n", "/N", "/shm", "/h");
+    assert.match(told, /^1000\n2000\nshm +3072 /);
+    assert.match(told, /^10\.1\.2\.3\s+there$/m);
+    const classic = await engine.pier(["build", "--no-cache", "-q", "-t", "limited", ...limits, directory]);
+    assert.equal(classic.code, 0, classic.stderr);
+    assert.match(await printed(engine, "limited", "cat", "/n", "/N", "/shm"), /^1000\n2000\nshm +3072 /);
+
+    const usage = async (...args: readonly string[]) =>
+      (await engine.docker(["buildx", "du", "--verbose", ...args])).stdout;
+    const mounts = await usage("--filter", "type=exec.cachemount");
+    assert.match(mounts, /Type:\s+exec\.cachemount/);
+    assert.doesNotMatch(mounts, /Type:\s+regular/);
+    const pruned = await engine.docker(["buildx", "prune", "-f", "--filter", "type=exec.cachemount"]);
+    assert.equal(pruned.code, 0, pruned.stderr);
+    assert.match(pruned.stdout, /Total:\s+[\d.]+k?B/);
+    assert.doesNotMatch(await usage(), /exec\.cachemount/);
+    const prune = async (filters: object) => {
+      const query = new URLSearchParams({ all: "1", filters: JSON.stringify(filters) });
+      const { status, body } = await engine.request("POST", `/build/prune?${query}`);
+      return status === 200 ? (JSON.parse(body).CachesDeleted ?? []).length : body;
+    };
+    assert.equal(await prune({ until: ["1h"] }), 0);
+    assert.equal(await prune({ inuse: ["1"] }), 0);
+    assert.equal(await prune({ description: ["no such step"] }), 0);
+    assert.match(await prune({ nothing: ["1"] }), /invalid filter/);
+    assert.ok((await prune({ description: ["RUN --mount=type=cache"] })) > 0);
+    await engine.docker(["buildx", "prune", "-f", "--all"]);
+    assert.doesNotMatch(await usage(), /Type:\s+regular/);
   });
 });

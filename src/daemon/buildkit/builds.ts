@@ -5,7 +5,8 @@ import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
 import { parseDockerfile } from "../../build/dockerfile/stages.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
-import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
+import type { BuildEvent } from "../../build/report.ts";
+import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.ts";
 import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "../../format/buildkit/messages.ts";
 import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
@@ -55,14 +56,25 @@ const noCacheOf = (options: ReadonlyMap<string, string>): AskedBuild["noCache"] 
   return text === undefined ? [] : text.split(",").map((name) => name.trim());
 };
 
+/** `nofile=1024:2048` */
+const parseLimit = (text: string) => {
+  const [, Name = "", soft = "", hard = soft] = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? [];
+  if (Name === "") throw new GrpcError(codes.invalid, `invalid ulimit argument: ${text}`);
+  return { Name, Soft: Number(soft), Hard: Number(hard) };
+};
+
 const hostOf = (options: ReadonlyMap<string, string>): Readonly<Record<string, unknown>> => {
   const network = options.get("force-network-mode");
   const hosts = options.get("add-hosts");
   const shm = Number(options.get("shm-size") ?? "0");
+  const limits = (options.get("ulimit") ?? "").split(",").filter((text) => text !== "");
+  const parent = options.get("cgroup-parent");
   return {
     ...(network === undefined ? {} : { NetworkMode: network === "sandbox" ? "default" : network }),
     ...(hosts === undefined ? {} : { ExtraHosts: hosts.split(",").map((host) => host.replace("=", ":")) }),
     ...(shm > 0 ? { ShmSize: shm } : {}),
+    ...(limits.length > 0 ? { Ulimits: limits.map(parseLimit) } : {}),
+    ...(parent === undefined ? {} : { CgroupParent: parent }),
   };
 };
 
@@ -166,17 +178,24 @@ export class ClientBuild {
     };
     const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
     const archive = syncDirectory(session, { name: "context", exclude });
-    return await this.#services.builds.build(
-      asked,
-      { archive, dockerfile: filename, text },
-      {
-        signal,
-        listener: (event) => this.progress.hear(event),
-        failed: () => {},
-      },
-    );
+    const listening = { signal, listener: (event: BuildEvent) => this.progress.hear(event), failed: () => {} };
+    try {
+      return await this.#services.builds.build(asked, { archive, dockerfile: filename, text }, listening);
+    } catch (error) {
+      if (!(error instanceof BuildFailure)) throw error;
+      throw new GrpcError(codes.unknown, sentenceOf(error), error, [sourceDetail(filename, text, error)]);
+    }
   }
 }
+
+/** By this clients print the lines of the Dockerfile that failed: Go's JSON of BuildKit's errdefs.Source. */
+const sourceDetail = (filename: string, text: string, { range }: BuildFailure): ErrorDetail => {
+  const source = {
+    info: { filename, data: Buffer.from(text).toString("base64"), language: "Dockerfile" },
+    ranges: [{ start: { line: range.start }, end: { line: range.end } }],
+  };
+  return { type: "github.com/moby/buildkit/errdefs.Source+json", value: Buffer.from(JSON.stringify(source)) };
+};
 
 /** What a client is told of a failure. */
 export const sentenceOf = (error: unknown): string => {

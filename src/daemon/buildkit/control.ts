@@ -1,13 +1,14 @@
 /** BuildKit's Control service and the bridge to its frontends, as far as `docker buildx` uses them. */
 import type { IncomingHttpHeaders } from "node:http2";
 import { pierVersion } from "../../api/versions.ts";
-import type { BuildOutcome } from "../../build/builds.ts";
+import type { BuildOutcome, CacheEntry } from "../../build/builds.ts";
 import { hostPlatform } from "../../build/platform.ts";
-import { codes, decodeFrames, GrpcError, type GrpcMethod, unary } from "../../format/buildkit/grpc.ts";
+import { codes, decodeFrames, encodeFrame, GrpcError, type GrpcMethod, unary } from "../../format/buildkit/grpc.ts";
 import * as messages from "../../format/buildkit/messages.ts";
+import { chooser, parseFilterTexts } from "../build-cache.ts";
 import type { Services } from "../services.ts";
 import { ClientBuild, type ClientOutputs } from "./builds.ts";
-import type { CacheEntry } from "./caches.ts";
+import type { CacheEntry as CachePlace } from "./caches.ts";
 import { checkExporters, type Exporter, responseOf } from "./exporters.ts";
 import type { Sessions } from "./session.ts";
 
@@ -63,7 +64,9 @@ export class Control {
       ],
       [`${control}Solve`, this.#solve()],
       [`${control}Status`, this.#status()],
-      [`${control}DiskUsage`, unary(messages.nothing, messages.diskUsage, () => this.#usage())],
+      [`${control}DiskUsage`, unary(messages.usageRequest, messages.diskUsage, ({ filter }) => this.#usage(filter))],
+      [`${control}Prune`, this.#prune()],
+      ...["ListenBuildHistory", "UpdateBuildHistory"].map((name) => [`${control}${name}`, refuseHistory] as const),
       [
         `${bridge}Ping`,
         unary(messages.nothing, messages.pong, () => ({
@@ -107,20 +110,26 @@ export class Control {
     return { record: [{ ID: this.#services.id, Labels, platforms: [{ OS, Architecture, Variant: "" }] }] };
   }
 
-  async #usage() {
-    const time = (milliseconds: number) => ({ seconds: Math.floor(milliseconds / 1000), nanos: 0 });
-    const record = (await this.#services.builds.cache()).map((entry) => ({
-      ...{
-        ID: entry.id.slice(0, 25),
-        InUse: entry.inUse,
-        Size: entry.size,
-        UsageCount: entry.uses,
-        Shared: entry.isShared,
-      },
-      ...{ Description: entry.description, RecordType: entry.kind },
-      ...{ CreatedAt: time(entry.created), LastUsedAt: time(entry.lastUsed) },
-    }));
-    return { record };
+  async #usage(filter: readonly string[]) {
+    const matches = parseFilterTexts(filter);
+    return { record: (await this.#services.builds.cache()).filter(matches).map(usageOf) };
+  }
+
+  #prune(): GrpcMethod {
+    return async ({ stream }, write) => {
+      for await (const { filter, all, keepDuration, reservedSpace, maxUsedSpace } of decodeFrames(
+        messages.pruneRequest,
+        stream,
+      )) {
+        const until = keepDuration > 0 ? Date.now() - keepDuration / 1e6 : undefined;
+        const choice = { matches: parseFilterTexts(filter), all, until, keep: reservedSpace || maxUsedSpace };
+        const before = new Map((await this.#services.builds.cache()).map((entry) => [entry.id, entry]));
+        const { ids } = await this.#services.builds.prune(chooser(choice));
+        const gone = ids.flatMap((id) => before.get(id) ?? []);
+        for (const entry of gone) write(encodeFrame(messages.pruned, usageOf(entry)));
+        return;
+      }
+    };
   }
 
   #solve(): GrpcMethod {
@@ -201,9 +210,23 @@ export class Control {
   }
 }
 
+const refuseHistory: GrpcMethod = () =>
+  Promise.reject(
+    new GrpcError(codes.unimplemented, "pier keeps no history of builds for buildx; type: pier build explain"),
+  );
+
+const usageOf = (entry: CacheEntry) => {
+  const time = (milliseconds: number) => ({ seconds: Math.floor(milliseconds / 1000), nanos: 0 });
+  return {
+    ...{ ID: entry.id.slice(0, 25), InUse: entry.inUse, Size: entry.size, UsageCount: entry.uses },
+    ...{ Shared: entry.isShared, Description: entry.description, RecordType: entry.kind },
+    ...{ CreatedAt: time(entry.created), LastUsedAt: time(entry.lastUsed) },
+  };
+};
+
 type Entry = { readonly Type: string; readonly Attrs: ReadonlyMap<string, string> } | undefined;
 
-const entriesOf = (entries: readonly Entry[]): readonly CacheEntry[] =>
+const entriesOf = (entries: readonly Entry[]): readonly CachePlace[] =>
   entries.flatMap((one) => (one === undefined ? [] : [{ type: one.Type, attributes: one.Attrs }]));
 
 const exportersOf = (request: {

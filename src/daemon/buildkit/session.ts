@@ -67,6 +67,12 @@ export const endOf = (stream: ClientHttp2Stream): Promise<void> => {
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #waiting = new Map<string, ((session: Session) => void)[]>();
+  readonly #patience: number;
+
+  /** Milliseconds that a build waits for its session. */
+  constructor(patience = 30_000) {
+    this.#patience = patience;
+  }
 
   /** Resolves when the client has gone. */
   async serve(id: string, socket: Duplex): Promise<void> {
@@ -84,10 +90,15 @@ export class Sessions {
     const known = this.#sessions.get(id);
     if (known !== undefined) return Promise.resolve(known);
     return new Promise((resolve, reject) => {
+      const end = AbortSignal.any([signal, AbortSignal.timeout(this.#patience)]);
       this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
-      signal.addEventListener("abort", () => reject(new GrpcError(codes.cancelled, "there is no such session")), {
-        once: true,
-      });
+      const leave = (): void => {
+        const others = (this.#waiting.get(id) ?? []).filter((other) => other !== resolve);
+        if (others.length === 0) this.#waiting.delete(id);
+        else this.#waiting.set(id, others);
+        reject(new GrpcError(codes.cancelled, `there is no session ${id.slice(0, 100)}`));
+      };
+      end.addEventListener("abort", leave, { once: true });
     });
   }
 }

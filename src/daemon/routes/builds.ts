@@ -3,16 +3,16 @@ import { PassThrough } from "node:stream";
 import type { BuildExplainAnswer, BuildPruneAnswer } from "../../api/answers.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { decodeJson, integer, list, map, nullable, object, type Shape, string } from "../../api/shape.ts";
-import type { AskedBuild, CacheEntry } from "../../build/builds.ts";
+import type { AskedBuild } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
 import { GrpcError } from "../../format/buildkit/grpc.ts";
 import { nameToGive, parseName } from "../../image/reference.ts";
 import { decodeAllCredentials } from "../../registry/credentials.ts";
 import { BuildLines } from "../answers/build.ts";
+import { chooser, parseDockerFilters } from "../build-cache.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
-import { Filters } from "../filters.ts";
 import { platformText } from "../platforms.ts";
 import type { Query } from "../query.ts";
 import { failureOf, json, jsonType, stream } from "../wire.ts";
@@ -166,39 +166,11 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
 
 const causeOf = (error: unknown): unknown => (error instanceof BuildFailure ? error.cause : error);
 
-const dayMs = 86_400_000;
-const durations: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: dayMs };
-
-/** `24h`, or a moment in seconds: what was not used since then. */
-const untilOf = (filters: Filters): number | undefined => {
-  const text = filters.get("until")[0] ?? filters.get("unused-for")[0];
-  if (text === undefined) return undefined;
-  const parts = [...text.matchAll(/(\d+)([smhd])/g)];
-  if (parts.length > 0)
-    return Date.now() - parts.reduce((sum, [, count, unit]) => sum + Number(count) * durations[unit!]!, 0);
-  const moment = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isNaN(moment)) throw daemonError("invalidFilterValue", { name: "until", value: text.slice(0, 100) });
-  return moment;
-};
-
-const pruneFilters = ["until", "unused-for", "id", "type", "inuse", "shared", "private", "description", "parent"];
-
 export const prune: Handler = async ({ services, query }) => {
-  const filters = Filters.parse(query.text("filters"), pruneFilters);
-  const until = untilOf(filters);
-  const all = query.flag("all");
-  const keep = query.integer("keep-storage") ?? query.integer("reserved-space") ?? 0;
-  let kept = 0;
-  const isChosen = (entry: CacheEntry): boolean => {
-    if (until !== undefined && entry.lastUsed > until) return false;
-    if (!filters.some("id", (id) => entry.id.startsWith(id)) || !filters.some("type", (type) => type === entry.kind))
-      return false;
-    // Without --all, what an image has anyway takes no room of its own.
-    if (!all && entry.isShared) return false;
-    kept += entry.size;
-    return kept > keep;
-  };
-  const { ids, bytes } = await services.builds.prune(isChosen);
+  const bounds = ["keep-storage", "reserved-space", "max-used-space"];
+  const keep = bounds.map((name) => query.integer(name)).find((bytes) => bytes !== undefined) ?? 0;
+  const choice = { ...parseDockerFilters(query.text("filters")), all: query.flag("all"), keep };
+  const { ids, bytes } = await services.builds.prune(chooser(choice));
   const answer: BuildPruneAnswer = { CachesDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes };
   return json(answer);
 };

@@ -1,7 +1,17 @@
 /** gRPC over HTTP/2: messages with a length before them, and how it ended in the trailers. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { decodeMessage, encodeMessage, type Fields, type Message } from "../protobuf.ts";
+import {
+  bytes,
+  decodeMessage,
+  encodeMessage,
+  type Fields,
+  integer,
+  list,
+  type Message,
+  message,
+  text,
+} from "../protobuf.ts";
 
 export const codes = {
   ok: 0,
@@ -14,15 +24,30 @@ export const codes = {
   internal: 13,
 } as const;
 
+/** What is said of an error beside its sentence, for clients that know the type. */
+export interface ErrorDetail {
+  readonly type: string;
+  readonly value: Uint8Array;
+}
+
 export class GrpcError extends Error {
   readonly code: number;
+  readonly details: readonly ErrorDetail[];
 
-  constructor(code: number, text: string, cause?: unknown) {
+  constructor(code: number, text: string, cause?: unknown, details: readonly ErrorDetail[] = []) {
     super(text, cause === undefined ? undefined : { cause });
     this.name = "GrpcError";
     this.code = code;
+    this.details = details;
   }
 }
+
+/** google.rpc.Status */
+const status = {
+  code: [1, integer],
+  message: [2, text],
+  details: [3, list(message({ type: [1, text], value: [2, bytes] }))],
+} as const;
 
 const prefix = 5;
 const maxMessage = 16 * 1024 * 1024;
@@ -81,6 +106,12 @@ export interface GrpcCall {
   readonly signal: AbortSignal;
 }
 
+interface Ending {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly ErrorDetail[];
+}
+
 /** Answers a call by writing messages; what it throws becomes the status. */
 export type GrpcMethod = (call: GrpcCall, write: (frame: Uint8Array) => void) => Promise<void>;
 
@@ -109,11 +140,18 @@ export const answerCall = async (
   const gone = new AbortController();
   stream.on("error", () => {});
   stream.once("close", () => gone.abort());
-  let ending: { readonly code: number; readonly message: string } = { code: codes.ok, message: "" };
+  let ending: Ending = { code: codes.ok, message: "", details: [] };
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => {
-    const text = encodeText(ending.message);
-    stream.sendTrailers({ "grpc-status": String(ending.code), ...(text === "" ? {} : { "grpc-message": text }) });
+    const told = encodeText(ending.message);
+    const whole = Buffer.from(encodeMessage(status, { ...ending, message: decodeText(told) })).toString("base64");
+    // Trailers are one frame: what would not fit is left out, and the text alone says what went wrong.
+    const hasDetails = ending.details.length > 0 && whole.length <= longestText;
+    stream.sendTrailers({
+      "grpc-status": String(ending.code),
+      ...(told === "" ? {} : { "grpc-message": told }),
+      ...(hasDetails ? { "grpc-status-details-bin": whole } : {}),
+    });
   });
   try {
     if (method === undefined) throw new GrpcError(codes.unimplemented, `unknown method ${headers[":path"]}`);
@@ -122,7 +160,7 @@ export const answerCall = async (
     });
   } catch (error) {
     const code = error instanceof GrpcError ? error.code : gone.signal.aborted ? codes.cancelled : codes.unknown;
-    ending = { code, message: messageOf(error) };
+    ending = { code, message: messageOf(error), details: error instanceof GrpcError ? error.details : [] };
   }
   if (!stream.destroyed) stream.end();
 };

@@ -43,23 +43,27 @@ const vertexLog = {
 } as const;
 export const status = { vertexes: [1, list(message(vertex))], logs: [3, list(message(vertexLog))] } as const;
 
-export const diskUsage = {
-  record: [
-    1,
-    list(
-      message({
-        ID: [1, text],
-        InUse: [3, boolean],
-        Size: [4, integer],
-        CreatedAt: [6, message(timestamp)],
-        LastUsedAt: [7, message(timestamp)],
-        UsageCount: [8, integer],
-        Description: [9, text],
-        RecordType: [10, text],
-        Shared: [11, boolean],
-      }),
-    ),
-  ],
+export const usageRequest = { filter: [1, list(text)] } as const;
+const usage = {
+  ID: [1, text],
+  InUse: [3, boolean],
+  Size: [4, integer],
+  CreatedAt: [6, message(timestamp)],
+  LastUsedAt: [7, message(timestamp)],
+  UsageCount: [8, integer],
+  Description: [9, text],
+  RecordType: [10, text],
+  Shared: [11, boolean],
+} as const;
+export const diskUsage = { record: [1, list(message(usage))] } as const;
+export const pruned = usage;
+export const pruneRequest = {
+  filter: [1, list(text)],
+  all: [2, boolean],
+  /** Nanoseconds. */
+  keepDuration: [3, integer],
+  reservedSpace: [4, integer],
+  maxUsedSpace: [5, integer],
 } as const;
 
 const capability = { ID: [1, text], Enabled: [2, boolean] } as const;
