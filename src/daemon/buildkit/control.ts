@@ -193,7 +193,15 @@ export class Control {
     return unary(messages.bridgeReturn, messages.nothing, ({ error }, { headers }) => {
       const { returned } = this.#of(buildIdOf(headers));
       if (error === undefined || error.code === 0) returned.resolve();
-      else returned.reject(new GrpcError(error.code, error.message));
+      else
+        returned.reject(
+          new GrpcError(
+            error.code,
+            error.message,
+            undefined,
+            error.details.filter((detail) => detail !== undefined),
+          ),
+        );
       return {};
     });
   }

@@ -1,17 +1,8 @@
 /** gRPC over HTTP/2: messages with a length before them, and how it ended in the trailers. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import {
-  bytes,
-  decodeMessage,
-  encodeMessage,
-  type Fields,
-  integer,
-  list,
-  type Message,
-  message,
-  text,
-} from "../protobuf.ts";
+import { decodeMessage, encodeMessage, type Fields, type Message } from "../protobuf.ts";
+import { rpcStatus } from "./messages.ts";
 
 export const codes = {
   ok: 0,
@@ -41,13 +32,6 @@ export class GrpcError extends Error {
     this.details = details;
   }
 }
-
-/** google.rpc.Status */
-const status = {
-  code: [1, integer],
-  message: [2, text],
-  details: [3, list(message({ type: [1, text], value: [2, bytes] }))],
-} as const;
 
 const prefix = 5;
 const maxMessage = 16 * 1024 * 1024;
@@ -144,7 +128,7 @@ export const answerCall = async (
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => {
     const told = encodeText(ending.message);
-    const whole = Buffer.from(encodeMessage(status, { ...ending, message: decodeText(told) })).toString("base64");
+    const whole = Buffer.from(encodeMessage(rpcStatus, { ...ending, message: decodeText(told) })).toString("base64");
     // Trailers are one frame: what would not fit is left out, and the text alone says what went wrong.
     const hasDetails = ending.details.length > 0 && whole.length <= longestText;
     stream.sendTrailers({

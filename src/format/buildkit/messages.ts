@@ -75,9 +75,15 @@ export const bridgeSolve = { Definition: [1, bytes], Frontend: [2, text], Fronte
 const gatewayRef = { id: [1, text] } as const;
 const gatewayResult = { ref: [3, message(gatewayRef)], metadata: [10, map(bytes)] } as const;
 export const bridgeSolved = { result: [3, message(gatewayResult)] } as const;
+/** google.rpc.Status, as which an error is told. */
+export const rpcStatus = {
+  code: [1, integer],
+  message: [2, text],
+  details: [3, list(message({ type: [1, text], value: [2, bytes] }))],
+} as const;
 export const bridgeReturn = {
   result: [1, message(gatewayResult)],
-  error: [2, message({ code: [1, integer], message: [2, text] })],
+  error: [2, message(rpcStatus)],
 } as const;
 
 /** fsutil's: how a session sends a directory. */
