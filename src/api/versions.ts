@@ -64,7 +64,7 @@ const constantConfig = {
   Image: "",
 } as const;
 
-/** What images that no container was committed for had of one; docker's first compose looks into it. */
+/** What images that no container was committed for had of one. */
 const noContainer = {
   Container: "",
   ContainerConfig: {
