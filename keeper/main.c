@@ -16,7 +16,7 @@
  *   walk.c     trees that are told to the daemon
  *   names.c    who asks for names                     tables.c   the tables of names as they are now
  *   answer.c   questions and ready answers            move.c     trees that are put in their place
- *   put.c      trees that the daemon sends
+ *   put.c      trees that the daemon sends            hear.c     what others do to the host's networking
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -30,6 +30,7 @@
   X(16, relay, "snbn", 1) \
   X(51, close_port, "nbn", 1) \
   X(52, move_relay, "nbnbn", 1) \
+  X(53, hear_changes, "tn", 1) \
   X(50, answer_names, "ssnt", 1) \
   X(17, kill_cgroup, "t", 5) \
   X(18, release, "n", 3) \
@@ -110,6 +111,7 @@ enum { BIND_PORT_SLOT, BIND_PORT_PROTOCOL, BIND_PORT_ADDRESS, BIND_PORT_PORT };
 enum { RELAY_SLOT, RELAY_PROTOCOL, RELAY_ADDRESS, RELAY_PORT };
 enum { CLOSE_PORT_PROTOCOL, CLOSE_PORT_ADDRESS, CLOSE_PORT_PORT };
 enum { MOVE_RELAY_PROTOCOL, MOVE_RELAY_ADDRESS, MOVE_RELAY_PORT, MOVE_RELAY_TARGET, MOVE_RELAY_TARGET_PORT };
+enum { HEAR_CHANGES_TABLE, HEAR_CHANGES_PAUSE };
 enum { ANSWER_NAMES_DATAGRAMS, ANSWER_NAMES_STREAMS, ANSWER_NAMES_PORT, ANSWER_NAMES_TABLE };
 enum { KILL_CGROUP_PATH };
 enum { RELEASE_POINT };

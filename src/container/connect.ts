@@ -2,7 +2,8 @@
 import type { ContainerId } from "../base/ids.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { Plan } from "../kernel/steps.ts";
-import { openDoors } from "../network/doors.ts";
+import { openIptables } from "../network/doors.ts";
+
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
 import { planClearing } from "../network/live.ts";
@@ -51,7 +52,7 @@ export class Connections {
     for (const id of networks.members.containers()) this.#repaired.add(id);
     await runErrand(holder, run, networks.prepare());
     // Where a firewall cannot be asked or does not listen, `pier check` says what its owner can do.
-    await openDoors(networks.host.name).catch(() => {});
+    await openIptables(networks.host.name).catch(() => {});
   }
 
   /** Holds afterwards: the container has its addresses and its ports; none where its network is not ours. */

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { ContainerId, ExecId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
 import type { Plan } from "../kernel/steps.ts";
+import { openDoors } from "../network/firewalls.ts";
 import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Commits } from "./commits.ts";
@@ -14,6 +15,7 @@ import { type ContainerEvent, ContainerEvents, type EventListener } from "./even
 import { type ExecRecord, type ExecStart, Execs, type ExecTarget } from "./execs.ts";
 import { findProcessors } from "./facts.ts";
 import { findGroups } from "./groups.ts";
+import { Healer } from "./healer.ts";
 import { Jobs } from "./jobs.ts";
 import { joinedOf } from "./joined.ts";
 import { Launcher } from "./launch.ts";
@@ -69,6 +71,7 @@ export class Containers {
   readonly #creations: Creations;
   readonly #removals: Removals;
   readonly #takeover: Takeover;
+  #healer: Healer | undefined;
 
   private constructor(rooms: ContainerRooms, store: ContainerStore, launcher: Launcher, processors: Processors) {
     this.#rooms = rooms;
@@ -138,6 +141,14 @@ export class Containers {
     await containers.#takeover.run();
     await containers.#connections.repair();
     await containers.memberships.heal();
+    containers.#healer = new Healer({
+      rooms,
+      connections: containers.#connections,
+      memberships: containers.memberships,
+      locks: containers.#locks,
+    });
+    // Programs of another firewall are asked, which takes a while.
+    await openDoors(rooms.networks.host.name).catch(() => {});
     containers.#runs.openRestarts();
     return containers;
   }
@@ -148,6 +159,7 @@ export class Containers {
    */
   async close(): Promise<void> {
     this.#probes.close();
+    await this.#healer?.close();
     await this.#runs.closeRestarts();
     if (this.#runs.isEmpty) await this.#launcher.close();
   }

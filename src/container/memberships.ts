@@ -45,20 +45,22 @@ export class Memberships {
 
   /** Holds afterwards: the containers that run have their interfaces again, whoever has taken one away. */
   async heal(): Promise<void> {
+    for (const id of this.#context.rooms.networks.members.containers()) await this.healOne(id);
+  }
+
+  /** The same of one container. What cannot be healed is as it was. */
+  async healOne(id: ContainerId): Promise<void> {
     const { rooms, launcher, store } = this.#context;
     const { networks } = rooms;
-    for (const id of networks.members.containers()) {
-      const live = this.#context.live(id);
-      const endpoints = networks.members.endpoints(id);
-      if (live === undefined) continue;
-      for (const lost of networks.members.lost(id)) {
-        const plan = planJoin(lost, { before: endpoints, after: endpoints }, live.process, networks.host);
-        // What cannot be healed is as it was.
-        await this.#run(plan).catch(() => {});
-        // A daemon that died while the container joined or left may have moved its ports already.
-        const moved = moveSteps(lost);
-        if (moved.length > 0) await changePlan(launcher, store.get(id), endpoints, moved, live).catch(() => {});
-      }
+    const live = this.#context.live(id);
+    if (live === undefined) return;
+    const endpoints = networks.members.endpoints(id);
+    for (const lost of networks.members.lost(id)) {
+      const plan = planJoin(lost, { before: endpoints, after: endpoints }, live.process, networks.host);
+      await this.#run(plan).catch(() => {});
+      // A daemon that died while the container joined or left may have moved its ports already.
+      const moved = moveSteps(lost);
+      if (moved.length > 0) await changePlan(launcher, store.get(id), endpoints, moved, live).catch(() => {});
     }
   }
 

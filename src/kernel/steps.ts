@@ -114,6 +114,12 @@ export const stepTable = {
     does: "what arrives at the socket of an earlier plan that is bound to the address is passed on to the target from now on",
     args: { protocol: "number", address: "bytes", port: "number", target: "bytes", targetPort: "number" },
   },
+  hearChanges: {
+    code: 53,
+    lanes: outside,
+    does: "until it goes, the daemon has been told (as bytes of number 0) what others did to interfaces, to the rules of the table, and to other rules; what comes within the pause of so many milliseconds is told together",
+    args: { table: "text", pause: "number" },
+  },
   answerNames: {
     code: 50,
     lanes: outside,

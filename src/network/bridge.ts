@@ -38,6 +38,8 @@ const unsupported = tolerated(["ENOENT", "EOPNOTSUPP", "EAFNOSUPPORT"]);
 export interface FoundLinks {
   /** The number of the interface of this name. */
   index(name: string): number | undefined;
+  /** The endpoint's interface is there, and nothing comes through it. */
+  isAstray(endpoint: Endpoint): boolean;
   /** Bridges of ours, whose networks are no more. */
   readonly orphans: readonly string[];
   /** Interfaces of the host that listen to routers as long as it is none itself. */
@@ -69,9 +71,10 @@ export const planNetworks = (
     ...found.orphans.map(removeStep),
     ...bridged.flatMap((network) => [
       ...bridgeSteps(network, host, found.index(network.interface)),
-      ...(found.index(network.interface) === network.index
-        ? []
-        : endpoints.filter(({ networkId }) => networkId === network.id).map(attachStep)),
+      ...endpoints
+        .filter(({ networkId }) => networkId === network.id)
+        .filter((endpoint) => found.index(network.interface) !== network.index || found.isAstray(endpoint))
+        .map(attachStep),
     ]),
     tableStep("ip"),
     // Ports may be published on IPv6 addresses also where no network has it.
@@ -137,6 +140,11 @@ const bridgeSettings = (bridge: string, ipv6: boolean): Step[] => [
 const attachStep = ({ address, address6, hostIndex, bridgeIndex, isolated }: Endpoint): Step =>
   routeStep(
     `the running container at ${address || address6} is at the bridge again`,
-    [setMaster(hostIndex, bridgeIndex), setHairpin(hostIndex), ...(isolated ? [isolate(hostIndex)] : [])],
+    [
+      setMaster(hostIndex, bridgeIndex),
+      setUp(hostIndex),
+      setHairpin(hostIndex),
+      ...(isolated ? [isolate(hostIndex)] : []),
+    ],
     "ENODEV",
   );

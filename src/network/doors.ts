@@ -36,7 +36,8 @@ export const parseDoor = (text: string, prefix: string): Door => {
 };
 
 const execute = promisify(execFile);
-const searchPath = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+/** Where the programs of firewalls lie, also for a daemon that was told of no such place. */
+export const searchPath = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
 
 interface Backend {
   readonly program: string;
@@ -82,14 +83,14 @@ const findDoors = async (prefix: string): Promise<readonly { readonly program: s
 };
 
 /** Holds afterwards: they let the bridges pass whose names begin so, as far as that is possible without moving a rule. */
-export const openDoors = async (prefix: string): Promise<void> => {
+export const openIptables = async (prefix: string): Promise<void> => {
   for (const { program, door } of await findDoors(prefix)) {
     for (const words of door.missing) await ask(program, ["-A", "FORWARD", ...words]);
   }
 };
 
 /** Holds afterwards: nothing of it is left. */
-export const closeDoors = async (prefix: string): Promise<void> => {
+export const closeIptables = async (prefix: string): Promise<void> => {
   for (const { program, door } of await findDoors(prefix)) {
     for (const words of door.present) await ask(program, ["-D", "FORWARD", ...words]);
   }

@@ -1,6 +1,7 @@
 /** What of the host the networks depend on, read from /proc and /sys. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Subnet } from "./addresses.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { type PortRange, parsePortRange } from "./ports.ts";
 import { parseNameserverRoutes, parseRoutes, parseRoutes6 } from "./routes.ts";
 
@@ -54,6 +55,15 @@ export const findMarkedInterfaces = (prefix: string): ReadonlyMap<string, string
   );
 
 export const hasInterface = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
+
+const isUpFlag = 1;
+export const isUp = (name: string): boolean => (Number(readIfThere(`/sys/class/net/${name}/flags`)) & isUpFlag) !== 0;
+
+/** The host's interface of an endpoint is there, but down, or at no bridge: nothing comes through. */
+export const isAstray = ({ hostInterface, bridgeIndex }: Endpoint): boolean =>
+  hostInterface !== "" &&
+  hasInterface(hostInterface) &&
+  !(isUp(hostInterface) && Number(readIfThere(`/sys/class/net/${hostInterface}/master/ifindex`)) === bridgeIndex);
 
 export const hasIpv6 = (): boolean => existsSync("/proc/sys/net/ipv6");
 

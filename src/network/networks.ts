@@ -17,6 +17,8 @@ import {
   findMarkedInterfaces,
   findMtu,
   hasIpv6,
+  isAstray,
+  isUp,
   type NetworkHost,
 } from "./host.ts";
 import { Members } from "./members.ts";
@@ -85,9 +87,27 @@ export class Networks {
     const orphans = [...findMarkedInterfaces(bridgeMark(this.host, "")).values()].filter((name) => !ours.has(name));
     return planNetworks(this.list(), endpoints, this.host, {
       index: findInterfaceIndex,
+      isAstray,
       orphans,
       advertised: findAdvertised(),
     });
+  }
+
+  /** One of the interfaces is a bridge's, or that of somebody who is connected. */
+  hasAnyOf(indexes: ReadonlySet<number>): boolean {
+    return (
+      [...indexes].some((index) => this.#places.isHeld(index)) || this.list().some(({ index }) => indexes.has(index))
+    );
+  }
+
+  /** The bridges are there and up, and what is connected is at them; of interfaces that are gone `members.lost()` tells. */
+  isWhole(): boolean {
+    const bridges = this.list().filter(({ driver }) => driver === "bridge");
+    const endpoints = Array.from(this.#store.allHeld(), (held) => held.endpoints).flat();
+    return (
+      bridges.every(({ interface: name, index }) => findInterfaceIndex(name) === index && isUp(name)) &&
+      !endpoints.some(isAstray)
+    );
   }
 
   /** What to run when the daemon leaves for good and nobody is connected: afterwards the host is as it was. */

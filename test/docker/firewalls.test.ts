@@ -10,6 +10,7 @@ import { cannotRun, Engine, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { inspected, Listener, runDetached, runServer, said, until } from "./containers.ts";
+import { Firewalls, noFirewalls } from "./firewall-packages.ts";
 import { hostAddress, neighbourAddress, openNeighbour } from "./neighbour.ts";
 
 const probe = join(executable, "../probe");
@@ -41,10 +42,17 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
     await once(neighbour, "exit");
   });
 
-  /** An engine that begins now works in every way, with packets of one bridge filtered too, and is gone again. */
-  const works = async (): Promise<void> => {
+  /**
+   * An engine that begins now works in every way, with packets of one bridge filtered too, and is gone again; `later`
+   * happens when its containers run already, and `inTheEnd` before they are gone.
+   */
+  const works = async (
+    env: NodeJS.ProcessEnv = {},
+    later: () => void = () => {},
+    inTheEnd: () => void = () => {},
+  ): Promise<void> => {
     const calls = existsSync(bridgeCalls) ? readFileSync(bridgeCalls, "utf8") : undefined;
-    const engine = await Engine.launch();
+    const engine = await Engine.launch({ env });
     try {
       await engine.load(await imageOf());
       const server = await runServer(engine, "-p", "24100:80", "probe", "tcp-serve", "0.0.0.0", "80");
@@ -54,7 +62,10 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
       const outside = spawn("nsenter", ["-t", `${neighbour.pid}`, "-n", probe, "tcp-serve", "0.0.0.0", "9100"]);
       try {
         await new Listener(outside).seen(/listening/);
-        assert.equal(await within("tcp-ask", neighbourAddress, "9100", "out"), "answer: out");
+        later();
+        const ask = ["exec", client, "/probe", "tcp-ask", neighbourAddress, "9100", "out"];
+        await until("a container reaches others", async () => (await engine.docker(ask)).stdout === "answer: out\n");
+        engine.acceptRules();
       } finally {
         outside.kill("SIGKILL");
       }
@@ -72,6 +83,7 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
       execFileSync("nsenter", ["-t", `${neighbour.pid}`, "-n", "ip", "route", "replace", address, "via", hostAddress]);
       assert.doesNotMatch(await there("tcp-ask", address, "80", "crafted"), /^answer/);
     } finally {
+      inTheEnd();
       if (calls !== undefined) writeFileSync(bridgeCalls, calls);
       await engine.stop();
     }
@@ -89,6 +101,57 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
       }
     });
   }
+
+  test("that is ufw, with its default policies, turned on under a daemon that runs", {
+    skip: noFirewalls(),
+  }, async () => {
+    const packages = await Firewalls.open();
+    const own = (): readonly string[] =>
+      `${rulesOf("iptables")}${rulesOf("ip6tables")}`.split("\n").filter((line) => !/-[io] pr[0-9a-f]{5}\+/.test(line));
+    let [before, after]: (readonly string[])[] = [[], []];
+    const turnOn = (): void => {
+      packages.run("echo y | ufw enable; ufw reload");
+      before = own();
+    };
+    const turnOff = (): void => {
+      after = own();
+      packages.run("ufw disable");
+      sh("for each in iptables ip6tables; do $each -P FORWARD ACCEPT; $each -F; $each -X; done");
+    };
+    try {
+      await works({}, turnOn, turnOff);
+      assert.deepEqual(after, before);
+    } finally {
+      await packages.close();
+    }
+  });
+
+  test("that is firewalld, with its default zone, and rules that a reload takes away", {
+    skip: noFirewalls(),
+  }, async () => {
+    const packages = await Firewalls.open();
+    try {
+      await packages.startFirewalld();
+      const table = (): string => sh("nft list table inet firewalld");
+      const before = table();
+      const env = { PATH: packages.path };
+      const engine = await Engine.launch({ env });
+      assert.match(packages.run("firewall-cmd --get-active-policies"), /pr[0-9a-f]{5}-out/);
+      await engine.stop();
+      assert.equal(table(), before);
+      packages.run("firewall-cmd --add-port=9999/tcp");
+      await works(env, () => {
+        // The owner's rules that are on no record are still there, and the reload is the owner's.
+        assert.equal(packages.run("firewall-cmd --list-ports"), "9999/tcp\n");
+        packages.run("firewall-cmd --reload");
+      });
+      assert.equal(table(), before);
+      assert.equal(packages.run("find /etc/firewalld -name 'pr*.xml'"), "");
+    } finally {
+      await packages.close();
+      sh("nft delete table inet firewalld || true");
+    }
+  });
 
   test("that is Docker's", { skip: !has("dockerd") && "dockerd is not installed" }, async () => {
     const directory = mkdtempSync(join(tmpdir(), "pier-docker-"));

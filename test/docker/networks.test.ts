@@ -453,6 +453,36 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.equal(await within(friend, "tcp-ask", "10.89.0.2", "80", "hi"), "answer: hi");
   });
 
+  test("what somebody takes away under a daemon that runs is there again by itself", async () => {
+    await said(engine, "network", "create", "--subnet", "10.90.0.0/24", "hurt");
+    const serving = ["-p", "24110:80", "probe", "tcp-serve", "0.0.0.0", "80"];
+    const id = await runServer(engine, "--network", "hurt", ...serving);
+    const friend = await runDetached(engine, "--network", "hurt", "probe", "sleep");
+    const [bridge] = bridges();
+    const asks = (address: string, port: string) => async (): Promise<boolean> =>
+      (await within(friend, "tcp-ask", address, port, "hi")) === "answer: hi";
+    const pair = host(`ip -o link show master ${bridge} | cut -d: -f2 | cut -d@ -f1 | head -n 1`);
+    for (const harm of [
+      `ip link delete ${pair}`,
+      `ip link set ${pair} down`,
+      `ip link set ${pair} nomaster`,
+      `ip link set ${bridge} down`,
+      `ip link delete ${bridge}`,
+      `ip link delete ${bridge}; for link in $(ls /sys/class/net | grep '^${prefix}[0-9a-f]\\{8\\}$'); do ip link delete $link; done`,
+    ]) {
+      host(harm);
+      await until(`reached again after: ${harm}`, asks("10.90.0.2", "80"));
+      await until(`by its port too, after: ${harm}`, asks("10.90.0.1", "24110"));
+    }
+    for (const harm of ["delete table", "flush table"]) {
+      host(`nft ${harm} ip ${prefix}`);
+      const table = `nft list table ip ${prefix} 2>/dev/null || true`;
+      await until(`the table is there again after: nft ${harm}`, () => /24110[\s\S]*dnat/.test(host(table)));
+    }
+    await until("the port leads there again", asks("10.90.0.1", "24110"));
+    assert.equal(await wayOut(id), "eth0 10.90.0.1");
+  });
+
   test("pier's own command has the same words", async () => {
     const pier = async (...args: readonly string[]): Promise<string> => {
       const { code, stdout, stderr } = await engine.pier(args);

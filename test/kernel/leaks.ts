@@ -65,11 +65,21 @@ const mounts = (): Map<string, string> => {
 
 const kinds = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "user", "uts"];
 
+const commandOf = (pid: string): string => textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trimEnd();
+
+/** Those of a daemon, of which the next one has others: they count, and have no other name. */
+const roleOf = (command: string): "holder" | "listener" | undefined => {
+  if (command.split(" ").includes("--hold")) return "holder";
+  return command.endsWith("/changes") ? "listener" : undefined;
+};
+
 /** Namespaces in which a process lives, or which one holds open. */
 const namespaces = (all: readonly Process[]): Map<string, string> => {
   const found = new Map<string, string>();
   // A holder has a namespace of its own, and is counted itself.
-  const stores = all.filter(({ pid }) => isHolder(pid)).map(({ pid }) => linkAt(`/proc/${pid}/ns/mnt`));
+  const stores = all
+    .filter(({ pid }) => roleOf(commandOf(pid)) === "holder")
+    .map(({ pid }) => linkAt(`/proc/${pid}/ns/mnt`));
   for (const { pid, name } of all) {
     const held = namesIn(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`);
     for (const path of [...kinds.map((kind) => `/proc/${pid}/ns/${kind}`), ...held]) {
@@ -155,17 +165,20 @@ export const loopDevices = (directory: string): Map<string, string> => {
   return found;
 };
 
-const isHolder = (pid: string): boolean => textOf(`/proc/${pid}/cmdline`).split("\0").includes("--hold");
-
-/** A holder that was killed has a successor: they count, and have no other name. */
 const keepers = (all: readonly Process[]): Map<string, string> => {
   const found = new Map<string, string>();
-  let holders = 0;
+  const counts = new Map<string, number>();
   for (const { pid } of all) {
     const program = linkAt(`/proc/${pid}/exe`);
     if (program === undefined || !/\bkeeper\b/.test(program)) continue;
-    if (isHolder(pid)) found.set(`holder ${++holders}`, pid);
-    else found.set(pid, textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
+    const command = commandOf(pid);
+    const role = roleOf(command);
+    if (role === undefined) {
+      found.set(pid, command);
+      continue;
+    }
+    counts.set(role, (counts.get(role) ?? 0) + 1);
+    found.set(`${role} ${counts.get(role)}`, pid);
   }
   return found;
 };

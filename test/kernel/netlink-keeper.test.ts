@@ -36,7 +36,12 @@ describe("a keeper with published ports", { skip: noWorld }, () => {
       "ip link set lo up; ip link add eth0 type veth peer name wire; ip link set wire up; ip addr add 10.9.0.1/24 dev eth0; ip link set eth0 up",
     );
     machine.apply(
-      planNetworks([testNetwork], [], host, { index: () => undefined, orphans: [], advertised: [] }).outside,
+      planNetworks([testNetwork], [], host, {
+        index: () => undefined,
+        isAstray: () => false,
+        orphans: [],
+        advertised: [],
+      }).outside,
     );
   });
 

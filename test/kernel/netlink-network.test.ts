@@ -37,6 +37,7 @@ describe("the default network", { skip: noWorld }, () => {
     machine.apply(
       planNetworks([testNetwork], endpoints, host, {
         index: () => (found === "" ? undefined : Number(found)),
+        isAstray: () => false,
         orphans: [],
         advertised: [],
       }).outside,

@@ -109,8 +109,11 @@ describe("other firewalls", () => {
     );
     const own = judge(chain("mine", "forward", "forward", "drop"));
     assert.match(remedyOf(own), /^nft insert rule ip mine forward iifname 'pier\*' accept && /);
-    const firewalld = judge(chain("firewalld", "filter_FORWARD", "forward", "accept"));
-    assert.match(remedyOf(firewalld), /^firewall-cmd --permanent --zone=trusted --add-interface=pier0 && /);
+    const firewalld = parseChains(
+      JSON.stringify({ nftables: [chain("firewalld", "filter_FORWARD", "forward", "accept")] }),
+    );
+    assert.equal(judgeChains(firewalld, "open").works, true);
+    assert.equal(remedyOf(judgeChains(firewalld, "recorded")), "firewall-cmd --reload");
   });
 });
 

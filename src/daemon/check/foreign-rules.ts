@@ -3,9 +3,13 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { errnoOf } from "../../base/errors.ts";
+import { searchPath } from "../../network/doors.ts";
+import { type FirewalldState, findFirewalld } from "../../network/firewalld.ts";
 import { type Check, type Finding, fails, works } from "./check.ts";
 
 const execute = promisify(execFile);
+const nft = async (...words: readonly string[]): Promise<string> =>
+  (await execute("nft", words, { env: { PATH: searchPath }, maxBuffer: 1 << 26 })).stdout;
 
 interface Chain {
   readonly family: string;
@@ -29,15 +33,27 @@ const ownersChains = ["DOCKER-USER", "ufw-user-forward"];
 /** iptables' own chain for what passes through: the daemon adds rules of its own at its end. */
 const isIptables = ({ table, name }: Chain): boolean => table === "filter" && name === "FORWARD";
 
+/** It rejects by a rule and not by its policy, and writes its table anew: only its own command lasts. */
+const judgeFirewalld = (state: FirewalldState): Finding => {
+  const door = "zone pier and policy pier-out";
+  const own = "what containers may ask of this host is yours to say: firewall-cmd --zone=pier --add-service=NAME";
+  if (state === "open") return works(`firewalld has ${door} of the daemon's; ${own}`);
+  if (state === "shut") return works(`firewalld rejects what passes through; the daemon's start brings ${door}`);
+  if (state === "absent")
+    return fails("firewalld's table is there, and firewalld does not answer", "systemctl restart firewalld");
+  return fails(
+    `firewalld has ${door} on record, and beside them rules in force that its reload would take away`,
+    "firewall-cmd --reload",
+  );
+};
+
 /** A chain that drops what no rule of it lets pass, and what lets our interfaces pass there. */
-export const judgeChains = (chains: readonly Chain[]): Finding => {
+export const judgeChains = (chains: readonly Chain[], firewalld: FirewalldState = "absent"): Finding => {
   const foreign = chains.filter((chain) => !isOurs(chain));
   const dropping = foreign.filter(({ hook, policy }) => hook === "forward" && policy === "drop");
   const tables = [...new Set(foreign.map(({ family, table }) => `${family} ${table}`))];
   if (foreign.some(({ table }) => table === "firewalld")) {
-    // It rejects by a rule and not by its policy, and writes its table anew: only its own command lasts.
-    const words = "firewall-cmd --permanent --zone=trusted --add-interface=pier0 && firewall-cmd --reload";
-    return fails("firewalld rejects what passes through and is in no zone of its", words);
+    return judgeFirewalld(firewalld);
   }
   const shut = dropping.filter((chain) => !isIptables(chain));
   if (dropping.length === 0) return works(tables.length === 0 ? "none" : `${tables.join(", ")}: none drops by default`);
@@ -50,6 +66,15 @@ export const judgeChains = (chains: readonly Chain[]): Finding => {
     return ["iifname", "oifname"].map((side) => `nft insert rule ${family} ${table} ${door} ${side} 'pier*' accept`);
   });
   return fails(`${names(shut)} drops what it has no rule for`, remedies.join(" && "));
+};
+
+/** What ufw does with DEFAULT_FORWARD_POLICY="REJECT": it is done before the end of iptables' own chain. */
+const isRejecting = async (chains: readonly Chain[]): Promise<boolean> => {
+  if (!chains.some(({ name }) => name === "ufw-reject-forward")) return false;
+  const [rejecting, owners] = await Promise.all(
+    ["ufw-reject-forward", "ufw-user-forward"].map((name) => nft("list", "chain", "ip", "filter", name)),
+  );
+  return /\breject\b/.test(rejecting!) && !owners!.includes('"pier*"');
 };
 
 /** Tables of the older packet filter, which nft does not show. */
@@ -66,9 +91,12 @@ const legacyTables = (): readonly string[] => {
 export const findForeignRules: Check["look"] = async () => {
   const legacy = legacyTables();
   try {
-    const path = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
-    const { stdout } = await execute("nft", ["-j", "list", "chains"], { env: { PATH: path }, maxBuffer: 1 << 26 });
-    const finding = judgeChains(parseChains(stdout));
+    const chains = parseChains(await nft("-j", "list", "chains"));
+    if (await isRejecting(chains)) {
+      return fails("ufw rejects what passes through", "ufw route allow in on pier+ && ufw route allow out on pier+");
+    }
+    const hasFirewalld = chains.some(({ table }) => table === "firewalld");
+    const finding = judgeChains(chains, hasFirewalld ? await findFirewalld("pier") : "absent");
     if (!finding.works || !legacy.includes("filter")) return finding;
     return works(`${finding.found}; also iptables-legacy: see iptables-legacy -S FORWARD`);
   } catch (error) {
