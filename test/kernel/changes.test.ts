@@ -59,7 +59,9 @@ describe("changes of the host's networking", { skip: cannotKeep || noWorld }, ()
   });
 
   test("an interface that is deleted, taken down, or leaves its bridge is told by its number", async () => {
-    host("ip link add changes0 type bridge; ip link set changes0 up; ip link add changes1 type veth peer name changes2");
+    host(
+      "ip link add changes0 type bridge; ip link set changes0 up; ip link add changes1 type veth peer name changes2",
+    );
     host("ip link set changes1 master changes0 up");
     const [bridge, port] = [indexOf("changes0"), indexOf("changes1")];
     const told = await settled();
