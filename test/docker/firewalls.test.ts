@@ -116,7 +116,7 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
     const turnOff = (): void => {
       after = own();
       packages.run("ufw disable");
-      sh("for each in iptables ip6tables; do $each -P FORWARD ACCEPT; $each -F; $each -X; done");
+      sh("nft 'delete table ip filter; delete table ip6 filter'");
     };
     try {
       await works({}, turnOn, turnOff);
