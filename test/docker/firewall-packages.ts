@@ -11,6 +11,7 @@ const bus = "/run/dbus/system_bus_socket";
 
 /** Why they cannot be tried here, or false. */
 export const noFirewalls = (): string | false => {
+  if (process.env.PIER_LONG !== "1") return "their programs take a minute; type: npm run test:firewalls";
   if (!existsSync(packages)) return "firewalld and ufw are missing; type: sh scripts/test-packages";
   return existsSync(bus) && "a system bus of this machine's own runs: its firewalld would be meant";
 };
