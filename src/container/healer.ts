@@ -16,22 +16,31 @@ interface HealerContext {
 
 export class Healer {
   readonly #context: HealerContext;
-  readonly #listener: ChangeListener;
+  readonly #listener: ChangeListener | undefined;
   #healing: Promise<void> = Promise.resolve();
 
   /** Heals from now on. */
   constructor(context: HealerContext) {
     this.#context = context;
-    const { holder, run, networks } = context.rooms;
-    this.#listener = listenForChanges(holder, run, networks.host.name, (changes) => {
-      // What cannot be healed now is tried again after the next change, and by the next start.
-      this.#healing = this.#healing.then(() => this.#heal(changes)).catch(() => {});
-    });
+    this.#listener = this.#listen();
+  }
+
+  /** Where nobody can listen, the next start and the next daemon heal. */
+  #listen(): ChangeListener | undefined {
+    const { holder, run, networks } = this.#context.rooms;
+    try {
+      return listenForChanges(holder, run, networks.host.name, (changes) => {
+        // What cannot be healed now is tried again after the next change, and by the next start.
+        this.#healing = this.#healing.then(() => this.#heal(changes)).catch(() => {});
+      });
+    } catch {
+      return undefined;
+    }
   }
 
   /** Holds afterwards: nothing is healed any more. */
   async close(): Promise<void> {
-    this.#listener.close();
+    this.#listener?.close();
     await this.#healing;
   }
 
