@@ -246,10 +246,17 @@ export class Engine {
     }
   }
 
-  /** A daemon of another build has rules of its own, which are no leak; those of its containers still are. */
-  acceptRules(): void {
-    const rules = [...(leakSet(this.#scope()).rules ?? [])].filter(([name]) => !isOfPorts.test(name));
-    this.#before = { ...this.#before, rules: new Map([...(this.#before.rules ?? []), ...rules]) };
+  /** A daemon of another build has rules and a listener of its own, which are no leak; what its containers have still is. */
+  acceptBuild(): void {
+    const now = leakSet(this.#scope());
+    const rules = [...(now.rules ?? [])].filter(([name]) => !isOfPorts.test(name));
+    const keepers = [...(now.keepers ?? [])].filter(([name]) => name.startsWith("listener "));
+    const { rules: oldRules = [], keepers: oldKeepers = [] } = this.#before;
+    this.#before = {
+      ...this.#before,
+      rules: new Map([...oldRules, ...rules]),
+      keepers: new Map([...oldKeepers, ...keepers]),
+    };
   }
 
   /** The root is on another disk, and a daemon runs on it. */

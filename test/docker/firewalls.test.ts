@@ -65,7 +65,7 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
         later();
         const ask = ["exec", client, "/probe", "tcp-ask", neighbourAddress, "9100", "out"];
         await until("a container reaches others", async () => (await engine.docker(ask)).stdout === "answer: out\n");
-        engine.acceptRules();
+        engine.acceptBuild();
       } finally {
         outside.kill("SIGKILL");
       }

@@ -84,7 +84,7 @@ describe("after an upgrade", { skip }, () => {
     process.kill(marks.get(ids.ends)![0], "SIGTERM");
     await until("its end is written down", () => existsSync(join(engine.run, "c", ids.ends!, "exit")));
     await engine.restart([executable]);
-    engine.acceptRules();
+    engine.acceptBuild();
   });
   after(async () => {
     await engine.stop();
