@@ -8,38 +8,25 @@ import { isAlive, keeperOf, until } from "../docker/containers.ts";
 import { type Answer, cannotRun, type Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
 import { Mortal, type Operation, orDead } from "./mortal.ts";
+import { type Inspected, Requests } from "./requests.ts";
 
 describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   let engine: Engine;
   let mortal: Mortal;
+  let requests: Requests;
   let witness: { readonly id: string; readonly pid: number; readonly startTime: number | undefined };
 
-  const post = (target: string, body?: object): Promise<Answer> =>
-    engine.request("POST", target, body === undefined ? undefined : JSON.stringify(body));
-  const inspect = async (id: string): Promise<{ State: Record<string, unknown> } | undefined> => {
-    const { status, body } = await engine.request("GET", `/containers/${id}/json`);
-    return status === 200 ? JSON.parse(body) : undefined;
-  };
-  const created = async (body: object): Promise<string> => {
-    const answer = await post("/containers/create", body);
-    assert.equal(answer.status, 201, answer.body);
-    return JSON.parse(answer.body).Id;
-  };
-  const running = async (body: object): Promise<string> => {
-    const id = await created(body);
-    const answer = await post(`/containers/${id}/start`);
-    assert.equal(answer.status, 204, answer.body);
-    return id;
-  };
-  const remove = async (id: string): Promise<void> => {
-    const answer = await engine.request("DELETE", `/containers/${id}?force=1&v=1`);
-    assert.equal(answer.status, 204, answer.body);
-  };
-  const pidOf = async (id: string): Promise<number> => Number((await inspect(id))?.State.Pid);
+  const post = (target: string, body?: object): Promise<Answer> => requests.post(target, body);
+  const inspect = (id: string): Promise<Inspected | undefined> => requests.inspect(id);
+  const created = (body: object): Promise<string> => requests.created(body);
+  const running = (body: object): Promise<string> => requests.running(body);
+  const remove = (id: string): Promise<void> => requests.remove(id);
+  const pidOf = (id: string): Promise<number> => requests.pidOf(id);
 
   before(async () => {
     mortal = await Mortal.launch();
     engine = mortal.engine;
+    requests = new Requests(engine);
     await engine.load(await imageOf());
     const id = await running({ Image: "probe", Cmd: ["sleep"] });
     const pid = await pidOf(id);
