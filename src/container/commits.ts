@@ -69,7 +69,7 @@ export class Commits {
   async #standingStill<T>(record: ContainerRecord, pause: boolean, work: () => Promise<T>): Promise<T> {
     const { pauses } = this.#context;
     if (!pause || wordOf(record.state) === "paused") return work();
-    await pauses.pause(record);
+    await pauses.pause(record, "for a while");
     try {
       return await work();
     } finally {

@@ -5,7 +5,7 @@ import { findGroups } from "./groups.ts";
 import type { Live } from "./live.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { RunContext, Runs } from "./runs.ts";
-import { type Running, wordOf } from "./state.ts";
+import { type Pause, type Running, wordOf } from "./state.ts";
 
 /** Throws, in Docker's words, when the container cannot be asked anything now. */
 export const checkAwake = ({ id, state }: ContainerRecord, what: string): void => {
@@ -22,8 +22,8 @@ export class Pauses {
     this.#runs = runs;
   }
 
-  /** Holds afterwards: none of its processes runs, and the record says so. */
-  async pause({ id }: ContainerRecord): Promise<void> {
+  /** Holds afterwards: none of its processes runs, and the record says so, and until when. */
+  async pause({ id }: ContainerRecord, paused: Pause = "until told"): Promise<void> {
     const { locks, store, rooms, events } = this.#context;
     await locks.run(id, async () => {
       const record = store.get(id);
@@ -31,8 +31,14 @@ export class Pauses {
       checkAwake(record, "pause");
       const live = this.#runs.find(id);
       if (live === undefined) throw containerError("pauseStopped", { id });
-      await freeze(await findGroups(rooms.host, live)).catch((cause: unknown) => this.#refuse(id, "pause", cause));
-      this.#put(id, true);
+      const groups = await findGroups(rooms.host, live);
+      // Who stands still for a daemon's sake is known by that, whenever the daemon dies.
+      if (paused === "for a while") this.#put(id, paused);
+      await freeze(groups).catch((cause: unknown) => {
+        this.#put(id, undefined);
+        this.#refuse(id, "pause", cause);
+      });
+      this.#put(id, paused);
       events.emit("pause", record);
     });
   }
@@ -55,17 +61,22 @@ export class Pauses {
     }
   }
 
-  /** The state of one whose daemon has gone, as the kernel has it: it may have died between its word and its record. */
+  /**
+   * The state of one whose daemon has gone, as the kernel has it: it may have died between its word and its record. What
+   * stood still for that daemon's sake goes on.
+   */
   async stateOf(state: Running, live: Live): Promise<Running> {
-    const { paused: _before, ...rest } = state;
-    const paused = await findGroups(this.#context.rooms.host, live).then(isFrozen, () => false);
-    return paused ? { ...rest, paused } : rest;
+    const { paused, ...rest } = state;
+    const groups = await findGroups(this.#context.rooms.host, live).catch(() => undefined);
+    if (groups === undefined) return rest;
+    if (paused === "for a while") await thaw(groups).catch(() => {});
+    return (await isFrozen(groups)) ? { ...rest, paused: "until told" } : rest;
   }
 
   async #thaw(id: ContainerRecord["id"], live: Live): Promise<void> {
     const { rooms, events, store } = this.#context;
     await thaw(await findGroups(rooms.host, live)).catch((cause: unknown) => this.#refuse(id, "unpause", cause));
-    this.#put(id, false);
+    this.#put(id, undefined);
     events.emit("unpause", store.get(id));
   }
 
@@ -75,11 +86,11 @@ export class Pauses {
   }
 
   /** It may have ended while it was asked. */
-  #put(id: ContainerRecord["id"], paused: boolean): void {
+  #put(id: ContainerRecord["id"], paused: Pause | undefined): void {
     const { store } = this.#context;
     const record = store.get(id);
     if (record.state.status !== "running") return;
     const { paused: _before, ...rest } = record.state;
-    store.put({ ...record, state: paused ? { ...rest, paused } : rest });
+    store.put({ ...record, state: paused === undefined ? rest : { ...rest, paused } });
   }
 }

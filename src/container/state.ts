@@ -7,6 +7,8 @@ export interface Created {
   readonly exitCode?: number;
 }
 
+export type Pause = "until told" | "for a while";
+
 export interface Running {
   readonly status: "running";
   /** The pid of the container's first process, as the host counts. */
@@ -15,8 +17,8 @@ export interface Running {
   readonly startedAt: number;
   /** How often memory ran out, as far as was told. */
   readonly ooms?: number;
-  /** All of its processes stand still until it is told to go on. */
-  readonly paused?: true;
+  /** All of its processes stand still: until it is told to go on, or until what is done meanwhile is done. */
+  readonly paused?: Pause;
 }
 
 export interface Exited {
