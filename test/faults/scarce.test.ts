@@ -47,10 +47,14 @@ describe("a daemon without descriptors", { skip: cannotRun() }, () => {
     const before = descriptors();
     const clients = Array.from({ length: 3 * most }, () => connect(engine.socket).on("error", () => {}));
     const open = (): readonly Socket[] => clients.filter(({ destroyed }) => !destroyed);
-    await until("those that are too many have been turned away", () => open().length <= most / 2);
-    assert.ok(descriptors() < most - 20, `${descriptors()} of ${most} descriptors are in use`);
-    assertRefused(await engine.docker(["ps"]), /connection reset|EOF|broken pipe/);
-    for (const client of clients) client.destroy();
+    try {
+      await until("those that are too many have been turned away", () => open().length <= most / 2);
+      assert.ok(descriptors() < most - 20, `${descriptors()} of ${most} descriptors are in use`);
+      // What the command says depends on how far it came before it was hung up on.
+      assertRefused(await engine.docker(["ps"]), /connection reset|EOF|broken pipe|server closed idle connection/);
+    } finally {
+      for (const client of clients) client.destroy();
+    }
     await until("the daemon has let them go", () => descriptors() <= before);
     await assertUntouched();
   });
