@@ -5,8 +5,8 @@
  */
 import { errnoOf, PierError } from "../base/errors.ts";
 import { connectSocket, type StreamSocket } from "../base/socket.ts";
+import type { BuildExplainAnswer } from "./answers/builds.ts";
 import type {
-  BuildExplainAnswer,
   ContainerChange,
   ContainerCreateAnswer,
   ContainerInspect,
@@ -14,21 +14,13 @@ import type {
   ContainerSummary,
   ContainerTopAnswer,
   ContainerWaitAnswer,
-  DiskAnswer,
-  DiskUsageAnswer,
   ExecInspect,
-  ImageDeleteItem,
-  ImageHistoryItem,
-  ImageSummary,
-  InfoAnswer,
-  NetworkAnswer,
-  SearchItem,
-  VersionAnswer,
-  VolumeAnswer,
-  VolumeListAnswer,
-  VolumePruneAnswer,
   WhyAnswer,
-} from "./answers.ts";
+} from "./answers/containers.ts";
+import type { ImageDeleteItem, ImageHistoryItem, ImageSummary, SearchItem } from "./answers/images.ts";
+import type { NetworkAnswer } from "./answers/networks.ts";
+import type { DiskAnswer, DiskUsageAnswer, InfoAnswer, VersionAnswer } from "./answers/system.ts";
+import type { VolumeAnswer, VolumeListAnswer, VolumePruneAnswer } from "./answers/volumes.ts";
 import { apiError } from "./errors.ts";
 import { type RequestOptions, requestHead, sendRequest } from "./request.ts";
 import { type Head, ResponseReader } from "./response.ts";

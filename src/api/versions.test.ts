@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import type { ImageInspect } from "./answers.ts";
+import type { ImageInspect } from "./answers/images.ts";
 import { type Mount, noEndpoint } from "./types.ts";
 import {
   containerInspectFor,

@@ -1,5 +1,5 @@
 /** The versions of the API that pier speaks, and how a request names one. */
-import type { ImageInspect, ImageSummary } from "./answers.ts";
+import type { ImageInspect, ImageSummary } from "./answers/images.ts";
 import { apiError } from "./errors.ts";
 import type {
   ContainerConfig,

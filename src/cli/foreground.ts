@@ -1,5 +1,5 @@
 /** A container in the foreground: its output is ours, and its exit code becomes ours. Used by `run`, `start` and `attach`. */
-import type { ContainerWaitAnswer } from "../api/answers.ts";
+import type { ContainerWaitAnswer } from "../api/answers/containers.ts";
 import { type Client, type Hijacked, textOf } from "../api/client.ts";
 import { Failure, messageOf } from "./failure.ts";
 import { runSession } from "./streams/session.ts";

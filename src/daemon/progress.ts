@@ -1,6 +1,6 @@
 /** Answers that tell how the work goes on while it is being done. */
 import { PassThrough } from "node:stream";
-import type { ProgressLine } from "../api/answers.ts";
+import type { ProgressLine } from "../api/answers/images.ts";
 import type { Call } from "./call.ts";
 import { type Answer, failureOf, jsonType, stream } from "./wire.ts";
 

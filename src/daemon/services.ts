@@ -1,7 +1,7 @@
 /** What the front desk needs of the rooms behind it. The rooms' classes are these; tests of the wire have small ones. */
 
 import type { Duplex } from "node:stream";
-import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
+import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers/images.ts";
 import type { Platform } from "../api/platforms.ts";
 import type { Database } from "../base/database.ts";
 import type { ContainerId, DiffId, ExecId, ImageId } from "../base/ids.ts";

@@ -1,6 +1,6 @@
 /** How an image came to be, as `docker history` shows it. */
 import { createHash } from "node:crypto";
-import type { ImageHistoryItem } from "../api/answers.ts";
+import type { ImageHistoryItem } from "../api/answers/images.ts";
 import { type DiffId, type Digest, digestFromHex } from "../base/ids.ts";
 import type { ImageRecord } from "./record.ts";
 

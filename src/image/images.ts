@@ -1,6 +1,6 @@
 /** The images of a root: what they are, what they are called, how they come and go. */
 
-import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers.ts";
+import type { ImageDeleteItem, ImageHistoryItem, ProgressLine } from "../api/answers/images.ts";
 import { formatPlatform, isFor, type Platform } from "../api/platforms.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Database } from "../base/database.ts";

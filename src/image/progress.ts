@@ -1,4 +1,4 @@
-import type { ProgressLine } from "../api/answers.ts";
+import type { ProgressLine } from "../api/answers/images.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Progress } from "./archive.ts";
 

@@ -1,5 +1,5 @@
 /** What a pull or push says while it goes on, in the lines that Docker's clients draw bars from. */
-import type { ProgressLine } from "../api/answers.ts";
+import type { ProgressLine } from "../api/answers/images.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Digest, hexOf } from "../base/ids.ts";
 import type { FetchReport } from "./layer-fetch.ts";

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { DiskAnswer } from "../../src/api/answers.ts";
+import type { DiskAnswer } from "../../src/api/answers/system.ts";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf, tarOf } from "../probe/image.ts";
 import { busybox, inspected, said } from "./containers.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import type { ProgressLine } from "../../src/api/answers.ts";
+import type { ProgressLine } from "../../src/api/answers/images.ts";
 import { Tree } from "../../src/image/tree.ts";
 import { leftovers, tarOf } from "../image/rooms.ts";
 import { ChaosRegistry, digestOf } from "./chaos.ts";

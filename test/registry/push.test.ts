@@ -1,7 +1,7 @@
 /** What is pushed is what was pulled or loaded; what a registry has is not sent; what breaks off goes on. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ProgressLine } from "../../src/api/answers.ts";
+import type { ProgressLine } from "../../src/api/answers/images.ts";
 import { chunks, dockerArchive, leftovers, tarOf } from "../image/rooms.ts";
 import { ChaosRegistry, digestOf, refuse } from "./chaos.ts";
 import { noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";

@@ -1,5 +1,5 @@
 /** `pier build explain`: why the steps of the last build were made anew, and what they waited for. */
-import type { BuildExplainAnswer } from "../../api/answers.ts";
+import type { BuildExplainAnswer } from "../../api/answers/builds.ts";
 import { formatAgo } from "../output/times.ts";
 import { harmless, print } from "../streams/output.ts";
 import { textWidth } from "../streams/terminal.ts";

@@ -1,6 +1,6 @@
 /** `pier build` */
 import { readFileSync, writeFileSync } from "node:fs";
-import { type BuildProgressLine, buildLineIds } from "../../api/answers.ts";
+import { type BuildProgressLine, buildLineIds } from "../../api/answers/builds.ts";
 import { type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { type CliCaches, openCaches } from "../build/caches.ts";

@@ -1,5 +1,5 @@
 /** `pier system df` */
-import type { DiskAnswer, DiskUsageAnswer } from "../../api/answers.ts";
+import type { DiskAnswer, DiskUsageAnswer } from "../../api/answers/system.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";

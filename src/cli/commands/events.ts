@@ -1,5 +1,5 @@
 /** `pier events` */
-import type { EventMessage } from "../../api/answers.ts";
+import type { EventMessage } from "../../api/answers/system.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { linesOf } from "../streams/lines.ts";

@@ -1,5 +1,5 @@
 /** `pier history` */
-import type { ImageHistoryItem } from "../../api/answers.ts";
+import type { ImageHistoryItem } from "../../api/answers/images.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";

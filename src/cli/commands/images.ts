@@ -1,5 +1,5 @@
 /** `pier images` */
-import type { ImageSummary } from "../../api/answers.ts";
+import type { ImageSummary } from "../../api/answers/images.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";

@@ -1,5 +1,5 @@
 /** `pier import` */
-import type { ProgressLine } from "../../api/answers.ts";
+import type { ProgressLine } from "../../api/answers/images.ts";
 import { jsonLines } from "../../api/client.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";

@@ -1,5 +1,5 @@
 /** `pier info` */
-import type { InfoAnswer } from "../../api/answers.ts";
+import type { InfoAnswer } from "../../api/answers/system.ts";
 import type { Client } from "../../api/client.ts";
 import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";

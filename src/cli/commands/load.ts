@@ -1,6 +1,6 @@
 /** `pier load` */
 import { createReadStream } from "node:fs";
-import type { ProgressLine } from "../../api/answers.ts";
+import type { ProgressLine } from "../../api/answers/images.ts";
 import { jsonLines } from "../../api/client.ts";
 import { command } from "../command.ts";
 import { cliError } from "../errors.ts";

@@ -1,5 +1,5 @@
 /** `pier network ls` */
-import type { NetworkAnswer } from "../../api/answers.ts";
+import type { NetworkAnswer } from "../../api/answers/networks.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";

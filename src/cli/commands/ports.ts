@@ -1,5 +1,5 @@
 /** `pier ports`: every published port of this host, and who can reach it. */
-import type { PortSummary } from "../../api/answers.ts";
+import type { PortSummary } from "../../api/answers/containers.ts";
 import { command } from "../command.ts";
 import { joinAddress } from "../output/ports.ts";
 import { formatTable } from "../output/table.ts";

@@ -1,5 +1,5 @@
 /** `pier ps` */
-import type { ContainerSummary } from "../../api/answers.ts";
+import type { ContainerSummary } from "../../api/answers/containers.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";

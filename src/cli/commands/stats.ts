@@ -1,5 +1,5 @@
 /** `pier stats` */
-import type { EventMessage } from "../../api/answers.ts";
+import type { EventMessage } from "../../api/answers/system.ts";
 import type { Client } from "../../api/client.ts";
 import { jsonLines } from "../../api/client.ts";
 import { command } from "../command.ts";

@@ -1,6 +1,6 @@
 /** `pier version` */
 import { arch } from "node:os";
-import type { VersionAnswer } from "../../api/answers.ts";
+import type { VersionAnswer } from "../../api/answers/system.ts";
 import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";
 import { messageOf } from "../failure.ts";

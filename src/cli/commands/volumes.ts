@@ -1,5 +1,5 @@
 /** `pier volume ls` */
-import type { VolumeAnswer } from "../../api/answers.ts";
+import type { VolumeAnswer } from "../../api/answers/volumes.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { printList, type Row } from "../output/list.ts";

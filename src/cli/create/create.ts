@@ -1,5 +1,5 @@
 /** Creates a container, with the image fetched before where it must be. */
-import type { ProgressLine } from "../../api/answers.ts";
+import type { ProgressLine } from "../../api/answers/images.ts";
 import { AnswerError, type Client, jsonLines } from "../../api/client.ts";
 import { showProgress } from "../output/progress.ts";
 import { print, printError } from "../streams/output.ts";

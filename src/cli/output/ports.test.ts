@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PortSummary } from "../../api/answers.ts";
+import type { PortSummary } from "../../api/answers/containers.ts";
 import { formatPorts, joinAddress } from "./ports.ts";
 
 const exposed = (PrivatePort: number, Type = "tcp"): PortSummary => ({ PrivatePort, Type });

@@ -1,5 +1,5 @@
 /** Ports of containers as `ps` shows them. */
-import type { PortSummary } from "../../api/answers.ts";
+import type { PortSummary } from "../../api/answers/containers.ts";
 
 /** Address and port, an IPv6 address in brackets. */
 export const joinAddress = (address: string, port: string | number): string =>

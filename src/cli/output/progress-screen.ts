@@ -1,6 +1,6 @@
 /** Progress at a terminal: a line for each layer with its bytes, speed and time left, and one for all together. */
 import { writeSync } from "node:fs";
-import type { ProgressLine } from "../../api/answers.ts";
+import type { ProgressLine } from "../../api/answers/images.ts";
 import { harmless } from "../streams/output.ts";
 import { formatSize } from "../values/bytes.ts";
 

@@ -1,5 +1,5 @@
 /** The progress of loads, imports, pulls and pushes. */
-import type { ProgressLine } from "../../api/answers.ts";
+import type { ProgressLine } from "../../api/answers/images.ts";
 import { Failure } from "../failure.ts";
 import { print, printError } from "../streams/output.ts";
 

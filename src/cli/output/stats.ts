@@ -1,5 +1,5 @@
 /** What a container uses, from the API's numbers to the columns of a table. */
-import type { ContainerStats } from "../../api/answers.ts";
+import type { ContainerStats } from "../../api/answers/stats.ts";
 import { formatMemory, formatSize } from "../values/bytes.ts";
 import type { Row } from "./list.ts";
 import { shortId } from "./table.ts";

@@ -1,6 +1,6 @@
 /** Docker's classic build on the wire: one step after the other, whatever runs side by side. */
 import { StringDecoder } from "node:string_decoder";
-import type { BuildProgressLine } from "../../api/answers.ts";
+import type { BuildProgressLine } from "../../api/answers/builds.ts";
 import type { BuildEvent, ReportedStep } from "../../build/report.ts";
 
 interface Told {

@@ -1,6 +1,6 @@
 /** A container as `inspect` and `ps` show it. */
 import { join } from "node:path";
-import type { ContainerInspect, ContainerSummary, GraphDriver } from "../../api/answers.ts";
+import type { ContainerInspect, ContainerSummary, GraphDriver } from "../../api/answers/containers.ts";
 import { containerPaths } from "../../container/paths.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { profileOf } from "../../container/spec.ts";

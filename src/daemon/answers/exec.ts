@@ -1,4 +1,4 @@
-import type { ExecInspect } from "../../api/answers.ts";
+import type { ExecInspect } from "../../api/answers/containers.ts";
 import type { ExecView } from "../services.ts";
 
 export const execAnswer = ({ id, container, request, state }: ExecView): ExecInspect => {

@@ -1,5 +1,5 @@
 /** An image as `inspect`, `images` and `history` show it. */
-import type { ImageInspect, ImageSummary } from "../../api/answers.ts";
+import type { ImageInspect, ImageSummary } from "../../api/answers/images.ts";
 import type { ContainerConfig } from "../../api/types.ts";
 import type { ImageRecord } from "../../image/record.ts";
 import { storageDriver } from "./container.ts";

@@ -1,5 +1,5 @@
 /** What is mounted in a container because somebody asked for it. */
-import type { MountPoint } from "../../api/answers.ts";
+import type { MountPoint } from "../../api/answers/containers.ts";
 import type { CreateRequest, MountRequest, VolumeMountRequest } from "../../container/request.ts";
 import { localDriver } from "../../volume/record.ts";
 import type { Services } from "../services.ts";

@@ -1,6 +1,7 @@
 /** Networks, and containers' places in them, as Docker shows them. */
 import { createHash } from "node:crypto";
-import type { NetworkAnswer, NetworkSettings, PortSummary } from "../../api/answers.ts";
+import type { NetworkSettings, PortSummary } from "../../api/answers/containers.ts";
+import type { NetworkAnswer } from "../../api/answers/networks.ts";
 import type { EndpointSettings, PortBinding } from "../../api/types.ts";
 import { noEndpoint } from "../../api/types.ts";
 import type { ContainerRecord } from "../../container/record.ts";

@@ -1,5 +1,5 @@
 /** A container's state as Docker shows it. */
-import type { ContainerStateAnswer, HealthAnswer } from "../../api/answers.ts";
+import type { ContainerStateAnswer, HealthAnswer } from "../../api/answers/containers.ts";
 import type { Health } from "../../container/health.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { type ContainerState, isUp, type Running, wordOf } from "../../container/state.ts";

@@ -1,5 +1,5 @@
 /** What a container uses, as Docker shows it: two moments, from which clients see how fast. */
-import type { BlkioStatEntry, ContainerStats, CpuStats, NetworkStats } from "../../api/answers.ts";
+import type { BlkioStatEntry, ContainerStats, CpuStats, NetworkStats } from "../../api/answers/stats.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import type { ContainerUsage } from "../../container/usage.ts";
 import type { IoCount } from "../../kernel/cgroup/usage-text.ts";

@@ -1,6 +1,6 @@
 /** What `version` and `info` say of the daemon and its host. */
 import { readdirSync } from "node:fs";
-import type { InfoAnswer, VersionAnswer } from "../../api/answers.ts";
+import type { InfoAnswer, VersionAnswer } from "../../api/answers/system.ts";
 import { maxVersion, minVersion, pierVersion } from "../../api/versions.ts";
 import { isUp, wordOf } from "../../container/state.ts";
 import type { HostFacts } from "../../kernel/facts.ts";

@@ -1,5 +1,5 @@
 /** A volume as Docker's API has it. */
-import type { VolumeAnswer } from "../../api/answers.ts";
+import type { VolumeAnswer } from "../../api/answers/volumes.ts";
 import { localDriver, type VolumeRecord } from "../../volume/record.ts";
 
 export const volumeAnswer = ({ name, created, labels, options }: VolumeRecord, mountpoint: string): VolumeAnswer => ({

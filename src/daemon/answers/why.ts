@@ -1,5 +1,5 @@
 /** Why a container stands as it does, in words for a person, and what can be done about it. Pure. */
-import type { WhyAnswer } from "../../api/answers.ts";
+import type { WhyAnswer } from "../../api/answers/containers.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import type { Created, Exited, Restarting, Running } from "../../container/state.ts";
 import { findSignalName } from "../../kernel/numbers/signals.ts";

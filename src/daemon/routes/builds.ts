@@ -1,6 +1,6 @@
 /** `docker build` as it was before BuildKit: a context comes in, lines of progress go out. */
 import { PassThrough } from "node:stream";
-import type { BuildExplainAnswer, BuildPruneAnswer } from "../../api/answers.ts";
+import type { BuildExplainAnswer, BuildPruneAnswer } from "../../api/answers/builds.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { decodeJson, integer, list, map, nullable, object, type Shape, string } from "../../api/shape.ts";
 import type { AskedBuild } from "../../build/builds.ts";

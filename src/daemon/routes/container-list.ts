@@ -1,5 +1,5 @@
 /** `GET /containers/json`: which containers, in Docker's order and by its filters (moby, daemon/list.go). */
-import type { ContainerStatus } from "../../api/answers.ts";
+import type { ContainerStatus } from "../../api/answers/containers.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { isUp, wordOf } from "../../container/state.ts";
 import { exposedPorts } from "../answers/config.ts";

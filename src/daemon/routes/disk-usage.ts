@@ -1,5 +1,8 @@
 /** `GET /system/df`: what takes how much of the disk, and what of it is in use. */
-import type { BuildCacheAnswer, DiskAnswer, ImageSummary, VolumeAnswer } from "../../api/answers.ts";
+import type { BuildCacheAnswer } from "../../api/answers/builds.ts";
+import type { ImageSummary } from "../../api/answers/images.ts";
+import type { DiskAnswer } from "../../api/answers/system.ts";
+import type { VolumeAnswer } from "../../api/answers/volumes.ts";
 import type { DiffId } from "../../base/ids.ts";
 import type { CacheEntry } from "../../build/builds.ts";
 import { summaryAnswer } from "../answers/container.ts";

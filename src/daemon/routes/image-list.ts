@@ -1,5 +1,5 @@
 /** `GET /images/json`: which images, by Docker's filters. */
-import type { ImageSummary } from "../../api/answers.ts";
+import type { ImageSummary } from "../../api/answers/images.ts";
 import { imageSummaryFor } from "../../api/versions.ts";
 import type { ImageRecord } from "../../image/record.ts";
 import { imageSummaryAnswer } from "../answers/image.ts";

@@ -1,5 +1,5 @@
 /** `POST /images/prune`: images that nobody needs go, and what is left of pulls that broke off. */
-import type { ImageDeleteItem } from "../../api/answers.ts";
+import type { ImageDeleteItem } from "../../api/answers/images.ts";
 import { planPrune } from "../../image/prune.ts";
 import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";

@@ -1,5 +1,5 @@
 /** Networks: the routes under /networks. */
-import type { NetworkAnswer } from "../../api/answers.ts";
+import type { NetworkAnswer } from "../../api/answers/networks.ts";
 import { boolean, nullable, object, string } from "../../api/shape.ts";
 import { parseAttachment } from "../../container/request-attachments.ts";
 import { endpoint } from "../../container/request-body.ts";

@@ -1,5 +1,5 @@
 /** What the daemon says of itself. */
-import type { EventMessage } from "../../api/answers.ts";
+import type { EventMessage } from "../../api/answers/system.ts";
 import { infoAnswer, versionAnswer } from "../answers/system.ts";
 import type { Call, Handler } from "../call.ts";
 import type { PierEvent } from "../events.ts";

@@ -1,6 +1,6 @@
 /** `POST /build?version=2`: a build whose steps are told as BuildKit's vertices, and whose outputs go to a session. */
 import { randomBytes } from "node:crypto";
-import { buildLineIds } from "../../api/answers.ts";
+import { buildLineIds } from "../../api/answers/builds.ts";
 import { decodeJson, list, map, object, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
 import { ClientBuild, fetchCredentials } from "../buildkit/builds.ts";

@@ -1,5 +1,5 @@
 /** Volumes: the routes under /volumes. */
-import type { VolumeAnswer } from "../../api/answers.ts";
+import type { VolumeAnswer } from "../../api/answers/volumes.ts";
 import { map, nullable, object, string } from "../../api/shape.ts";
 import { isAtLeast } from "../../api/versions.ts";
 import { newContainerId } from "../../base/ids.ts";

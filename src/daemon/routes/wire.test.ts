@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ContainerInspect, ContainerSummary, ImageSummary, ProgressLine } from "../../api/answers.ts";
+import type { ContainerInspect, ContainerSummary } from "../../api/answers/containers.ts";
+import type { ImageSummary, ProgressLine } from "../../api/answers/images.ts";
 import { PierError } from "../../base/errors.ts";
 import type { ContainerId } from "../../base/ids.ts";
 import { imageError } from "../../image/errors.ts";
