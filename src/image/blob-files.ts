@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createDirectory, Removals, removeDurably, renameDurably, writeDurably } from "../base/durable.ts";
+import { errnoOf } from "../base/errors.ts";
 import { type Digest, digestFromHex, hexOf } from "../base/ids.ts";
+import { digestOfBytes } from "./members.ts";
 
 export class BlobFiles {
   readonly #directory: string;
@@ -29,6 +31,17 @@ export class BlobFiles {
 
   read(digest: Digest): Promise<Uint8Array> {
     return readFile(this.path(digest));
+  }
+
+  /** Undefined when it is not there, or is not what its name says any more. */
+  async find(digest: Digest): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await this.read(digest);
+      return digestOfBytes(bytes) === digest ? bytes : undefined;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   /** Holds afterwards: the blob is on disk; nothing refers to it yet. */

@@ -7,7 +7,7 @@ import { type ArchivedLayer, digestOfBytes } from "./members.ts";
 import type { ImageEvent } from "./record.ts";
 import { familiarName, type ImageName } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
-import type { StoredManifest } from "./stored-image.ts";
+import type { ManifestDocument } from "./stored-image.ts";
 
 /** An image that is about to be stored: its layers are on disk already, or held and stored. */
 export interface NewImage {
@@ -16,9 +16,9 @@ export interface NewImage {
   /** With tags, with digests, or none. */
   readonly names: readonly ImageName[];
   /** What it came with, verified. */
-  readonly manifest?: StoredManifest & { readonly bytes: Uint8Array };
+  readonly manifest?: ManifestDocument;
   /** What its names stand for in the registry, verified, where that is more than this image. */
-  readonly index?: (StoredManifest & { readonly bytes: Uint8Array }) | undefined;
+  readonly index?: ManifestDocument | undefined;
 }
 
 export interface CreationRooms {

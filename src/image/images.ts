@@ -24,7 +24,7 @@ import { familiarName, type ImageName, nameToGive, parseName } from "./reference
 import { planRemoval } from "./removal.ts";
 import { saveImages } from "./save.ts";
 import { ImageStore } from "./store.ts";
-import type { StoredImage, StoredManifest } from "./stored-image.ts";
+import type { ManifestDocument, StoredImage, StoredManifest } from "./stored-image.ts";
 import { abortable } from "./streams.ts";
 
 export type { ImageRecord, ImageUser } from "./record.ts";
@@ -47,7 +47,7 @@ export interface RemoveOptions {
 /** What a name stands for. */
 export interface NamedMachines {
   readonly image: ImageRecord;
-  readonly index?: StoredManifest & { readonly bytes: Uint8Array };
+  readonly index?: ManifestDocument;
   /** Those of the index that are here, the image above among them, in the index's order. */
   readonly others: readonly { readonly descriptor: Descriptor; readonly image: ImageRecord }[];
 }
@@ -222,11 +222,7 @@ export class Images {
   }
 
   /** Holds afterwards: the image is known by the digest under which a registry has it now. */
-  async remember(
-    id: ImageId,
-    { domain, path }: ImageName,
-    manifest: StoredManifest & { readonly bytes: Uint8Array },
-  ): Promise<void> {
+  async remember(id: ImageId, { domain, path }: ImageName, manifest: ManifestDocument): Promise<void> {
     await this.#store.writeBlob(manifest.digest, manifest.bytes);
     const name = { domain, path, digest: manifest.digest };
     this.#store.transaction(() => {
@@ -244,11 +240,7 @@ export class Images {
   }
 
   /** Holds afterwards: what an index lists is known by the digest under which a registry has it now. */
-  async rememberIndex(
-    id: ImageId,
-    { domain, path }: ImageName,
-    index: StoredManifest & { readonly bytes: Uint8Array },
-  ): Promise<void> {
+  async rememberIndex(id: ImageId, { domain, path }: ImageName, index: ManifestDocument): Promise<void> {
     await this.#store.writeBlob(index.digest, index.bytes);
     this.#store.transaction(() => {
       if (this.#store.get(id)?.isRemoved !== false) return;
@@ -258,7 +250,7 @@ export class Images {
   }
 
   /** The manifest that the image came with, byte for byte; undefined when it came without one. */
-  manifestOf(id: ImageId): Promise<(StoredManifest & { readonly bytes: Uint8Array }) | undefined> {
+  manifestOf(id: ImageId): Promise<ManifestDocument | undefined> {
     return this.#store.readManifest(id);
   }
 

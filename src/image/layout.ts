@@ -4,7 +4,7 @@ import { withoutNothing } from "./import.ts";
 import type { Descriptor } from "./manifest.ts";
 import { blobPath, digestOfBytes } from "./members.ts";
 import { canonicalName, familiarName, type ImageName } from "./reference.ts";
-import type { StoredManifest } from "./stored-image.ts";
+import type { ManifestDocument } from "./stored-image.ts";
 
 export interface LayoutLayer {
   readonly digest: Digest;
@@ -14,7 +14,7 @@ export interface LayoutLayer {
 
 export interface LayoutImage {
   readonly config: { readonly digest: Digest; readonly bytes: Uint8Array };
-  readonly manifest: StoredManifest & { readonly bytes: Uint8Array };
+  readonly manifest: ManifestDocument;
   /** The lowest first. */
   readonly layers: readonly LayoutLayer[];
   readonly names: readonly ImageName[];
@@ -52,10 +52,7 @@ export const encodeOciLayout = (images: readonly LayoutImage[]): readonly [Layou
 ];
 
 /** An index over manifests, of the given kind. */
-export const encodeIndex = (
-  manifests: readonly Descriptor[],
-  mediaType: string,
-): StoredManifest & { readonly bytes: Uint8Array } => {
+export const encodeIndex = (manifests: readonly Descriptor[], mediaType: string): ManifestDocument => {
   const listed = manifests.map(({ mediaType: type, digest, size, platform, annotations }) => ({
     ...{ mediaType: type, digest, size },
     ...(platform === undefined ? {} : { platform: withoutNothing(platform) }),

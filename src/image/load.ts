@@ -19,6 +19,7 @@ import {
 } from "./manifest.ts";
 import { type ArchivedLayer, blobPath, digestOfBytes } from "./members.ts";
 import { type ImageName, nameToGive, parseName } from "./reference.ts";
+import type { ManifestDocument } from "./stored-image.ts";
 
 /** An image whose every byte is verified and on disk, and that nobody can see yet. */
 export interface ArchivedImage {
@@ -29,7 +30,7 @@ export interface ArchivedImage {
   readonly layers: readonly ArchivedLayer[];
   readonly names: readonly ImageName[];
   /** What an OCI layout calls it by. */
-  readonly manifest?: { readonly digest: Digest; readonly mediaType: string; readonly bytes: Uint8Array };
+  readonly manifest?: ManifestDocument;
 }
 
 /** All images of the archive; throws when anything of any of them is not as it should be. */
@@ -72,8 +73,8 @@ const manifestKey = (config: Digest, layers: readonly Digest[]): string => [conf
  * What docker writes is an OCI layout too: its manifests, by what they describe. The images do not depend on it, so
  * what is wrong with it is no error.
  */
-const manifestsBeside = (archive: ImageArchive): ReadonlyMap<string, NonNullable<ArchivedImage["manifest"]>> => {
-  const found = new Map<string, NonNullable<ArchivedImage["manifest"]>>();
+const manifestsBeside = (archive: ImageArchive): ReadonlyMap<string, ManifestDocument> => {
+  const found = new Map<string, ManifestDocument>();
   try {
     for (const descriptor of parseIndex("index.json", archive.document("index.json"))) {
       if (!isManifest(descriptor)) continue;

@@ -2,9 +2,8 @@
 import type { Database } from "../base/database.ts";
 import type { Digest } from "../base/ids.ts";
 import type { BlobFiles } from "./blob-files.ts";
-import { digestOfBytes } from "./members.ts";
 import { canonicalName, type ImageName } from "./reference.ts";
-import type { StoredManifest } from "./stored-image.ts";
+import type { ManifestDocument, StoredManifest } from "./stored-image.ts";
 
 const schema = `
   CREATE TABLE IF NOT EXISTS image_indexes (
@@ -54,11 +53,10 @@ export class NamedIndexes {
   }
 
   /** Byte for byte as it came; undefined when the name stands for one image alone, or the document is lost. */
-  async read(name: ImageName): Promise<(StoredManifest & { readonly bytes: Uint8Array }) | undefined> {
+  async read(name: ImageName): Promise<ManifestDocument | undefined> {
     const index = this.get(name);
-    if (index === undefined || !this.#files.has(index.digest)) return undefined;
-    const bytes = await this.#files.read(index.digest);
-    return digestOfBytes(bytes) === index.digest ? { ...index, bytes } : undefined;
+    const bytes = index && (await this.#files.find(index.digest));
+    return bytes && { ...index, bytes };
   }
 
   /** Holds afterwards: only names that images have are here. */

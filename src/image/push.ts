@@ -17,6 +17,7 @@ import { digestOfBytes } from "./members.ts";
 import { type Report, shortDigest, throttled } from "./pull-progress.ts";
 import type { ImageRecord } from "./record.ts";
 import { canonicalName, familiarName, type ImageName, parseName, repositoryOf } from "./reference.ts";
+import type { ManifestDocument } from "./stored-image.ts";
 import { inOnePiece } from "./streams.ts";
 
 export interface PushOptions {
@@ -29,12 +30,6 @@ export interface PushOptions {
   readonly progress?: Report;
 }
 
-interface Document {
-  readonly bytes: Uint8Array;
-  readonly digest: Digest;
-  readonly mediaType: string;
-}
-
 /** What is the same for all that one name's push sends. */
 interface Push {
   readonly name: ImageName;
@@ -43,7 +38,7 @@ interface Push {
   readonly report: Report;
 }
 
-interface PushManifest extends Document {
+interface PushManifest extends ManifestDocument {
   readonly layers: readonly Pick<Descriptor, "digest" | "size">[];
 }
 
@@ -104,7 +99,7 @@ export class Pushes {
     repository: Repository,
     { platform, allPlatforms, signal }: PushOptions,
     report: Report,
-  ): Promise<Document> {
+  ): Promise<ManifestDocument> {
     const push = { name, repository, signal, report };
     if (allPlatforms === true) return await this.#pushAll(push);
     const image = await this.#images.forPlatform(familiarName(name), platform);
@@ -112,7 +107,7 @@ export class Pushes {
   }
 
   /** Every machine's image, then the index over them: as it came if all that it lists is here, and else one of what is. */
-  async #pushAll(push: Push): Promise<Document> {
+  async #pushAll(push: Push): Promise<ManifestDocument> {
     const { name, repository, signal } = push;
     const { image, index, others } = await this.#images.machines(familiarName(name));
     if (index === undefined) return await this.#pushImage(push, image, name.tag!);
@@ -204,7 +199,7 @@ export class Pushes {
 }
 
 /** The index as it came, if it lists exactly what was pushed. */
-const indexOf = (index: Document, pushed: readonly Descriptor[]): Document => {
+const indexOf = (index: ManifestDocument, pushed: readonly Descriptor[]): ManifestDocument => {
   const listed = parseIndex(index.digest, index.bytes, index.mediaType);
   const isSame =
     listed.length === pushed.length && listed.every(({ digest }, position) => digest === pushed[position]?.digest);

@@ -1,13 +1,11 @@
 /** Which images there are and what they are called: in memory for reading, in the database and its blobs for good. */
 import type { Database } from "../base/database.ts";
-import { errnoOf } from "../base/errors.ts";
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import type { BlobFiles } from "./blob-files.ts";
 import { type ImageDescription, parseConfig } from "./config.ts";
-import { digestOfBytes } from "./members.ts";
 import { NamedIndexes } from "./named-indexes.ts";
 import { canonicalName, type ImageName, parseName } from "./reference.ts";
-import type { StoredImage, StoredManifest } from "./stored-image.ts";
+import type { ManifestDocument, StoredImage, StoredManifest } from "./stored-image.ts";
 
 interface NamedImage {
   readonly name: ImageName;
@@ -104,11 +102,10 @@ export class ImageStore {
   }
 
   /** The manifest that the image came with, byte for byte; undefined when it came without, or it is lost. */
-  async readManifest(id: ImageId): Promise<(StoredManifest & { readonly bytes: Uint8Array }) | undefined> {
+  async readManifest(id: ImageId): Promise<ManifestDocument | undefined> {
     const manifest = this.#images.get(id)?.manifest;
-    if (manifest === undefined || !this.#files.has(manifest.digest)) return undefined;
-    const bytes = await this.#files.read(manifest.digest);
-    return digestOfBytes(bytes) === manifest.digest ? { ...manifest, bytes } : undefined;
+    const bytes = manifest && (await this.#files.find(manifest.digest));
+    return bytes && { ...manifest, bytes };
   }
 
   hasBlob(digest: Digest): boolean {
@@ -207,7 +204,8 @@ export class ImageStore {
     }
     for (const row of this.#database.all<ImageRow>("SELECT * FROM images")) {
       const id = row.id as ImageId;
-      const description = await this.#describe(id);
+      const config = await this.#files.find(id);
+      const description = config && parseConfig(config);
       if (description?.layers.every(hasLayer)) {
         const { number, last_tagged: lastTagged } = row;
         const manifest = manifests.get(id);
@@ -220,18 +218,6 @@ export class ImageStore {
       else this.#database.run("DELETE FROM image_names WHERE name = ?", name);
     }
     this.indexes.retain((name) => this.#names.has(name));
-  }
-
-  /** Undefined when the configuration is not there, or is not what its name says any more. */
-  async #describe(id: ImageId): Promise<ImageDescription | undefined> {
-    let bytes: Uint8Array;
-    try {
-      bytes = await this.readConfig(id);
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return undefined;
-      throw error;
-    }
-    return digestOfBytes(bytes) === id ? parseConfig(bytes) : undefined;
   }
 }
 

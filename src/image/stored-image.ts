@@ -7,6 +7,11 @@ export interface StoredManifest {
   readonly mediaType: string;
 }
 
+/** A manifest or an index with what it is the digest of, verified. */
+export interface ManifestDocument extends StoredManifest {
+  readonly bytes: Uint8Array;
+}
+
 export interface StoredImage {
   readonly id: ImageId;
   readonly description: ImageDescription;
