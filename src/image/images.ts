@@ -9,9 +9,10 @@ import { ImageArchive } from "./archive.ts";
 import { BlobFiles } from "./blob-files.ts";
 import { checkStore, type Damage } from "./check.ts";
 import { type CommitOptions, planCommit } from "./commit.ts";
-import { createImages, type NewImage } from "./creation.ts";
+import { type CreationRooms, createImages, type NewImage } from "./creation.ts";
+import { type RemoveOptions, removeImage, removeUnused } from "./departure.ts";
 import { imageError } from "./errors.ts";
-import { chainIds, historyOf } from "./history.ts";
+import { historyOf } from "./history.ts";
 import { type ImportOptions, planImport } from "./import.ts";
 import { Layers, type StackLayer } from "./layers.ts";
 import { collectImages } from "./load.ts";
@@ -21,10 +22,9 @@ import { digestOfBytes } from "./members.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "./reference.ts";
-import { planRemoval } from "./removal.ts";
 import { saveImages } from "./save.ts";
 import { ImageStore } from "./store.ts";
-import type { ManifestDocument, StoredImage, StoredManifest } from "./stored-image.ts";
+import type { ManifestDocument, StoredImage } from "./stored-image.ts";
 import { abortable } from "./streams.ts";
 
 export type { ImageRecord, ImageUser } from "./record.ts";
@@ -34,14 +34,6 @@ export interface LoadOptions {
   readonly progress?: (line: ProgressLine) => void;
   /** Only images for this one. */
   readonly platform?: Platform;
-}
-
-export interface RemoveOptions {
-  readonly force: boolean;
-  /** Images know no parents here, so there is nothing to prune either way. */
-  readonly noPrune: boolean;
-  /** The containers that were made from an image. */
-  readonly usedBy: (id: ImageId) => readonly ImageUser[];
 }
 
 /** What a name stands for. */
@@ -58,12 +50,20 @@ export class Images {
   readonly #files: BlobFiles;
   readonly #clock: Clock;
   readonly #listeners = new Set<(event: ImageEvent) => void>();
+  readonly #rooms: CreationRooms;
 
   private constructor(layers: Layers, store: ImageStore, files: BlobFiles, clock: Clock) {
     this.layers = layers;
     this.#store = store;
     this.#files = files;
     this.#clock = clock;
+    this.#rooms = {
+      layers,
+      store,
+      collect: () => this.collectLayers(),
+      tell: (event) => this.#tell(event),
+      now: () => this.#now(),
+    };
   }
 
   /**
@@ -81,7 +81,7 @@ export class Images {
     claim(layers);
     const store = await ImageStore.open(database, files, (diffId) => layers.get(diffId) !== undefined);
     const images = new Images(layers, store, files, clock);
-    images.#collect();
+    images.collectLayers();
     await files.clear((digest) => store.needs(digest) || layers.findKept(digest) !== undefined);
     await images.settled();
     return images;
@@ -139,17 +139,7 @@ export class Images {
    * Who stores them vouches for each layer's being the one that the configuration names.
    */
   create(images: readonly NewImage[], action: "load" | "import" | "pull" | "create"): Promise<readonly ImageId[]> {
-    return createImages(
-      {
-        layers: this.layers,
-        store: this.#store,
-        collect: () => this.#collect(),
-        tell: (event) => this.#tell(event),
-        now: () => this.#now(),
-      },
-      images,
-      action,
-    );
+    return createImages(this.#rooms, images, action);
   }
 
   /** By name, id, or an unambiguous beginning of the id; throws only when it is no reference at all. */
@@ -218,7 +208,7 @@ export class Images {
   /** How the image came to be, the last step first. */
   history(reference: string): readonly ImageHistoryItem[] {
     const record = this.get(reference);
-    return historyOf(record, (diffId) => this.layers.get(diffId)?.size ?? 0);
+    return historyOf(record, (diffId) => this.layerSize(diffId));
   }
 
   /** Holds afterwards: the image is known by the digest under which a registry has it now. */
@@ -281,45 +271,19 @@ export class Images {
   /** Removes a name, and with the last one the image and the layers that no other has. Throws Docker's conflicts. */
   remove(reference: string, options: RemoveOptions): readonly ImageDeleteItem[] {
     const { id } = this.get(reference);
-    const users = options.usedBy(id);
-    const names = this.#store.namesOf(id);
-    const asked = isIdentifier(reference, id) ? {} : { name: nameOf(reference) };
-    const removal = planRemoval({ reference, ...asked, id, names, users, force: options.force });
-    const chains = chainIds(this.withId(id).layers);
-    const manifest = this.#store.get(id)?.manifest;
-    const indexes = removal.untag.flatMap((name) => this.#store.indexes.get(name) ?? []);
-    this.#store.transaction(() => {
-      for (const name of removal.untag) this.#store.unname(name);
-      if (!removal.isComplete) return;
-      if (users.length > 0) this.#store.hide(id);
-      else this.#store.remove(id);
-    });
-    for (const { digest } of indexes) this.#store.discardBlob(digest);
-    for (const name of removal.untag) this.#tell({ action: "untag", id, name: familiarName(name) });
-    const untagged = removal.untag.map((name) => ({ Untagged: familiarName(name) }));
-    if (!removal.isComplete) return untagged;
-    if (users.length === 0) this.#discard(id, manifest);
-    this.#collect();
-    this.#tell({ action: "delete", id, name: id });
-    const kept = new Set([...this.#store.all()].flatMap(({ description }) => chainIds(description.layers)));
-    const gone = chains.filter((chain) => !kept.has(chain)).reverse();
-    return [...untagged, { Deleted: id }, ...gone.map((chain) => ({ Deleted: chain }))];
+    return removeImage(this.#rooms, this.#store.get(id)!, reference, options);
   }
 
   /** Holds afterwards: images that were removed are gone for good, unless a container still lives on them. */
   collect(usedBy: (id: ImageId) => readonly ImageUser[]): void {
-    const unused = [...this.#store.all()].filter(({ id, isRemoved }) => isRemoved && usedBy(id).length === 0);
-    if (unused.length === 0) return;
-    this.#store.transaction(() => {
-      for (const { id } of unused) this.#store.remove(id);
-    });
-    for (const { id, manifest } of unused) this.#discard(id, manifest);
-    this.#collect();
+    removeUnused(this.#rooms, usedBy);
   }
 
   /** Holds afterwards: no layer is stored that no image has and nobody holds. */
   collectLayers(): void {
-    this.#collect();
+    this.layers.collect(
+      new Set([...this.#store.all()].flatMap(({ description }): readonly DiffId[] => description.layers)),
+    );
   }
 
   /** Calls `listener` for whatever happens to images; answers what ends that. */
@@ -345,7 +309,7 @@ export class Images {
   }
 
   #record({ id, description, lastTagged }: StoredImage, names: readonly ImageName[] = []): ImageRecord {
-    const sizes = [...new Set(description.layers)].map((diffId) => this.layers.get(diffId)?.size ?? 0);
+    const sizes = [...new Set(description.layers)].map((diffId) => this.layerSize(diffId));
     return {
       ...description,
       id,
@@ -364,17 +328,6 @@ export class Images {
           ? []
           : [{ name: familiarName(name), before: before.id }];
       }),
-    );
-  }
-
-  #discard(id: ImageId, manifest: StoredManifest | undefined): void {
-    this.#store.discardBlob(id);
-    if (manifest !== undefined) this.#store.discardBlob(manifest.digest);
-  }
-
-  #collect(): void {
-    this.layers.collect(
-      new Set([...this.#store.all()].flatMap(({ description }): readonly DiffId[] => description.layers)),
     );
   }
 
