@@ -147,7 +147,7 @@ export interface ImageService {
   tag(source: string, target: string): void;
   remove(
     reference: string,
-    options: { readonly force: boolean; readonly noPrune: boolean; usedBy(id: ImageId): readonly ImageUser[] },
+    options: { readonly force: boolean; usedBy(id: ImageId): readonly ImageUser[] },
   ): readonly ImageDeleteItem[];
   collect(usedBy: (id: ImageId) => readonly ImageUser[]): void;
   onEvent(listener: (event: ImageEvent) => void): () => void;

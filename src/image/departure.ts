@@ -11,8 +11,6 @@ import type { StoredImage } from "./stored-image.ts";
 
 export interface RemoveOptions {
   readonly force: boolean;
-  /** Images know no parents here, so there is nothing to prune either way. */
-  readonly noPrune: boolean;
   /** The containers that were made from an image. */
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
 }

@@ -70,7 +70,7 @@ const check = async (root: string, allowed: readonly Seen[], isWorked: boolean):
   assert.deepEqual(await Array.fromAsync(images.check()), [], "what a check says");
   await images.load(chunks(archive));
   images.tag("later:1", "later:2");
-  images.remove("later:1", { force: true, noPrune: false, usedBy: () => [] });
+  images.remove("later:1", { force: true, usedBy: () => [] });
   assert.ok(images.find("later:2"));
   await images.layers.settled();
 };

@@ -22,7 +22,7 @@ const tars = [await tarOf({ "a/b": "hello" }), await tarOf({ "c/d": "x".repeat(3
 putImage(registry, "app", "1", tars, { packing: ["gzip", "plain"] });
 const name = `${registry.host}/app:1`;
 
-const nobody = { force: true, noPrune: false, usedBy: () => [] };
+const nobody = { force: true, usedBy: () => [] };
 const pushed = await dockerArchive([
   { layers: [tars[0]!, await tarOf({ e: "y".repeat(2000) })], tags: [`${registry.host}/pushed:1`] },
 ]);

@@ -9,7 +9,7 @@ import { chunks, dockerArchive, tarOf } from "../image/rooms.ts";
 import { containerRecord, type Seen, seen } from "./seen.ts";
 
 const [root] = process.argv.slice(2) as [string];
-const nobody = { force: true, noPrune: false, usedBy: () => [] };
+const nobody = { force: true, usedBy: () => [] };
 
 const one = await tarOf({ "a/b": "hello" });
 const two = await tarOf({ "c/d": "x".repeat(5000) });

@@ -17,7 +17,7 @@ import {
   tarOf,
 } from "./rooms.ts";
 
-const nobody = { force: false, noPrune: false, usedBy: () => [] };
+const nobody = { force: false, usedBy: () => [] };
 const usedBy = (...users: ImageUser[]) => ({ ...nobody, usedBy: () => users });
 const container = (running: boolean): ImageUser => ({ id: "c".repeat(64), running });
 

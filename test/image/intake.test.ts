@@ -104,7 +104,7 @@ describe("an archive", () => {
   test("may be loaded twice at once, and while its image is removed", async () => {
     await using room = await openImages();
     const { images } = room;
-    const nobody = { force: true, noPrune: false, usedBy: () => [] };
+    const nobody = { force: true, usedBy: () => [] };
     for (let round = 0; round < 5; round++) {
       const loads = [1, 1013, 5000].map((size) => images.load(chunks(archive, size * 100)));
       for (const loading of loads) {

@@ -87,7 +87,7 @@ describe("archives that nobody should trust", { skip }, () => {
         const found = listings.map((listing) => differences(`hostile/${listing}`, listImage(images, image)));
         if (!found.some((problems) => problems.length === 0)) assert.deepEqual(found[0] ?? [], []);
       }
-      for (const { id } of loaded) images.remove(id, { force: true, noPrune: false, usedBy: () => [] });
+      for (const { id } of loaded) images.remove(id, { force: true, usedBy: () => [] });
       await images.settled();
       assert.deepEqual(images.list(), []);
       assert.deepEqual(leftovers(room), []);

@@ -187,7 +187,7 @@ describe("layers", { skip }, () => {
           own,
           host,
           image,
-          remove: () => own.images.remove(image.id, { force: true, noPrune: false, usedBy: () => [] }),
+          remove: () => own.images.remove(image.id, { force: true, usedBy: () => [] }),
           [Symbol.asyncDispose]: async () => {
             await host[Symbol.asyncDispose]();
             await noLoopDevices(own);
@@ -204,7 +204,7 @@ describe("layers", { skip }, () => {
         const again = await loadLayers(own, await layersOfEverything());
         await host.mount(again);
         assert.deepEqual(difference(await host.list(mounter, again), listImage(own.images, again)), []);
-        own.images.remove(again.id, { force: true, noPrune: false, usedBy: () => [] });
+        own.images.remove(again.id, { force: true, usedBy: () => [] });
         await host.noTraces();
       });
 
@@ -291,7 +291,7 @@ describe("layers", { skip }, () => {
       // As after the machine's next start: nothing is mounted.
       await host.killHolder();
     }
-    own.images.remove(image.id, { force: true, noPrune: false, usedBy: () => [] });
+    own.images.remove(image.id, { force: true, usedBy: () => [] });
     await host.noTraces();
   });
 

@@ -37,7 +37,7 @@ describe("a pull", () => {
       assert.deepEqual(lines.at(-1), { status: `Status: Downloaded newer image for ${name}:1` });
       await world.pulls.pull(`${name}:1`, { progress: (line) => lines.push(line) });
       assert.deepEqual(lines.at(-1), { status: `Status: Image is up to date for ${name}:1` });
-      world.room.images.remove(`${name}:1`, { force: true, noPrune: false, usedBy: () => [] });
+      world.room.images.remove(`${name}:1`, { force: true, usedBy: () => [] });
       await world.room.images.settled();
       assert.deepEqual(leftovers(world.room), []);
     });
@@ -81,7 +81,7 @@ describe("a pull", () => {
     const count = () => world.room.database.get<{ count: number }>("SELECT count(*) AS count FROM blob_homes")?.count;
     await world.pulls.prune();
     assert.equal(count(), 3);
-    world.room.images.remove(`${registry.host}/app:1`, { force: true, noPrune: false, usedBy: () => [] });
+    world.room.images.remove(`${registry.host}/app:1`, { force: true, usedBy: () => [] });
     await world.pulls.prune();
     assert.equal(count(), 0);
   });

@@ -81,7 +81,7 @@ describe("a push", () => {
     await world.reopen();
     const { images } = world.room;
     assert.equal((await images.forPlatform(target, platforms.arm64)).id, arm.config);
-    for (const { id } of images.list()) images.remove(id, { force: true, noPrune: false, usedBy: () => [] });
+    for (const { id } of images.list()) images.remove(id, { force: true, usedBy: () => [] });
     await images.settled();
     assert.deepEqual(leftovers(world.room), []);
   });

@@ -33,7 +33,7 @@ export const imagePrune: Handler = async ({ services, query }) => {
       // By its names, so that each is told of; by its id where it has none.
       const references = tags.length > 0 ? tags : digests.length > 0 ? digests : [id];
       for (const reference of references)
-        deleted.push(...removed(() => images.remove(reference, { force: false, noPrune: false, usedBy })));
+        deleted.push(...removed(() => images.remove(reference, { force: false, usedBy })));
     }
     const reclaimed = before - images.diskSize() + (await services.pulls.prune());
     events.tell({ type: "image", action: "prune", id: "", attributes: { reclaimed: String(reclaimed) } });

@@ -30,9 +30,9 @@ export const tag: Handler = (call) => {
 
 export const remove: Handler = (call) => {
   const { services, query } = call;
+  // Images know no parents here: with `noprune` and without there is nothing to prune.
   const removed = services.images.remove(nameOf(call), {
     force: query.flag("force"),
-    noPrune: query.flag("noprune"),
     usedBy: imageUsers(services.containers),
   });
   return json(removed);
