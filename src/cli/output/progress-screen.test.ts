@@ -3,18 +3,26 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ProgressScreen } from "./progress-screen.ts";
 
-/** As much of a terminal as the screen uses: lines, the way up, and the end of a line wiped out. */
+/** As much of a terminal as the screen uses: lines, the way up, and the end of a line wiped out. Else it is as if written. */
 class Model {
   readonly lines: string[] = [""];
   #row = 0;
+  #column = 0;
 
   write(text: string): void {
-    for (const [part] of text.matchAll(/\x1b\[\d*[AK]|\r|\n|[^\x1b\r\n]+/g)) {
+    for (const [part] of text.matchAll(/\x1b\[\d*[AK]|\r|\n|\x1b|[^\x1b\r\n]+/g)) {
+      const line = this.lines[this.#row]!;
       const up = /^\x1b\[(\d+)A$/.exec(part)?.[1];
       if (up !== undefined) this.#row -= Number(up);
-      else if (part === "\n") this.lines[++this.#row] ??= "";
-      else if (part !== "\r" && part !== "\x1b[K") this.lines[this.#row] = part;
-      else if (part === "\x1b[K" && text[text.indexOf(part) - 1] === "\n") this.lines[this.#row] = "";
+      else if (part === "\r") this.#column = 0;
+      else if (part === "\x1b[K") this.lines[this.#row] = line.slice(0, this.#column);
+      else if (part === "\n") {
+        this.lines[++this.#row] ??= "";
+        this.#column = 0;
+      } else {
+        this.lines[this.#row] = line.slice(0, this.#column) + part + line.slice(this.#column + part.length);
+        this.#column += part.length;
+      }
     }
   }
 }
@@ -68,8 +76,10 @@ describe("the progress of a pull", () => {
   });
 
   test("steers no terminal, and is no wider than one", () => {
-    const { model, shown } = screen();
+    const { model, shown, at } = screen();
+    at(1000);
     shown.show({ id: `x\x1b[31m${"y".repeat(200)}`, status: "Down\x07loading", progressDetail: {} });
+    assert.match(model.lines[0]!, /^x.*y$/);
     assert.ok(model.lines.every((line) => line.length < 80 && !/[\x00-\x1f]/.test(line)));
   });
 });
