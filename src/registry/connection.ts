@@ -52,8 +52,7 @@ export const openConnection = async (
   const proxy = proxyFor(url, settings);
   try {
     if (proxy === undefined) {
-      const socket = await connectTo(url, await addressesOf(target, settings), signal);
-      return wrap(url.protocol === "https:" ? await encrypt(socket, target, settings, signal) : socket, false);
+      return wrap(await connectDirectly(target, settings, signal), false);
     }
     const socket = await connectToProxy(proxy, settings, signal);
     if (url.protocol === "http:") return wrap(socket, true);
@@ -132,16 +131,24 @@ const settle = async (socket: Socket, event: string, signal: AbortSignal | undef
   }
 };
 
+/** Encrypted where the address says so. */
+const connectDirectly = async (
+  target: Target,
+  settings: RegistrySettings,
+  signal: AbortSignal | undefined,
+): Promise<Socket> => {
+  const socket = await connectTo(target.url, await addressesOf(target, settings), signal);
+  return target.url.protocol === "https:" ? await encrypt(socket, target, settings, signal) : socket;
+};
+
 /** Wherever it is: it was named by who started the daemon. */
 const connectToProxy = async (
   url: URL,
   settings: RegistrySettings,
   signal: AbortSignal | undefined,
 ): Promise<Socket> => {
-  const target: Target = { url, isUnverified: false, mayBeOwn: true };
   try {
-    const socket = await connectTo(url, await addressesOf(target, settings), signal);
-    return url.protocol === "https:" ? await encrypt(socket, target, settings, signal) : socket;
+    return await connectDirectly({ url, isUnverified: false, mayBeOwn: true }, settings, signal);
   } catch (error) {
     signal?.throwIfAborted();
     throw failureOf(error, url.host);
