@@ -13,6 +13,13 @@ export const ask = (client: Client, ...args: string[]): string => {
   return ran.stdout.toString();
 };
 
+/** Milliseconds that the work took. */
+export const timed = (work: () => void): number => {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+};
+
 /** Milliseconds from the start of a command to its end; its output goes nowhere. */
 export const time = (client: Client, ...args: string[]): number => {
   const start = performance.now();

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ask, time } from "./commands.ts";
+import { ask, time, timed } from "./commands.ts";
 import type { Client } from "./engines.ts";
 
 /** What the four are made of: the flags and the script of each. */
@@ -30,12 +30,6 @@ export interface Answers extends HostAnswers {
   /** Before there was any container. */
   readonly rest: HostAnswers;
 }
-
-const timed = (work: () => void): number => {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
-};
 
 const sync = (path: string): void => {
   const file = openSync(path, "w");

@@ -1,9 +1,9 @@
 /** Images from and to a registry on this machine: how long, how long until all is on disk, and how much memory. */
-import { spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask, time } from "./commands.ts";
+import { ask, time, timed } from "./commands.ts";
 import type { Client } from "./engines.ts";
 import { idle } from "./idle.ts";
 import type { Bench, Row } from "./measures.ts";
@@ -17,12 +17,7 @@ const insecure = (client: Client): readonly string[] => (client.command === "pod
 
 const primary = (bench: Bench): Client[] => bench.engines.flatMap((engine) => engine.clients.slice(0, 1));
 
-const timed = (command: string, ...args: readonly string[]): number => {
-  const start = performance.now();
-  const { status } = spawnSync(command, args, { stdio: "ignore" });
-  if (status !== 0) throw new Error(`${command} ended with ${status}`);
-  return performance.now() - start;
-};
+const run = (command: string, ...args: readonly string[]) => execFileSync(command, args, { stdio: "ignore" });
 
 interface Taken {
   readonly pull: number[];
@@ -37,7 +32,7 @@ const round = async (client: Client, name: string, target: string, taken: Taken)
   await idle();
   for (const pid of client.engine.daemons) writeFileSync(`/proc/${pid}/clear_refs`, "5");
   taken.pull.push(time(client, "pull", ...insecure(client), "--quiet", name));
-  taken.sync.push(timed("sync", "--file-system", client.engine.disk));
+  taken.sync.push(timed(() => run("sync", "--file-system", client.engine.disk)));
   ask(client, "tag", name, target);
   await idle();
   taken.push.push(time(client, "push", ...insecure(client), "--quiet", target));
@@ -98,7 +93,7 @@ const measured = async (
           rmSync(place, { recursive: true, force: true });
         }
       }
-      if (file !== undefined) plain.push(timed("sh", "-c", 'gunzip -c "$0" | sha256sum', file));
+      if (file !== undefined) plain.push(timed(() => run("sh", "-c", 'gunzip -c "$0" | sha256sum', file)));
     }
     const rows = rowsOf(what, all, file !== undefined);
     if (file === undefined) return rows;
