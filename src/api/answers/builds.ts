@@ -1,6 +1,5 @@
 /** What pier answers of builds and their cache, with Docker's own names (API 1.51). */
 
-/** One line of `POST /build`. */
 /** What the lines of `POST /build?version=2` are about: Docker's, and pier's own. */
 export const buildLineIds = {
   /** Base64 of BuildKit's StatusResponse. */
@@ -12,6 +11,7 @@ export const buildLineIds = {
   response: "pier.build.response",
 } as const;
 
+/** One line of `POST /build`. */
 export interface BuildProgressLine {
   readonly id?: string;
   readonly stream?: string;
