@@ -1,8 +1,11 @@
 /** Which machine an image is for, where somebody asks. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine, fixture } from "../engine.ts";
 import { tarOf } from "../probe/image.ts";
+import { ChaosRegistry, digestOf } from "../registry/chaos.ts";
+import { noisyTar, putImage, putIndex } from "../registry/rooms.ts";
 import { busybox, inspected } from "./containers.ts";
 
 const own = { x64: "amd64" }[process.arch as "x64"] ?? process.arch;
@@ -51,5 +54,37 @@ describe("platforms", { skip: cannotRun() }, () => {
     assert.equal(code, 0, stderr);
     const sentence = /was found but does not provide the specified platform \(linux\/s390x\)/;
     await refuses(sentence, "history", "--platform", "linux/s390x", busybox);
+  });
+
+  test("push and save give what a name stands for on the asked one, and push on all of them", async () => {
+    await using registry = await ChaosRegistry.start();
+    const put = async (architecture: string, seed: number) => ({
+      image: putImage(registry, "app", architecture, [await noisyTar(1000, seed)], { config: { architecture } }),
+      platform: { os: "linux", architecture },
+    });
+    const [mine, other] = [await put(own, 1), await put("s390x", 2)];
+    const index = putIndex(registry, "app", "all", [other, mine]);
+    const [source, target] = [`${registry.host}/app:all`, `${registry.host}/copy:1`];
+    const pier = async (...words: readonly string[]) => {
+      const { code, stderr } = await engine.pier(words);
+      assert.equal(code, 0, stderr);
+    };
+    await pier("pull", "--all-platforms", source);
+    await pier("tag", source, target);
+    const pushed = async (...flags: readonly string[]) => {
+      await pier("push", ...flags, target);
+      return digestOf(registry.manifests.get("copy 1")!.bytes);
+    };
+    assert.equal(await pushed("--all-platforms"), index.digest);
+    assert.equal(await pushed("--platform", "linux/s390x"), other.image.digest);
+    assert.equal(await pushed(), mine.image.digest);
+    const wrong = await engine.pier(["push", "--platform", "linux/riscv64", target]);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /does not provide the specified platform \(linux\/riscv64\)/);
+
+    const archive = join(engine.directory, "s390x.tar");
+    await pier("save", "--platform", "linux/s390x", "--output", archive, target);
+    await pier("load", "--input", archive);
+    assert.equal(await inspected(engine, "{{.Architecture}} {{.Id}}", target), `s390x ${other.image.config}`);
   });
 });
