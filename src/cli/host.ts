@@ -22,6 +22,7 @@ const namedAddress = (place: Place, environment: NodeJS.ProcessEnv): Address | u
   if (!host.startsWith("tcp://")) throw cliError("hostInvalid", { host });
   // What it needs of the runtime takes a command milliseconds to load.
   const remote = import("./remote.ts").then(({ remoteAddress }) => remoteAddress(host, place, environment));
+  // What is wrong with it is told to who connects.
   remote.catch(() => {});
   return { name: host, connect: async () => (await remote).connect() };
 };

@@ -82,7 +82,8 @@ export class Images {
     const store = await ImageStore.open(database, files, (diffId) => layers.get(diffId) !== undefined);
     const images = new Images(layers, store, files, clock);
     images.collectLayers();
-    await files.clear((digest) => store.needs(digest) || layers.findKept(digest) !== undefined);
+    // Layers first: most blobs are theirs, and the store asks the database.
+    await files.clear((digest) => layers.findKept(digest) !== undefined || store.needs(digest));
     await images.settled();
     return images;
   }
