@@ -40,23 +40,21 @@ export async function* checkStore(
     layers.distrust(diffId);
     yield { kind: "blob", digest, reason };
   }
-  for (const { id, manifest } of [...store.all()]) {
-    const small = [{ kind: "configuration", digest: id as Digest } as const];
-    const all = manifest === undefined ? small : [...small, { kind: "manifest", digest: manifest.digest } as const];
-    for (const { kind, digest } of all) {
-      const reason = await wrongDigest(files.path(digest), digest);
-      if (reason === undefined || store.get(id) === undefined) continue;
-      files.remove(digest);
-      yield { kind, digest, reason };
-    }
-  }
-  for (const digest of store.indexes.digests()) {
+  for (const { kind, digest } of documentsOf(store)) {
     const reason = await wrongDigest(files.path(digest), digest);
-    if (reason === undefined || !store.indexes.has(digest)) continue;
+    if (reason === undefined || !store.needs(digest)) continue;
     files.remove(digest);
-    yield { kind: "manifest", digest, reason };
+    yield { kind, digest, reason };
   }
 }
+
+const documentsOf = (store: ImageStore): readonly Pick<Damage, "kind" | "digest">[] => [
+  ...[...store.all()].flatMap(({ id, manifest }) => [
+    { kind: "configuration", digest: id as Digest } as const,
+    ...(manifest === undefined ? [] : [{ kind: "manifest", digest: manifest.digest } as const]),
+  ]),
+  ...store.indexes.digests().map((digest) => ({ kind: "manifest", digest }) as const),
+];
 
 /** The digest of the tar, and its index made anew: the same tar gives the same index. */
 const damageOf = async (layers: Layers, { diffId, tarSize }: StoredLayer): Promise<Damage | undefined> => {
