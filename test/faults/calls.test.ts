@@ -4,10 +4,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { removeAll, until } from "../docker/containers.ts";
-import { type Answer, cannotRun, Engine } from "../engine.ts";
+import { type Answer, cannotRun, type Engine } from "../engine.ts";
 import { noCompiler } from "../keeper/compile.ts";
-import { imageOf, tarOf } from "../probe/image.ts";
-import { FaultyBuild } from "./keeper.ts";
+import { tarOf } from "../probe/image.ts";
+import { type Armed, FaultyBuild } from "./keeper.ts";
+import { Requests, succeeds } from "./requests.ts";
 
 const isLong = process.env.PIER_LONG === "1";
 const atOnce = 4;
@@ -56,10 +57,11 @@ const atEveryCall = async (work: (index: number) => Promise<boolean>, width = at
 describe("a call that the kernel refuses", { skip: cannotRun() || noCompiler }, () => {
   let build: FaultyBuild;
   let engine: Engine;
+  let requests: Requests;
   before(async () => {
     build = new FaultyBuild();
-    engine = await Engine.launch({ command: [build.executable], runInMemory: true });
-    await engine.load(await imageOf());
+    engine = await build.launch();
+    requests = new Requests(engine);
   });
   after(async () => {
     await engine.stop();
@@ -67,42 +69,28 @@ describe("a call that the kernel refuses", { skip: cannotRun() || noCompiler }, 
   });
   afterEach(() => removeAll(engine));
 
-  const post = (target: string, body?: object): Promise<Answer> =>
-    engine.request("POST", target, body === undefined ? undefined : JSON.stringify(body));
-  const created = async (target: string, body: object): Promise<string> => {
-    const answer = await post(target, body);
-    assert.equal(answer.status, 201, answer.body);
-    return JSON.parse(answer.body).Id;
-  };
-  const succeeds = async (answered: Promise<Answer>): Promise<void> => {
-    const { status, body } = await answered;
-    assert.ok(status < 300, body);
-  };
-  const inspect = async (id: string) => JSON.parse((await engine.request("GET", `/containers/${id}/json`)).body);
-  const start = (id: string): Promise<Answer> => post(`/containers/${id}/start`);
-  const remove = (id: string): Promise<Answer> => engine.request("DELETE", `/containers/${id}?force=1&v=1`);
-  const assertSaid = ({ status, body }: Answer): void => {
-    assert.ok(status === 404 || status === 500 || status === 400, `${status} ${body}`);
-    assert.match(JSON.parse(body).message, /\w/);
+  const assertSaid = ({ call }: Armed, { status, body }: Answer): void => {
+    assert.ok(status === 404 || status === 500 || status === 400, `${call}: ${status} ${body}`);
+    assert.match(JSON.parse(body).message, /\w/, call);
   };
 
   for (const [variant, body] of Object.entries(variants))
     for (const process of ["keeper", "child"] as const)
       test(`of the ${process}'s, in a container's life: it is told, or done without, and nothing is left: ${variant}`, async () => {
         const count = await atEveryCall(async (index) => {
-          const id = await created("/containers/create", body);
+          const id = await requests.created(body);
           using order = build.arm(id, { place: process, index, action: "fail" });
-          const answer = await start(id);
-          if (answer.status !== 204) assertSaid(answer);
-          const killed = await post(`/containers/${id}/kill`);
+          const answer = await requests.start(id);
+          if (answer.status !== 204) assertSaid(order, answer);
+          const killed = await requests.post(`/containers/${id}/kill`);
           // It was the signal that the kernel refused.
-          if (killed.status === 500) await succeeds(post(`/containers/${id}/kill`));
-          await succeeds(post(`/containers/${id}/wait`));
+          if (killed.status === 500) await succeeds(requests.post(`/containers/${id}/kill`));
+          await succeeds(requests.post(`/containers/${id}/wait`));
           const { isReached } = order;
           assert.ok(!readdirSync(join(engine.run, "c")).includes(id), "its run directory is left");
-          assert.equal((await inspect(id)).State.Running, false);
-          await succeeds(start(id));
-          await succeeds(remove(id));
+          assert.equal((await requests.inspect(id))?.State.Running, false);
+          await succeeds(requests.start(id));
+          await requests.remove(id);
           return isReached;
         });
         assert.ok(count > 50, `${count} calls`);
@@ -124,8 +112,8 @@ describe("a call that the kernel refuses", { skip: cannotRun() || noCompiler }, 
   for (const state of ["running", "created"])
     for (const way of ["into", "out of"])
       test(`in a copy ${way} a ${state} container: it is told, or done without, and the next copy is whole`, async () => {
-        const id = await created("/containers/create", { ...whole, HostConfig: {} });
-        if (state === "running") await succeeds(start(id));
+        const id = await requests.created({ ...whole, HostConfig: {} });
+        if (state === "running") await succeeds(requests.start(id));
         const archive = await tree();
         const put = (): Promise<Answer> => engine.request("PUT", `/containers/${id}/archive?path=/`, archive);
         const get = (): Promise<Answer> => engine.request("GET", `/containers/${id}/archive?path=/tree`);
@@ -136,27 +124,29 @@ describe("a call that the kernel refuses", { skip: cannotRun() || noCompiler }, 
             using order = build.arm("errand", { place: process, index, action: "fail" });
             // What has begun to be sent can only be broken off.
             const answer = await (way === "into" ? put() : get()).catch(() => undefined);
-            if (answer !== undefined && answer.status !== 200) assertSaid(answer);
+            if (answer !== undefined && answer.status !== 200) assertSaid(order, answer);
             return order.isReached;
           }, 1);
           assert.ok(count > 20, `${count} calls`);
         }
         await succeeds(put());
         assert.equal((await get()).body, copied);
-        await succeeds(remove(id));
+        await requests.remove(id);
         await engine.assertNothingLeft();
       });
 
   for (const process of ["keeper", "child"] as const)
     test(`of the ${process}'s, in a session: it is told, or done without, and its container is as it was`, async () => {
-      const container = await created("/containers/create", whole);
-      await succeeds(start(container));
-      const { State: mark } = await inspect(container);
+      const container = await requests.running(whole);
+      const { State: mark } = (await requests.inspect(container))!;
       const count = await atEveryCall(async (index) => {
-        const id = await created(`/containers/${container}/exec`, { Cmd: ["/probe", "exit", "0"], User: "1000" });
+        const id = await requests.created(
+          { Cmd: ["/probe", "exit", "0"], User: "1000" },
+          `/containers/${container}/exec`,
+        );
         using order = build.arm(id, { place: process, index, action: "fail" });
-        const answer = await post(`/exec/${id}/start`, { Detach: true });
-        if (answer.status !== 200) assertSaid(answer);
+        const answer = await requests.post(`/exec/${id}/start`, { Detach: true });
+        if (answer.status !== 200) assertSaid(order, answer);
         await until("it is over", async () => {
           const { body } = await engine.request("GET", `/exec/${id}/json`);
           return JSON.parse(body).Running === false;
@@ -164,9 +154,9 @@ describe("a call that the kernel refuses", { skip: cannotRun() || noCompiler }, 
         return order.isReached;
       });
       assert.ok(count > 20, `${count} calls`);
-      const { State: now } = await inspect(container);
+      const { State: now } = (await requests.inspect(container))!;
       assert.deepEqual([now.Pid, now.StartedAt, now.Running], [mark.Pid, mark.StartedAt, true]);
-      await succeeds(remove(container));
+      await requests.remove(container);
       await until("the sessions' directories are gone", () => readdirSync(join(engine.run, "x")).length === 0);
       await engine.assertNothingLeft();
     });

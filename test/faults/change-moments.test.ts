@@ -214,12 +214,12 @@ describe("changes by a daemon that is killed at any moment", { skip: cannotRun()
       {
         prepare: () => requests.created({ ...whole, Healthcheck }),
         run: async (id) => {
-          const answer = await orDead(requests.post(`/containers/${id}/start`));
+          const answer = await orDead(requests.start(id));
           if (answer !== undefined) await isHealthy(id).catch(() => {});
           return answer;
         },
         check: async (id) => {
-          await requests.post(`/containers/${id}/start`);
+          await requests.start(id);
           await isHealthy(id);
           await requests.remove(id);
         },

@@ -16,7 +16,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Lane } from "../../src/kernel/steps.ts";
 import { until } from "../docker/containers.ts";
+import { Engine } from "../engine.ts";
 import { coverage, measured } from "../keeper/compile.ts";
+import { imageOf } from "../probe/image.ts";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -91,17 +93,23 @@ export class Armed implements Disposable {
 export class FaultyBuild implements Disposable {
   readonly #directory: string;
   readonly #orders: string;
-  /** To be run in `pier`'s place. */
-  readonly executable: string;
+  readonly #executable: string;
 
   constructor() {
     // Beside the true one, because a hard link does not leave its file system.
     this.#directory = mkdtempSync(join(measured ?? join(checkout, "build"), "faulty-"));
-    this.executable = join(this.#directory, "pier");
+    this.#executable = join(this.#directory, "pier");
     this.#orders = join(this.#directory, "orders");
     mkdirSync(this.#orders);
     for (const name of ["pier", "hello"]) linkSync(join(checkout, "build", name), join(this.#directory, name));
     this.#compile();
+  }
+
+  /** A daemon of this build, with the probe's image. */
+  async launch(): Promise<Engine> {
+    const engine = await Engine.launch({ command: [this.#executable], runInMemory: true });
+    await engine.load(await imageOf());
+    return engine;
   }
 
   /** What the keeper of this container or session (or the next errand's) does. */

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startTimeOf } from "../../src/kernel/holder.ts";
 import { isAlive, keeperOf, until } from "../docker/containers.ts";
-import { type Answer, cannotRun, type Engine } from "../engine.ts";
+import { cannotRun, type Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
 import { Mortal, type Operation, orDead } from "./mortal.ts";
-import { type Inspected, Requests } from "./requests.ts";
+import { Requests } from "./requests.ts";
 
 describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   let engine: Engine;
@@ -16,33 +16,26 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   let requests: Requests;
   let witness: { readonly id: string; readonly pid: number; readonly startTime: number | undefined };
 
-  const post = (target: string, body?: object): Promise<Answer> => requests.post(target, body);
-  const inspect = (id: string): Promise<Inspected | undefined> => requests.inspect(id);
-  const created = (body: object): Promise<string> => requests.created(body);
-  const running = (body: object): Promise<string> => requests.running(body);
-  const remove = (id: string): Promise<void> => requests.remove(id);
-  const pidOf = (id: string): Promise<number> => requests.pidOf(id);
-
   before(async () => {
     mortal = await Mortal.launch();
     engine = mortal.engine;
     requests = new Requests(engine);
     await engine.load(await imageOf());
-    const id = await running({ Image: "probe", Cmd: ["sleep"] });
-    const pid = await pidOf(id);
+    const id = await requests.running({ Image: "probe", Cmd: ["sleep"] });
+    const pid = await requests.pidOf(id);
     witness = { id, pid, startTime: startTimeOf(pid) };
   });
   after(() => mortal.stop());
 
   /** What ran runs, by the same process; what is listed is there, and nothing else is. */
   const assertConsistent = async (): Promise<void> => {
-    const { State: state } = (await inspect(witness.id))!;
+    const { State: state } = (await requests.inspect(witness.id))!;
     assert.deepEqual([state.Running, state.Pid], [true, witness.pid]);
     assert.equal(startTimeOf(witness.pid), witness.startTime);
     const { body } = await engine.request("GET", "/containers/json?all=1");
     const listed = JSON.parse(body) as { readonly Id: string; readonly State: string }[];
     const runs = listed.filter(({ State }) => State === "running").map(({ Id }) => Id);
-    for (const id of runs) assert.ok(isAlive(await pidOf(id)), `${id} does not run`);
+    for (const id of runs) assert.ok(isAlive(await requests.pidOf(id)), `${id} does not run`);
     await until(
       "what runs has a directory, and nothing else has",
       () => readdirSync(join(engine.run, "c")).sort().join() === [...runs].sort().join(),
@@ -64,7 +57,7 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
     await until("it is ready", () => existsSync(log) && readFileSync(log, "utf8").includes("ready"));
   };
   const runningReady = async (): Promise<string> => {
-    const id = await running(whole);
+    const id = await requests.running(whole);
     await ready(id);
     return id;
   };
@@ -73,28 +66,28 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
     let turn = 0;
     await atEveryMoment({
       prepare: async () => `name${turn++}`,
-      run: (name) => orDead(post(`/containers/create?name=${name}`, whole)),
+      run: (name) => orDead(requests.post(`/containers/create?name=${name}`, whole)),
       check: async (name, answered) => {
         if (answered !== undefined) assert.equal(answered.status, 201);
-        const found = await inspect(name);
+        const found = await requests.inspect(name);
         if (answered !== undefined) assert.notEqual(found, undefined);
         if (found === undefined) return;
-        assert.equal((await post(`/containers/${name}/start`)).status, 204);
-        await remove(name);
+        assert.equal((await requests.start(name)).status, 204);
+        await requests.remove(name);
       },
     });
   });
 
   test("start: it runs, or it can be started again", async () => {
     await atEveryMoment({
-      prepare: () => created(whole),
-      run: (id) => orDead(post(`/containers/${id}/start`)),
+      prepare: () => requests.created(whole),
+      run: (id) => orDead(requests.start(id)),
       check: async (id, answered) => {
-        const state = (await inspect(id))?.State;
+        const state = (await requests.inspect(id))?.State;
         if (answered !== undefined) assert.equal(state?.Running, true);
-        const again = await post(`/containers/${id}/start`);
+        const again = await requests.start(id);
         assert.equal(again.status, state?.Running === true ? 304 : 204, again.body);
-        await remove(id);
+        await requests.remove(id);
       },
     });
   });
@@ -102,13 +95,13 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   test("start of one that is to go with its end: it runs, or it is gone", async () => {
     await atEveryMoment(
       {
-        prepare: () => created({ ...whole, HostConfig: { ...whole.HostConfig, AutoRemove: true } }),
-        run: (id) => orDead(post(`/containers/${id}/start`)),
+        prepare: () => requests.created({ ...whole, HostConfig: { ...whole.HostConfig, AutoRemove: true } }),
+        run: (id) => orDead(requests.start(id)),
         check: async (id) => {
-          const found = await inspect(id);
+          const found = await requests.inspect(id);
           if (found === undefined) return;
           assert.equal(found.State.Running, true);
-          await remove(id);
+          await requests.remove(id);
         },
       },
       2,
@@ -116,33 +109,35 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   });
 
   test("exec: its container is as it was, and the session is over or goes on to its end", async () => {
-    const id = await running(whole);
-    const pid = await pidOf(id);
+    const id = await requests.running(whole);
+    const pid = await requests.pidOf(id);
     await atEveryMoment({
       prepare: () => Promise.resolve(id),
       run: async () => {
-        const made = await orDead(post(`/containers/${id}/exec`, { Cmd: ["/probe", "exit", "0"], User: "1000" }));
+        const made = await orDead(
+          requests.post(`/containers/${id}/exec`, { Cmd: ["/probe", "exit", "0"], User: "1000" }),
+        );
         if (made === undefined) return undefined;
-        return await orDead(post(`/exec/${JSON.parse(made.body).Id}/start`, { Detach: true }));
+        return await orDead(requests.post(`/exec/${JSON.parse(made.body).Id}/start`, { Detach: true }));
       },
       check: async () => {
-        assert.equal(await pidOf(id), pid);
+        assert.equal(await requests.pidOf(id), pid);
         await until("no session is left", () => readdirSync(join(engine.run, "x")).length === 0);
       },
     });
-    await remove(id);
+    await requests.remove(id);
   });
 
   test("stop: it runs, or has ended with its own code", async () => {
     await atEveryMoment({
       prepare: runningReady,
-      run: (id) => orDead(post(`/containers/${id}/stop`)),
+      run: (id) => orDead(requests.post(`/containers/${id}/stop`)),
       check: async (id, answered) => {
-        const state = (await inspect(id))?.State;
+        const state = (await requests.inspect(id))?.State;
         if (answered !== undefined) assert.equal(state?.Running, false);
-        if (state?.Running === true) assert.equal((await post(`/containers/${id}/stop`)).status, 204);
-        assert.equal((await inspect(id))?.State.ExitCode, 15);
-        await remove(id);
+        if (state?.Running === true) assert.equal((await requests.post(`/containers/${id}/stop`)).status, 204);
+        assert.equal((await requests.inspect(id))?.State.ExitCode, 15);
+        await requests.remove(id);
       },
     });
   });
@@ -152,19 +147,22 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
       await atEveryMoment(
         {
           prepare: async () => {
-            const id = await running({ ...whole, HostConfig: { ...whole.HostConfig, AutoRemove: autoRemove } });
+            const id = await requests.running({
+              ...whole,
+              HostConfig: { ...whole.HostConfig, AutoRemove: autoRemove },
+            });
             await ready(id);
-            return { id, pid: await pidOf(id) };
+            return { id, pid: await requests.pidOf(id) };
           },
           run: async ({ id, pid }) => {
             process.kill(pid, "SIGTERM");
-            return await orDead(post(`/containers/${id}/wait`));
+            return await orDead(requests.post(`/containers/${id}/wait`));
           },
           check: async ({ id }) => {
-            await until("its end is known", async () => (await inspect(id))?.State.Running !== true);
-            const found = await inspect(id);
+            await until("its end is known", async () => (await requests.inspect(id))?.State.Running !== true);
+            const found = await requests.inspect(id);
             assert.equal(found?.State.ExitCode, autoRemove ? undefined : 15);
-            if (found !== undefined) await remove(id);
+            if (found !== undefined) await requests.remove(id);
           },
         },
         2,
@@ -174,28 +172,28 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
 
   test("an end that is to be followed by a start: it runs again, or is stopped if that was asked", async () => {
     const restart = { ...whole, HostConfig: { ...whole.HostConfig, RestartPolicy: { Name: "unless-stopped" } } };
-    const isUp = async (id: string): Promise<boolean> => (await inspect(id))?.State.Status === "running";
+    const isUp = async (id: string): Promise<boolean> => (await requests.inspect(id))?.State.Status === "running";
     await atEveryMoment(
       {
         prepare: async () => {
-          const id = await running(restart);
+          const id = await requests.running(restart);
           await ready(id);
-          return { id, pid: await pidOf(id) };
+          return { id, pid: await requests.pidOf(id) };
         },
         run: async ({ id, pid }) => {
           process.kill(pid, "SIGKILL");
           await until(
             "it runs again",
-            async () => (await pidOf(id).catch(() => pid)) !== pid && (await isUp(id)),
+            async () => (await requests.pidOf(id).catch(() => pid)) !== pid && (await isUp(id)),
             500,
           ).catch(() => {});
           return undefined;
         },
         check: async ({ id, pid }) => {
-          await until("it runs again", async () => (await isUp(id)) && (await pidOf(id)) !== pid);
-          assert.equal((await post(`/containers/${id}/stop`)).status, 204);
-          assert.equal((await inspect(id))?.State.Status, "exited");
-          await remove(id);
+          await until("it runs again", async () => (await isUp(id)) && (await requests.pidOf(id)) !== pid);
+          assert.equal((await requests.post(`/containers/${id}/stop`)).status, 204);
+          assert.equal((await requests.inspect(id))?.State.Status, "exited");
+          await requests.remove(id);
         },
       },
       3,
@@ -205,12 +203,12 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
   test("rm: it is gone, or can be removed again", async () => {
     await atEveryMoment(
       {
-        prepare: () => running(whole),
+        prepare: () => requests.running(whole),
         run: (id) => orDead(engine.request("DELETE", `/containers/${id}?force=1&v=1`)),
         check: async (id, answered) => {
           if (answered !== undefined) assert.equal(answered.status, 204);
-          if ((await inspect(id)) !== undefined) await remove(id);
-          assert.equal(await inspect(id), undefined);
+          if ((await requests.inspect(id)) !== undefined) await requests.remove(id);
+          assert.equal(await requests.inspect(id), undefined);
         },
       },
       2,
@@ -224,12 +222,17 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
           const [lives, ends, goes, loses] = await Promise.all([
             runningReady(),
             runningReady(),
-            running({ ...whole, HostConfig: { AutoRemove: true } }),
-            running(whole),
+            requests.running({ ...whole, HostConfig: { AutoRemove: true } }),
+            requests.running(whole),
           ]);
-          const pids = (await Promise.all([lives, ends, goes, loses].map(pidOf))) as [number, number, number, number];
-          const half = await created(whole);
-          const asked = orDead(post(`/containers/${half}/start`));
+          const pids = (await Promise.all([lives, ends, goes, loses].map((id) => requests.pidOf(id)))) as [
+            number,
+            number,
+            number,
+            number,
+          ];
+          const half = await requests.created(whole);
+          const asked = orDead(requests.start(half));
           await engine.kill9();
           await asked;
           process.kill(pids[1], "SIGTERM");
@@ -247,13 +250,13 @@ describe("a daemon that is killed at any moment", { skip: cannotRun() }, () => {
           return undefined;
         },
         check: async ({ lives, ends, goes, loses, half, pid }) => {
-          assert.equal(await pidOf(lives), pid);
-          assert.equal((await inspect(ends))?.State.ExitCode, 15);
-          assert.equal(await inspect(goes), undefined);
-          assert.ok([137, 255].includes(Number((await inspect(loses))?.State.ExitCode)));
-          const again = await post(`/containers/${half}/start`);
+          assert.equal(await requests.pidOf(lives), pid);
+          assert.equal((await requests.inspect(ends))?.State.ExitCode, 15);
+          assert.equal(await requests.inspect(goes), undefined);
+          assert.ok([137, 255].includes(Number((await requests.inspect(loses))?.State.ExitCode)));
+          const again = await requests.start(half);
           assert.ok([204, 304].includes(again.status), again.body);
-          for (const id of [lives, ends, loses, half]) await remove(id);
+          for (const id of [lives, ends, loses, half]) await requests.remove(id);
         },
       },
       8,

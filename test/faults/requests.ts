@@ -1,4 +1,4 @@
-/** What the tests of a daemon that is killed ask of it, each in one word. */
+/** What the tests of a daemon that is killed, or whose keepers are, ask of it: each in one word. */
 import assert from "node:assert/strict";
 import type { Answer, Engine } from "../engine.ts";
 
@@ -7,6 +7,12 @@ export interface Inspected {
   readonly State: Record<string, unknown>;
   readonly HostConfig: Record<string, unknown>;
 }
+
+/** The answer is that it is done. */
+export const succeeds = async (answered: Promise<Answer>): Promise<void> => {
+  const { status, body } = await answered;
+  assert.ok(status < 300, body);
+};
 
 export class Requests {
   readonly #engine: Engine;
@@ -25,15 +31,19 @@ export class Requests {
     return status === 200 ? JSON.parse(body) : undefined;
   }
 
-  async created(body: object): Promise<string> {
-    const answer = await this.post("/containers/create", body);
+  async created(body: object, target = "/containers/create"): Promise<string> {
+    const answer = await this.post(target, body);
     assert.equal(answer.status, 201, answer.body);
     return JSON.parse(answer.body).Id;
   }
 
+  start(id: string): Promise<Answer> {
+    return this.post(`/containers/${id}/start`);
+  }
+
   async running(body: object): Promise<string> {
     const id = await this.created(body);
-    const answer = await this.post(`/containers/${id}/start`);
+    const answer = await this.start(id);
     assert.equal(answer.status, 204, answer.body);
     return id;
   }

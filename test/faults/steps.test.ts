@@ -6,10 +6,10 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { keeperSays } from "../../src/kernel/messages.ts";
 import type { Lane, Plan, Step } from "../../src/kernel/steps.ts";
 import { isAlive, removeAll, until } from "../docker/containers.ts";
-import { type Answer, cannotRun, Engine } from "../engine.ts";
+import { type Answer, cannotRun, type Engine } from "../engine.ts";
 import { noCompiler } from "../keeper/compile.ts";
-import { imageOf } from "../probe/image.ts";
 import { type Armed, FaultyBuild } from "./keeper.ts";
+import { Requests, succeeds } from "./requests.ts";
 
 const isLong = process.env.PIER_LONG === "1";
 
@@ -58,10 +58,11 @@ const isBehindStart = ({ step }: Place): boolean => step === "closeDescriptors" 
 describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   let build: FaultyBuild;
   let engine: Engine;
+  let requests: Requests;
   before(async () => {
     build = new FaultyBuild();
-    engine = await Engine.launch({ command: [build.executable], runInMemory: true });
-    await engine.load(await imageOf());
+    engine = await build.launch();
+    requests = new Requests(engine);
   });
   after(async () => {
     await engine.stop();
@@ -70,28 +71,8 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
 
   afterEach(() => removeAll(engine));
 
-  const post = (target: string, body?: object): Promise<Answer> =>
-    engine.request("POST", target, body === undefined ? undefined : JSON.stringify(body));
-  const created = async (target: string, body: object): Promise<string> => {
-    const answer = await post(target, body);
-    assert.equal(answer.status, 201, answer.body);
-    return JSON.parse(answer.body).Id;
-  };
-  const create = (body: object): Promise<string> => created("/containers/create", body);
-  const succeeds = async (answered: Promise<Answer>): Promise<void> => {
-    const { status, body } = await answered;
-    assert.ok(status < 300, body);
-  };
-  const start = (id: string): Promise<Answer> => post(`/containers/${id}/start`);
-  const remove = (id: string): Promise<Answer> => engine.request("DELETE", `/containers/${id}?force=1&v=1`);
-  const inspect = async (id: string) => JSON.parse((await engine.request("GET", `/containers/${id}/json`)).body);
-  const running = async (body: object): Promise<string> => {
-    const id = await create(body);
-    await succeeds(start(id));
-    return id;
-  };
   const planOf = async (body: object): Promise<Plan> => {
-    const answer = await post("/pier/explain?format=json", body);
+    const answer = await requests.post("/pier/explain?format=json", body);
     assert.equal(answer.status, 200, answer.body);
     return JSON.parse(answer.body);
   };
@@ -100,12 +81,12 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   /** It is not running, it can be started as if nothing had been, and removed. */
   const assertRetries = async (id: string): Promise<void> => {
     assert.ok(!runDirectories().includes(id), "its run directory is left");
-    assert.equal((await inspect(id)).State.Running, false);
-    await succeeds(start(id));
-    await succeeds(remove(id));
+    assert.equal((await requests.inspect(id))?.State.Running, false);
+    await succeeds(requests.start(id));
+    await requests.remove(id);
   };
   const assertEnded = async (id: string): Promise<void> => {
-    await succeeds(post(`/containers/${id}/wait`));
+    await succeeds(requests.post(`/containers/${id}/wait`));
     await assertRetries(id);
   };
   const assertRefused = (place: Place, { status, body }: Answer, sentence: RegExp): void => {
@@ -116,9 +97,9 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   for (const [variant, body] of Object.entries(variants)) {
     test(`a start whose step fails says which, and leaves nothing: ${variant}`, async () => {
       await forEach(placesOf(await planOf(body), "outside", "inside"), async (place) => {
-        const id = await create(body);
+        const id = await requests.created(body);
         using order = build.arm(id, { ...place, action: "fail" });
-        assertRefused(place, await start(id), /: input\/output error$/);
+        assertRefused(place, await requests.start(id), /: input\/output error$/);
         assert.ok(order.isReached);
         await assertRetries(id);
       });
@@ -127,9 +108,9 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
 
     test(`a start whose keeper or child is killed at a step leaves nothing: ${variant}`, async () => {
       await forEach(placesOf(await planOf(body), "outside", "inside"), async (place) => {
-        const id = await create(body);
+        const id = await requests.created(body);
         using order = build.arm(id, { ...place, action: "die" });
-        const answer = await start(id);
+        const answer = await requests.start(id);
         assert.ok(order.isReached);
         if (isBehindStart(place)) return await assertEnded(id);
         assertRefused(place, answer, /the keeper ended before its work was done/);
@@ -140,9 +121,9 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
 
     test(`a start whose keeper is killed while its child is at a step leaves nothing: ${variant}`, async () => {
       await forEach(placesOf(await planOf(body), "inside"), async (place) => {
-        const id = await create(body);
+        const id = await requests.created(body);
         using order = build.arm(id, { ...place, action: "wait" });
-        const answer = start(id);
+        const answer = requests.start(id);
         await order.reached();
         process.kill(order.keeper, "SIGKILL");
         assertRefused(place, await answer, /the keeper ended before its work was done/);
@@ -155,12 +136,12 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
       const places = placesOf(await planOf(body), "after");
       const faults = places.flatMap((place) => (["fail", "die"] as const).map((action) => ({ ...place, action })));
       await forEach(faults, async (fault) => {
-        const id = await create(body);
+        const id = await requests.created(body);
         using order = build.arm(id, fault);
-        await succeeds(start(id));
-        await succeeds(post(`/containers/${id}/kill`));
+        await succeeds(requests.start(id));
+        await succeeds(requests.post(`/containers/${id}/kill`));
         assert.ok(order.isReached);
-        assert.equal((await inspect(id)).State.ExitCode, 137);
+        assert.equal((await requests.inspect(id))?.State.ExitCode, 137);
         await assertRetries(id);
       });
       await engine.assertNothingLeft();
@@ -170,9 +151,9 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   test("a keeper that is killed when it has said something, or around its exit file, leaves nothing", async () => {
     const { created, started, exited } = keeperSays;
     await forEach([created, started], async (index) => {
-      const id = await create(whole);
+      const id = await requests.created(whole);
       using order = build.arm(id, { place: "said", index, action: "die" });
-      const { status } = await start(id);
+      const { status } = await requests.start(id);
       await order.reached();
       if (status === 204) await assertEnded(id);
       else await assertRetries(id);
@@ -183,14 +164,14 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
       { place: "named", index: 1 },
     ] as const;
     await forEach(ends, async (place) => {
-      const id = await create({ ...whole, Cmd: ["exit", "15"] });
+      const id = await requests.created({ ...whole, Cmd: ["exit", "15"] });
       using order = build.arm(id, { ...place, action: "die" });
-      await succeeds(start(id));
+      await succeeds(requests.start(id));
       await order.reached();
-      await succeeds(post(`/containers/${id}/wait`));
+      await succeeds(requests.post(`/containers/${id}/wait`));
       // Before the exit file has its name, nobody can know more than that it was killed.
       const codes = place.place === "named" && place.index === 0 ? [137] : [15];
-      assert.ok(codes.includes((await inspect(id)).State.ExitCode), `${place.place} ${place.index}`);
+      assert.ok(codes.includes(Number((await requests.inspect(id))?.State.ExitCode)), `${place.place} ${place.index}`);
       await assertRetries(id);
     });
     await engine.assertNothingLeft();
@@ -199,40 +180,40 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   /** What may happen to a start that hangs; each answers when all of it is over. */
   const meanwhile: Readonly<Record<string, (id: string, order: Armed, place: Place) => Promise<void>>> = {
     "is removed": async (id, order) => {
-      const started = start(id);
+      const started = requests.start(id);
       await order.reached();
-      const removed = remove(id);
+      const removed = requests.remove(id);
       order.go();
       await succeeds(started);
-      await succeeds(removed);
+      await removed;
     },
     "is stopped": async (id, order) => {
-      const started = start(id);
+      const started = requests.start(id);
       await order.reached();
-      const stopped = post(`/containers/${id}/stop?t=0`);
+      const stopped = requests.post(`/containers/${id}/stop?t=0`);
       order.go();
       await succeeds(started);
       assert.ok([204, 304].includes((await stopped).status));
-      await succeeds(remove(id));
+      await requests.remove(id);
     },
     "loses its client": async (id, order) => {
       const client = engine.spawn("docker", ["start", "--attach", id]);
       await order.reached();
       client.kill("SIGKILL");
       order.go();
-      await until("it runs", async () => (await inspect(id)).State.Running === true);
-      await succeeds(remove(id));
+      await until("it runs", async () => (await requests.inspect(id))?.State.Running === true);
+      await requests.remove(id);
     },
     "loses its daemon": async (id, order, place) => {
-      const started = start(id).catch(() => undefined);
+      const started = requests.start(id).catch(() => undefined);
       await order.reached();
       await engine.kill9();
       await started;
       order.go();
       await engine.restart();
       if (!isBehindStart(place)) return await assertRetries(id);
-      assert.equal((await start(id)).status, 304);
-      await succeeds(remove(id));
+      assert.equal((await requests.start(id)).status, 304);
+      await requests.remove(id);
     },
   };
 
@@ -242,7 +223,7 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
       const stride = isLong ? 1 : what === "loses its daemon" ? 12 : 5;
       const some = places.filter((_, index) => index % stride === 0);
       for (const place of some) {
-        const id = await create(whole);
+        const id = await requests.created(whole);
         using order = build.arm(id, { ...place, action: "wait" });
         await happens(id, order, place);
         assert.deepEqual(runDirectories(), []);
@@ -254,46 +235,46 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   test("a daemon answers though a keeper of its predecessor hangs, and goes on with it when it does not", async () => {
     const { outside } = await planOf(whole);
     const clone = outside.findIndex(({ step }) => step === "clone");
-    const id = await create(whole);
+    const id = await requests.created(whole);
     using order = build.arm(id, { place: "outside", index: clone + 1, action: "wait" });
-    const started = start(id).catch(() => undefined);
+    const started = requests.start(id).catch(() => undefined);
     await order.reached();
     await engine.kill9();
     await started;
     await engine.restart();
-    assert.equal((await inspect(id)).State.Running, false);
-    const again = start(id);
+    assert.equal((await requests.inspect(id))?.State.Running, false);
+    const again = requests.start(id);
     order.go();
     await succeeds(again);
-    await succeeds(remove(id));
+    await requests.remove(id);
     await engine.assertNothingLeft();
   });
 
   test("a daemon that dies between its word and the program's first instruction leaves a container that runs", async () => {
     const place = placesOf(await planOf(whole), "inside").find(isBehindStart)!;
-    const id = await create(whole);
+    const id = await requests.created(whole);
     using order = build.arm(id, { ...place, action: "wait" });
-    const started = start(id).catch(() => undefined);
+    const started = requests.start(id).catch(() => undefined);
     await order.reached();
     await engine.kill9();
     await started;
     await engine.restart();
-    const again = start(id);
+    const again = requests.start(id);
     order.go();
     assert.equal((await again).status, 304);
-    assert.equal((await inspect(id)).State.Running, true);
-    await succeeds(remove(id));
+    assert.equal((await requests.inspect(id))?.State.Running, true);
+    await requests.remove(id);
   });
 
   const exec = async (container: string): Promise<{ id: string; start: () => Promise<Answer> }> => {
-    const id = await created(`/containers/${container}/exec`, session);
-    return { id, start: () => post(`/exec/${id}/start`, { Detach: true }) };
+    const id = await requests.created(session, `/containers/${container}/exec`);
+    return { id, start: () => requests.post(`/exec/${id}/start`, { Detach: true }) };
   };
   const lengths = { outside: 0, inside: 0 };
 
   test("a session that fails, is killed or loses its keeper at a step leaves its container as it was", async () => {
-    const container = await running(whole);
-    const mark = await inspect(container);
+    const container = await requests.running(whole);
+    const mark = (await requests.inspect(container))!;
     const attempt = async (place: "outside" | "inside", index: number): Promise<boolean> => {
       const [failing, dying, losing] = await Promise.all([exec(container), exec(container), exec(container)]);
       using failure = build.arm(failing.id, { place, index, action: "fail" });
@@ -319,34 +300,34 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
     };
     for (const place of ["outside", "inside"] as const) for (let index = 0; await attempt(place, index); ) index++;
     assert.ok(lengths.outside > 5 && lengths.inside > 15, JSON.stringify(lengths));
-    const { State: now } = await inspect(container);
+    const { State: now } = (await requests.inspect(container))!;
     assert.deepEqual([now.Pid, now.StartedAt, now.Running], [mark.State.Pid, mark.State.StartedAt, true]);
-    await succeeds(remove(container));
+    await requests.remove(container);
     await until("the sessions' directories are gone", () => readdirSync(join(engine.run, "x")).length === 0);
     await engine.assertNothingLeft();
   });
 
   test("a removal that fails, or whose keeper is killed, can be tried again", async () => {
     for (const action of ["fail", "die"] as const) {
-      const id = await running(whole);
-      await succeeds(post(`/containers/${id}/kill`));
+      const id = await requests.running(whole);
+      await succeeds(requests.post(`/containers/${id}/kill`));
       {
         using order = build.arm("errand", { place: "outside", index: 0, action });
-        const { status, body } = await remove(id);
+        const { status, body } = await engine.request("DELETE", `/containers/${id}?force=1&v=1`);
         assert.ok(order.isReached);
         assert.equal(status, 500);
         assert.match(JSON.parse(body).message, action === "fail" ? /input\/output error/ : /keeper ended/);
-        assert.equal((await inspect(id)).State.Status, "removing");
-        assert.equal((await start(id)).status, 409);
+        assert.equal((await requests.inspect(id))?.State.Status, "removing");
+        assert.equal((await requests.start(id)).status, 409);
       }
-      await succeeds(remove(id));
+      await requests.remove(id);
       assert.deepEqual(readdirSync(join(engine.root, "containers")), []);
     }
     await engine.assertNothingLeft();
   });
 
   test("a layer that could not be mounted is mounted at the next try", async () => {
-    await succeeds(post("/images/probe/tag?repo=again"));
+    await succeeds(requests.post("/images/probe/tag?repo=again"));
     for (const action of ["fail", "die"] as const) {
       for (let index = 0; ; index++) {
         // With its holder the namespace is gone in which the layers were mounted.
@@ -354,12 +335,12 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
         const holder = JSON.parse(readFileSync(join(engine.run, "holder"), "utf8"));
         process.kill(holder.pid, "SIGKILL");
         await until("the holder is dead", () => !isAlive(holder.pid));
-        const id = await create(whole);
+        const id = await requests.created(whole);
         using order = build.arm("errand", { place: "outside", index, action });
-        const { status, body } = await start(id);
+        const { status, body } = await requests.start(id);
         if (!order.isReached) {
           assert.ok(index > 0);
-          await succeeds(remove(id));
+          await requests.remove(id);
           break;
         }
         assert.equal(status, 500, body);
