@@ -3,7 +3,6 @@ import type { ContainerId } from "../base/ids.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { openIptables } from "../network/doors.ts";
-
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
 import { planClearing } from "../network/live.ts";

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { ContainerId, ExecId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
 import type { Plan } from "../kernel/steps.ts";
-import { openDoors } from "../network/firewalls.ts";
+import { openFirewalld } from "../network/firewalld.ts";
 import type { VolumeUsers } from "../volume/volumes.ts";
 import { Attachments, type StreamRequest } from "./attachments.ts";
 import { Commits } from "./commits.ts";
@@ -147,8 +147,8 @@ export class Containers {
       memberships: containers.memberships,
       locks: containers.#locks,
     });
-    // Programs of another firewall are asked, which takes a while.
-    await openDoors(rooms.networks.host.name).catch(() => {});
+    // The repair has asked iptables. This one takes a while, and no repair of a start shall wait for it.
+    await openFirewalld(rooms.networks.host.name).catch(() => {});
     containers.#runs.openRestarts();
     return containers;
   }

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { until } from "./containers.ts";
 
 const packages = fileURLToPath(new URL("../../build/tools/firewalls", import.meta.url));
 const bus = "/run/dbus/system_bus_socket";
@@ -53,11 +54,10 @@ export class Firewalls {
   async startFirewalld(): Promise<void> {
     this.run("mkdir -p /run/dbus");
     this.#begin("dbus-daemon", "--system", "--nofork", "--nopidfile");
-    while (!existsSync(bus)) await new Promise((resolve) => setImmediate(resolve));
+    await until("the bus is there", () => existsSync(bus));
     this.#begin("firewalld", "--nofork", "--nopid");
-    while (this.run("firewall-cmd --state 2>/dev/null || true").trim() !== "running") {
-      if (this.#children.some(({ exitCode }) => exitCode !== null)) throw new Error("firewalld does not start");
-    }
+    const isRunning = (): boolean => this.run("firewall-cmd --state 2>/dev/null || true").trim() === "running";
+    await until("firewalld answers", isRunning, 60_000);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import { runErrand } from "../../src/kernel/errand.ts";
 import { borrowHolder, type Holder } from "../../src/kernel/holder.ts";
 import { tableChanges } from "../../src/network/firewall.ts";
 import { firewallStep } from "../../src/network/steps.ts";
+import { until } from "../docker/containers.ts";
 import { cannotKeep, keeperProgram } from "./keepers.ts";
 import { noWorld } from "./netlink-world.ts";
 
@@ -44,11 +45,10 @@ describe("changes of the host's networking", { skip: cannotKeep || noWorld }, ()
       all.push(changes);
       wake();
     });
-    // It may not listen yet.
-    while (all.length === 0) {
+    await until("it listens", () => {
       host(`nft add table ip ${table}-first; nft delete table ip ${table}-first`);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+      return all.length > 0;
+    });
     await settled();
   });
   after(async () => {
