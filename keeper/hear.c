@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
@@ -12,6 +11,7 @@
 
 #include "keeper.h"
 #include "loop.h"
+#include "netlink.h"
 
 #define ANSWER_SIZE 65536
 
@@ -52,13 +52,14 @@ static void add_link(struct heard *heard, uint32_t index) {
 }
 
 /* Interfaces that are gone or were taken down, and ports that have left their bridge: those are told as gone of AF_BRIDGE. */
-static void hear_link(struct heard *heard, const struct nlmsghdr *header, const char *at, size_t size) {
+static void hear_link(struct heard *heard, const struct netlink_message *message) {
   struct ifinfomsg info;
-  if (size < sizeof info) return;
-  memcpy(&info, at, sizeof info);
+  if (message->size < sizeof info) return;
+  memcpy(&info, message->payload, sizeof info);
+  int type = message->header.nlmsg_type;
   bool is_new = info.ifi_change == ~0U;
-  bool is_down = header->nlmsg_type == RTM_NEWLINK && !is_new && (info.ifi_change & IFF_UP) != 0 && (info.ifi_flags & IFF_UP) == 0;
-  if (header->nlmsg_type == RTM_DELLINK || is_down) add_link(heard, (uint32_t)info.ifi_index);
+  bool is_down = type == RTM_NEWLINK && !is_new && (info.ifi_change & IFF_UP) != 0 && (info.ifi_flags & IFF_UP) == 0;
+  if (type == RTM_DELLINK || is_down) add_link(heard, (uint32_t)info.ifi_index);
 }
 
 /* Whether the message has a text of this type, and it is this one. */
@@ -79,11 +80,12 @@ static bool has_text(const char *at, size_t size, int type, const char *text) {
 }
 
 /* The name of the table is the first attribute of what is about tables, chains, rules, sets and elements alike. */
-static void hear_rules(struct heard *heard, struct transaction *transaction, const struct nlmsghdr *header, const char *at, size_t size) {
-  if (size < sizeof(struct nfgenmsg) || NFNL_SUBSYS_ID(header->nlmsg_type) != NFNL_SUBSYS_NFTABLES) return;
-  at += sizeof(struct nfgenmsg);
-  size -= sizeof(struct nfgenmsg);
-  if (NFNL_MSG_TYPE(header->nlmsg_type) != NFT_MSG_NEWGEN) {
+static void hear_rules(struct heard *heard, struct transaction *transaction, const struct netlink_message *message) {
+  int type = message->header.nlmsg_type;
+  if (message->size < sizeof(struct nfgenmsg) || NFNL_SUBSYS_ID(type) != NFNL_SUBSYS_NFTABLES) return;
+  const char *at = message->payload + sizeof(struct nfgenmsg);
+  size_t size = message->size - sizeof(struct nfgenmsg);
+  if (NFNL_MSG_TYPE(type) != NFT_MSG_NEWGEN) {
     transaction->is_own |= has_text(at, size, NFTA_RULE_TABLE, transaction->table);
     return;
   }
@@ -103,21 +105,11 @@ static void hear(struct heard *heard, int fd, struct transaction *transaction) {
       continue;
     }
     if (received <= 0) return;
-    const char *at = messages;
-    size_t size = (size_t)received;
-    while (size >= sizeof(struct nlmsghdr)) {
-      struct nlmsghdr header;
-      memcpy(&header, at, sizeof header);
-      if (header.nlmsg_len < sizeof header || header.nlmsg_len > size) break;
-      const char *payload = at + sizeof header;
-      size_t length = header.nlmsg_len - sizeof header;
-      if (transaction == NULL) hear_link(heard, &header, payload, length);
-      else hear_rules(heard, transaction, &header, payload, length);
-      size_t step = NLMSG_ALIGN(header.nlmsg_len);
-      if (step >= size) break;
-      at += step;
-      size -= step;
-    }
+    struct netlink_rest rest = {messages, (size_t)received};
+    struct netlink_message message;
+    while (netlink_next(&rest, &message))
+      if (transaction == NULL) hear_link(heard, &message);
+      else hear_rules(heard, transaction, &message);
   }
 }
 

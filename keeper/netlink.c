@@ -1,6 +1,7 @@
 /* Netlink messages as the plan has them: sent in one piece, and answered by the kernel before the send returns. */
+#include "netlink.h"
+
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,44 +13,40 @@
 /* The kernel's MAX_ERRNO, and one. */
 #define ERROR_LIMIT 4096
 
-static struct nlmsghdr header_at(const char *at) {
-  struct nlmsghdr header;
-  memcpy(&header, at, sizeof header);
-  return header;
+bool netlink_next(struct netlink_rest *rest, struct netlink_message *message) {
+  struct nlmsghdr *header = &message->header;
+  if (rest->size < sizeof *header) return false;
+  memcpy(header, rest->at, sizeof *header);
+  if (header->nlmsg_len < sizeof *header || header->nlmsg_len > rest->size) return false;
+  message->payload = rest->at + sizeof *header;
+  message->size = header->nlmsg_len - sizeof *header;
+  size_t step = NLMSG_ALIGN(header->nlmsg_len);
+  if (step > rest->size) step = rest->size;
+  rest->at += step;
+  rest->size -= step;
+  return true;
 }
 
 /* How many of the messages ask for an answer. */
-static unsigned count_asked(const char *messages, size_t size) {
+static unsigned count_asked(struct netlink_rest messages) {
   unsigned asked = 0;
-  while (size >= sizeof(struct nlmsghdr)) {
-    struct nlmsghdr header = header_at(messages);
-    if (header.nlmsg_len < sizeof header || header.nlmsg_len > size) break;
-    if ((header.nlmsg_flags & NLM_F_ACK) != 0) asked++;
-    size_t step = NLMSG_ALIGN(header.nlmsg_len);
-    if (step >= size) break;
-    messages += step;
-    size -= step;
-  }
+  struct netlink_message message;
+  while (netlink_next(&messages, &message))
+    if ((message.header.nlmsg_flags & NLM_F_ACK) != 0) asked++;
   return asked;
 }
 
 /* The first error among the answers in one datagram, or 0; each answer is counted. */
-static int first_error(const char *answers, size_t size, unsigned *answered) {
+static int first_error(struct netlink_rest answers, unsigned *answered) {
   int error = 0;
-  while (size >= sizeof(struct nlmsghdr)) {
-    struct nlmsghdr header = header_at(answers);
-    if (header.nlmsg_len < sizeof header || header.nlmsg_len > size) break;
-    if (header.nlmsg_type == NLMSG_ERROR) {
-      int32_t code;
-      if (header.nlmsg_len < NLMSG_HDRLEN + sizeof code) break;
-      memcpy(&code, answers + NLMSG_HDRLEN, sizeof code);
-      if (code != 0 && error == 0) error = code > -ERROR_LIMIT && code < 0 ? -code : EPROTO;
-      ++*answered;
-    }
-    size_t step = NLMSG_ALIGN(header.nlmsg_len);
-    if (step >= size) break;
-    answers += step;
-    size -= step;
+  struct netlink_message answer;
+  while (netlink_next(&answers, &answer)) {
+    if (answer.header.nlmsg_type != NLMSG_ERROR) continue;
+    int32_t code;
+    if (answer.size < sizeof code) break;
+    memcpy(&code, answer.payload, sizeof code);
+    if (code != 0 && error == 0) error = code > -ERROR_LIMIT && code < 0 ? -code : EPROTO;
+    ++*answered;
   }
   return error;
 }
@@ -62,7 +59,7 @@ static int read_answers(int fd, unsigned asked) {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno != EAGAIN) return errno;
     if (size <= 0) return answered >= asked ? 0 : EPROTO;
-    int error = first_error(answers, (size_t)size, &answered);
+    int error = first_error((struct netlink_rest){answers, (size_t)size}, &answered);
     if (error != 0) return error;
   }
 }
@@ -87,7 +84,7 @@ int step_netlink(struct keeper *k, const struct argument *a) {
   int error = bytes == NULL ? ENOMEM : 0;
   struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
   if (error == 0 && sendto(fd, bytes, messages->length, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) error = errno;
-  if (error == 0) error = read_answers(fd, count_asked(messages->bytes, messages->length));
+  if (error == 0) error = read_answers(fd, count_asked((struct netlink_rest){messages->bytes, messages->length}));
   free(bytes);
   close(fd);
   return error;

@@ -5,8 +5,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   unsigned answered = 0;
-  unsigned asked = count_asked((const char *)bytes, size);
-  int error = first_error((const char *)bytes, size, &answered);
+  const struct netlink_rest all = {(const char *)bytes, size};
+  unsigned asked = count_asked(all);
+  int error = first_error(all, &answered);
   MUST(asked <= size / sizeof(struct nlmsghdr) && answered <= size / sizeof(struct nlmsghdr));
   MUST(error == 0 || answered > 0);
 
