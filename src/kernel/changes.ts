@@ -1,9 +1,9 @@
 /** What others do to the host's networking, as a keeper hears it from the kernel. */
-import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodePlan } from "./encode.ts";
+import { PlanFile } from "./errand.ts";
 import type { Holder } from "./holder.ts";
 import { Keeper } from "./keeper.ts";
+import type { Plan } from "./steps.ts";
 
 export interface Changes {
   /** The numbers of interfaces that are gone, were taken down, or have left their bridge. */
@@ -35,11 +35,9 @@ export const listenForChanges = (
   table: string,
   listener: (changes: Changes) => void,
 ): ChangeListener => {
-  const path = join(directory, "changes");
-  writeFileSync(path, encodePlan({ outside: [{ step: "hearChanges", table, pause }], inside: [], after: [] }), {
-    mode: 0o600,
-  });
-  const keeper = Keeper.launch(holder, path);
+  const plan: Plan = { outside: [{ step: "hearChanges", table, pause }], inside: [], after: [] };
+  const file = new PlanFile(join(directory, "changes"), plan);
+  const keeper = Keeper.launch(holder, file.path);
   const hear = async (): Promise<void> => {
     for await (const bytes of keeper.stream(0)) {
       const words = Buffer.from(bytes);
@@ -53,7 +51,7 @@ export const listenForChanges = (
       });
     }
   };
-  const ended = hear().finally(() => rmSync(path, { force: true }));
+  const ended = hear().finally(() => file[Symbol.dispose]());
   keeper.exited.catch(() => {});
   return { ended, close: () => keeper.leave() };
 };

@@ -13,56 +13,60 @@ import type { Plan } from "./steps.ts";
 
 const kernelError = errorsFrom(kernelErrors);
 
+/** A plan in a file that a keeper is launched with, for as long as it is held. */
+export class PlanFile implements Disposable {
+  readonly path: string;
+
+  constructor(path: string, plan: Plan) {
+    this.path = path;
+    writeFileSync(path, encodePlan(plan), { mode: 0o600 });
+  }
+
+  /** One of many in the directory. */
+  static ofErrand(directory: string, plan: Plan): PlanFile {
+    return new PlanFile(join(directory, `errand-${randomBytes(8).toString("hex")}`), plan);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { force: true });
+  }
+}
+
 /**
  * Runs the plan to its end; what its reading steps found is in the keeper. Rejects with a `StepFailure`, or when the
  * errand's process was killed (it ends with 0 when every step was done).
  */
 export const runErrand = async (holder: Holder, directory: string, plan: Plan): Promise<Keeper> => {
-  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
-  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
-  try {
-    const keeper = Keeper.launch(holder, path);
-    const { status } = await keeper.exited;
-    if (status !== 0) throw kernelError("keeperLost", {});
-    return keeper;
-  } finally {
-    rmSync(path, { force: true });
-  }
+  using file = PlanFile.ofErrand(directory, plan);
+  const keeper = Keeper.launch(holder, file.path);
+  const { status } = await keeper.exited;
+  if (status !== 0) throw kernelError("keeperLost", {});
+  return keeper;
 };
 
 /** The same for a plan whose one reading step, of number 0, says more than fits in memory: as it comes. Rejects at its end. */
 export async function* streamErrand(holder: Holder, directory: string, plan: Plan): AsyncGenerator<Uint8Array> {
-  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
-  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
-  try {
-    const keeper = Keeper.launch(holder, path);
-    yield* keeper.stream(0);
-    const { status } = await keeper.exited;
-    if (status !== 0) throw kernelError("keeperLost", {});
-  } finally {
-    rmSync(path, { force: true });
-  }
+  using file = PlanFile.ofErrand(directory, plan);
+  const keeper = Keeper.launch(holder, file.path);
+  yield* keeper.stream(0);
+  const { status } = await keeper.exited;
+  if (status !== 0) throw kernelError("keeperLost", {});
 }
 
 /** The same for a plan with a step that writes to standard output: what it writes, as it comes. Rejects at its end. */
 export async function* tellErrand(holder: Holder, directory: string, plan: Plan): AsyncGenerator<Uint8Array> {
-  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
-  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
+  using file = PlanFile.ofErrand(directory, plan);
+  const { keeper, output } = Keeper.launchTelling(holder, file.path);
+  // Nobody may be waiting for it when it comes.
+  keeper.exited.catch(() => {});
   try {
-    const { keeper, output } = Keeper.launchTelling(holder, path);
-    // Nobody may be waiting for it when it comes.
-    keeper.exited.catch(() => {});
-    try {
-      for await (const chunk of output) yield chunk as Buffer;
-      const { status } = await keeper.exited;
-      if (status !== 0) throw kernelError("keeperLost", {});
-    } finally {
-      // Whoever reads no further has no use for the errand.
-      output.destroy();
-      keeper.leave();
-    }
+    for await (const chunk of output) yield chunk as Buffer;
+    const { status } = await keeper.exited;
+    if (status !== 0) throw kernelError("keeperLost", {});
   } finally {
-    rmSync(path, { force: true });
+    // Whoever reads no further has no use for the errand.
+    output.destroy();
+    keeper.leave();
   }
 }
 
@@ -79,22 +83,14 @@ export const feedErrand = async (
   plan: Plan,
   source: AsyncIterable<Uint8Array>,
 ): Promise<FedErrand> => {
-  const path = join(directory, `errand-${randomBytes(8).toString("hex")}`);
-  writeFileSync(path, encodePlan(plan), { mode: 0o600 });
-  try {
-    const { keeper, input } = Keeper.launchFed(holder, path);
-    const ended = keeper.exited.then(
-      ({ status }) => (status === 0 ? undefined : kernelError("keeperLost", {})),
-      asError,
-    );
-    const fed = await feed(input, source).then(() => undefined, asError);
-    // Who breaks off must not look like who has said everything.
-    if (fed !== undefined) keeper.leave();
-    input.destroy();
-    return { keeper, error: fed ?? (await ended) };
-  } finally {
-    rmSync(path, { force: true });
-  }
+  using file = PlanFile.ofErrand(directory, plan);
+  const { keeper, input } = Keeper.launchFed(holder, file.path);
+  const ended = keeper.exited.then(({ status }) => (status === 0 ? undefined : kernelError("keeperLost", {})), asError);
+  const fed = await feed(input, source).then(() => undefined, asError);
+  // Who breaks off must not look like who has said everything.
+  if (fed !== undefined) keeper.leave();
+  input.destroy();
+  return { keeper, error: fed ?? (await ended) };
 };
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
