@@ -5,7 +5,7 @@ import { PassThrough } from "node:stream";
 import { after, afterEach, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
-import { cannotRun, Engine } from "../engine.ts";
+import { cannotRun, type Engine } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { busybox, removeAll, until } from "./containers.ts";
 import { Recorder } from "./recorder.ts";
@@ -16,21 +16,15 @@ describe("clients in other languages", { skip: cannotRun() }, () => {
   let engine: Engine;
   let recorder: Recorder;
   before(async () => {
-    engine = await Engine.launch();
-    await engine.load();
-    recorder = await Recorder.open(engine);
+    recorder = await Recorder.launch();
+    engine = recorder.engine;
   });
-  after(async () => {
-    await recorder[Symbol.asyncDispose]();
-    await engine.stop();
-  });
+  after(() => recorder[Symbol.asyncDispose]());
   afterEach(() => removeAll(engine));
 
   test("python3-docker", { skip: !hasPython() && "needs python3-docker; type: sh scripts/test-packages" }, async () => {
     const script = fileURLToPath(new URL("clients.py", import.meta.url));
-    const ran = await execute("python3", [script, busybox], {
-      env: { ...engine.env, DOCKER_HOST: `unix://${recorder.socket}` },
-    });
+    const ran = await execute("python3", [script, busybox], { env: recorder.env });
     assert.equal(ran.code, 0, ran.stderr);
     assert.equal(ran.stdout, "all went well\n");
     assert.deepEqual(recorder.wrong, []);

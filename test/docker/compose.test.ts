@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { addBuildx, buildxMissing } from "../build/contexts.ts";
-import { cannotRun, Engine } from "../engine.ts";
+import { cannotRun, type Engine } from "../engine.ts";
 import { patience } from "../patience.ts";
 import { busybox, said, until } from "./containers.ts";
 import { Recorder } from "./recorder.ts";
@@ -23,23 +23,19 @@ describe("docker compose", { skip: reason() }, () => {
   let engine: Engine;
   let recorder: Recorder;
   before(async () => {
-    engine = await Engine.launch();
-    await engine.load();
-    recorder = await Recorder.open(engine);
+    recorder = await Recorder.launch();
+    engine = recorder.engine;
     addBuildx(engine);
     mkdirSync(join(engine.directory, "client/cli-plugins"), { recursive: true });
     symlinkSync(plugin, join(engine.directory, "client/cli-plugins/docker-compose"));
   });
-  after(async () => {
-    await recorder[Symbol.asyncDispose]();
-    await engine.stop();
-  });
+  after(() => recorder[Symbol.asyncDispose]());
 
   /** What compose printed for people and for programs; builds go by the daemon's own socket, for they are no HTTP/1.1. */
   const compose = async (...words: readonly string[]): Promise<string> => {
-    const socket = words[0] === "build" ? engine.socket : recorder.socket;
+    const { env } = words[0] === "build" ? engine : recorder;
     const ran = await engine.docker(["compose", "--progress", "plain", "--project-directory", project, ...words], {
-      env: { DOCKER_HOST: `unix://${socket}` },
+      env,
       timeout: patience(60_000),
     });
     assert.equal(ran.code, 0, `compose ${words.join(" ")}\n${ran.stdout}${ran.stderr}`);

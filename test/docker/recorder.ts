@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import type { Engine } from "../engine.ts";
+import { Engine } from "../engine.ts";
 import { checkAnswer } from "../reference.ts";
 
 export class Recorder implements AsyncDisposable {
@@ -10,17 +10,23 @@ export class Recorder implements AsyncDisposable {
   readonly seen: string[] = [];
   /** What was wrong with it. */
   readonly wrong: string[] = [];
+  /** The daemon behind it. */
+  readonly engine: Engine;
   readonly socket: string;
   readonly #server: Server;
 
-  private constructor(socket: string, server: Server) {
-    this.socket = socket;
+  private constructor(engine: Engine, server: Server) {
+    this.engine = engine;
+    this.socket = join(engine.directory, "recorder.sock");
     this.#server = server;
   }
 
-  static async open(engine: Engine): Promise<Recorder> {
+  /** Before a daemon of its own, which has the fixtures' image. */
+  static async launch(): Promise<Recorder> {
+    const engine = await Engine.launch();
+    await engine.load();
     const server = createServer();
-    const recorder = new Recorder(join(engine.directory, "recorder.sock"), server);
+    const recorder = new Recorder(engine, server);
     server.on("request", (asked, answer) => {
       const { method = "", url = "", headers } = asked;
       const onward = request({ socketPath: engine.socket, method, path: url, headers }, (answered) => {
@@ -55,6 +61,11 @@ export class Recorder implements AsyncDisposable {
     return recorder;
   }
 
+  /** For clients that come through it. */
+  get env(): NodeJS.ProcessEnv {
+    return { ...this.engine.env, DOCKER_HOST: `unix://${this.socket}` };
+  }
+
   #record(method: string, url: string, answered: IncomingMessage): void {
     const chunks: Buffer[] = [];
     const status = answered.statusCode ?? 0;
@@ -73,5 +84,6 @@ export class Recorder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+    await this.engine.stop();
   }
 }

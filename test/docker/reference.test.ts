@@ -1,7 +1,7 @@
 /** What clients are answered while they do everything they can is what the reference says. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import { cannotRun, Engine } from "../engine.ts";
+import { cannotRun, type Engine } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { cannotCheck, checkAnswer } from "../reference.ts";
 import { busybox, removeAll } from "./containers.ts";
@@ -11,22 +11,17 @@ describe("answers and the reference", { skip: cannotRun() || cannotCheck() }, ()
   let engine: Engine;
   let recorder: Recorder;
   before(async () => {
-    engine = await Engine.launch();
-    await engine.load();
-    recorder = await Recorder.open(engine);
+    recorder = await Recorder.launch();
+    engine = recorder.engine;
   });
-  after(async () => {
-    await recorder[Symbol.asyncDispose]();
-    await engine.stop();
-  });
+  after(() => recorder[Symbol.asyncDispose]());
   afterEach(() => removeAll(engine));
 
   /** With the newest version, which the reference describes: Debian's client knows an older one. */
   const everything = async (client: "docker" | "pier"): Promise<void> => {
     const run = async (...words: readonly string[]) => {
-      const env = { ...engine.env, DOCKER_HOST: `unix://${recorder.socket}` };
-      const ran = client === "docker" ? await execute("docker", words, { env }) : await engine.pier(words, { env });
-      return ran;
+      const { env } = recorder;
+      return client === "docker" ? await execute("docker", words, { env }) : await engine.pier(words, { env });
     };
     const ok = async (...words: readonly string[]) => {
       const ran = await run(...words);
