@@ -105,6 +105,22 @@ describe("images of a registry", { skip }, () => {
     }
   });
 
+  test("go and come with all tags of their repository", async () => {
+    await said(engine, "pull", image("busybox:1"));
+    for (const client of ["docker", "pier"] as const) {
+      const repository = image(`all-by-${client}`);
+      const names = [`${repository}:a`, `${repository}:b`];
+      for (const name of names) await said(engine, "tag", image("busybox:1"), name);
+      for (const command of ["push", "pull"] as const) {
+        const ran = await engine[client]([command, "--all-tags", repository]);
+        assert.equal(ran.code, 0, ran.stderr);
+        if (command === "push") await said(engine, "rmi", ...names);
+      }
+      const tags = await said(engine, "images", "--format", "{{.Repository}}:{{.Tag}}", repository);
+      assert.deepEqual(tags.split("\n").sort(), names);
+    }
+  });
+
   test("that were loaded plain are pushed, pulled elsewhere, and the same", async () => {
     await engine.load();
     await said(engine, "tag", busybox, image("loaded:1"));
