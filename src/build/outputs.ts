@@ -3,7 +3,7 @@ import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import type { TarHeader, TarOutput } from "../format/tar/write.ts";
 import { encodeLayout, encodeOciLayout, type LayoutImage, type LayoutLayer } from "../image/layout.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "../image/reference.ts";
-import { type ArchiveFile, blobsOf, describeNew, writeLayout } from "../image/save.ts";
+import { describeNew, writeLayout } from "../image/save.ts";
 import type { Tree, TreePath } from "../image/tree.ts";
 import type { StageFiles } from "./files.ts";
 import type { Shop } from "./shop.ts";
@@ -21,13 +21,6 @@ export type BuildOutput =
       readonly names: readonly string[];
       readonly compression: "gzip" | "uncompressed";
       readonly deliver: (archive: AsyncIterable<Uint8Array>) => Promise<void>;
-    }
-  | {
-      /** The blobs of an OCI layout, one by one. */
-      readonly kind: "blobs";
-      readonly names: readonly string[];
-      readonly compression: "gzip" | "uncompressed";
-      readonly deliver: (blobs: Iterable<ArchiveFile>) => Promise<void>;
     }
   | {
       readonly kind: "files";
@@ -72,12 +65,8 @@ export const writeOutput = async (shop: Shop, built: BuiltImage, output: BuildOu
     return { names: told, digest: built.id };
   }
   const described = await describe(shop, built, names, output.compression);
-  const { layers } = shop.rooms.images;
-  if (output.kind === "blobs") await output.deliver(blobsOf(layers, [described]));
-  else {
-    const documents = output.layout === "oci" ? encodeOciLayout([described]) : encodeLayout([described]);
-    await output.deliver(writeLayout(layers, [described], documents));
-  }
+  const documents = output.layout === "oci" ? encodeOciLayout([described]) : encodeLayout([described]);
+  await output.deliver(writeLayout(shop.rooms.images.layers, [described], documents));
   const { digest, mediaType, bytes } = described.manifest;
   return { names: told, digest, descriptor: { mediaType, digest, size: bytes.length } };
 };

@@ -13,8 +13,7 @@ import { familiarName, type ImageName, parseName, repositoryOf } from "./referen
 
 const CHUNK = 1024 * 1024;
 
-export interface ArchiveFile {
-  readonly digest: Digest;
+interface ArchiveFile {
   readonly path: string;
   readonly size: number;
   readonly open: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -138,10 +137,10 @@ export async function* writeLayout(
 }
 
 /** The blobs of the images, each once. */
-export const blobsOf = (stored: Layers, described: readonly LayoutImage[]): Iterable<ArchiveFile> => {
+const blobsOf = (stored: Layers, described: readonly LayoutImage[]): Iterable<ArchiveFile> => {
   const files = new Map<Digest, ArchiveFile>();
   const small = (digest: Digest, bytes: Uint8Array): void => {
-    files.set(digest, { digest, path: blobPath(digest), size: bytes.length, open: () => [bytes] });
+    files.set(digest, { path: blobPath(digest), size: bytes.length, open: () => [bytes] });
   };
   for (const { config, manifest, layers } of described) {
     small(config.digest, config.bytes);
@@ -149,7 +148,7 @@ export const blobsOf = (stored: Layers, described: readonly LayoutImage[]): Iter
     for (const { digest, size } of layers) {
       const { path } = stored.fileOf(digest)!;
       const open = () => createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Uint8Array>;
-      files.set(digest, { digest, path: blobPath(digest), size, open });
+      files.set(digest, { path: blobPath(digest), size, open });
     }
   }
   return files.values();
