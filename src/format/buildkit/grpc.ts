@@ -49,19 +49,32 @@ export const frameOf = (content: Uint8Array): Uint8Array => {
 
 /** The messages of a stream, as they come. Whoever has enough of them may still write to it. */
 export async function* decodeFrames<F extends Fields>(fields: F, stream: Readable): AsyncGenerator<Message<F>> {
-  let held: Buffer = Buffer.alloc(0);
+  let waiting: Buffer[] = [];
+  let size = 0;
+  let needed = prefix;
   const chunks: AsyncIterable<Buffer> = stream.iterator({ destroyOnReturn: false });
   for await (const chunk of chunks) {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    while (held.length >= prefix) {
-      const size = held.readUInt32BE(1);
-      if (held[0] !== 0 || size > maxMessage) throw new GrpcError(codes.invalid, "a message is compressed or too long");
-      if (held.length < prefix + size) break;
-      yield decodeMessage(fields, held.subarray(prefix, prefix + size));
-      held = held.subarray(prefix + size);
+    waiting.push(chunk);
+    size += chunk.length;
+    // Joined when a message is whole, not for each chunk: a long message comes in a thousand of them.
+    if (size < needed) continue;
+    let held = waiting.length === 1 ? chunk : Buffer.concat(waiting);
+    for (needed = frameSize(held); held.length >= needed; needed = frameSize(held)) {
+      yield decodeMessage(fields, held.subarray(prefix, needed));
+      held = held.subarray(needed);
     }
+    waiting = held.length === 0 ? [] : [held];
+    size = held.length;
   }
 }
+
+/** Of the frame that begins here; as long as that is not known, of what says it. */
+const frameSize = (held: Buffer): number => {
+  if (held.length < prefix) return prefix;
+  const size = held.readUInt32BE(1);
+  if (held[0] !== 0 || size > maxMessage) throw new GrpcError(codes.invalid, "a message is compressed or too long");
+  return prefix + size;
+};
 
 /** An HTTP/2 frame of trailers has 16 KiB (bytes of the encoded text); of one that is longer, this much of each end (characters). */
 const longestText = 12_000;
