@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { arch, platform } from "node:os";
+import type { Writable } from "node:stream";
 import type { ErrorAnswer } from "../api/types.ts";
 import { maxVersion, pierVersion } from "../api/versions.ts";
 import { PierError } from "../base/errors.ts";
@@ -99,12 +100,12 @@ const sendChunks = async (response: ServerResponse, chunks: Chunks): Promise<voi
 };
 
 /** Resolves when there is room again, or the client has gone. */
-const drained = async (response: ServerResponse): Promise<void> => {
+export const drained = async (stream: Writable): Promise<void> => {
   const either = new AbortController();
   try {
     await Promise.race([
-      once(response, "drain", { signal: either.signal }),
-      once(response, "close", { signal: either.signal }),
+      once(stream, "drain", { signal: either.signal }),
+      once(stream, "close", { signal: either.signal }),
     ]);
   } catch {
     // An error of the connection: its close follows.

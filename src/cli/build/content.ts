@@ -4,23 +4,23 @@ import { codes, decodeFrames, encodeFrame, GrpcError, type GrpcMethod } from "..
 import {
   contentActions,
   contentRead,
+  contentService,
   contentWrite,
   contentWritten,
   fileDataAt,
+  storeHeader,
 } from "../../format/buildkit/messages.ts";
 import type { BlobStore } from "./blob-store.ts";
-
-const service = "/containerd.services.content.v1.Content/";
 
 export const contentMethods = (
   stores: ReadonlyMap<string, BlobStore>,
 ): readonly (readonly [path: string, method: GrpcMethod])[] => [
-  [`${service}Read`, read(stores)],
-  [`${service}Write`, write(stores)],
+  [`${contentService}Read`, read(stores)],
+  [`${contentService}Write`, write(stores)],
 ];
 
 const storeOf = (stores: ReadonlyMap<string, BlobStore>, headers: IncomingHttpHeaders): BlobStore => {
-  const found = stores.get(String(headers["buildkit-attachable-store-id"] ?? ""));
+  const found = stores.get(String(headers[storeHeader] ?? ""));
   if (found === undefined) throw new GrpcError(codes.notFound, "there is no such store");
   return found;
 };

@@ -5,7 +5,7 @@ import { Duplex } from "node:stream";
 import type { Client } from "../../api/client.ts";
 import type { StreamSocket } from "../../base/socket.ts";
 import { answerCall, codes, decodeFrames, GrpcError, type GrpcMethod } from "../../format/buildkit/grpc.ts";
-import { fileData } from "../../format/buildkit/messages.ts";
+import { exporterHeader, fileData, fileSend } from "../../format/buildkit/messages.ts";
 import { messageOf } from "../failure.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { contentMethods } from "./content.ts";
@@ -29,10 +29,7 @@ export class BuildSession implements Disposable {
     const id = randomUUID();
     const headers = { "X-Docker-Expose-Session-Uuid": id };
     const { socket, first } = await client.hijack("session", {}, { headers });
-    const methods = new Map<string, GrpcMethod>([
-      ["/moby.filesync.v1.FileSend/DiffCopy", receive(receivers)],
-      ...contentMethods(stores),
-    ]);
+    const methods = new Map<string, GrpcMethod>([[fileSend, receive(receivers)], ...contentMethods(stores)]);
     const http = performServerHandshake(new SocketDuplex(socket, first));
     http.on("error", () => socket.destroy());
     http.on("stream", (stream: ServerHttp2Stream, told) => {
@@ -49,7 +46,7 @@ export class BuildSession implements Disposable {
 const receive =
   (receivers: readonly (Receiver | undefined)[]): GrpcMethod =>
   async ({ stream, headers }) => {
-    const receiver = receivers[Number(headers["buildkit-attachable-exporter-id"] ?? 0)];
+    const receiver = receivers[Number(headers[exporterHeader] ?? 0)];
     if (receiver === undefined) throw new GrpcError(codes.notFound, "this output was not asked for");
     await receiver(pieces(stream));
   };

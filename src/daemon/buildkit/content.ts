@@ -5,21 +5,19 @@ import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildk
 import {
   contentActions,
   contentRead,
+  contentService,
   contentWrite,
   contentWritten,
   fileDataAt,
+  storeHeader,
 } from "../../format/buildkit/messages.ts";
 import { endOf, type Session } from "./session.ts";
 
-const service = "/containerd.services.content.v1.Content/";
 const pieceSize = 1024 * 1024;
-
-const open = (session: Session, method: string, store: string): ClientHttp2Stream =>
-  session.open(`${service}${method}`, { "buildkit-attachable-store-id": store });
 
 export const contentStore = (session: Session, store: string): BlobReader & BlobWriter => ({
   async *read({ digest }, signal) {
-    const stream = open(session, "Read", store);
+    const stream = session.open(`${contentService}Read`, { [storeHeader]: store });
     const ended = endOf(stream);
     const leave = (): void => stream.close();
     signal.addEventListener("abort", leave, { once: true });
@@ -33,17 +31,15 @@ export const contentStore = (session: Session, store: string): BlobReader & Blob
     }
   },
 
-  async write({ digest, size }, content) {
-    const stream = open(session, "Write", store);
-    const ended = endOf(stream);
-    const answers = decodeFrames(contentWritten, stream);
-    const ask = async (value: Parameters<typeof encodeFrame<typeof contentWrite>>[1]): Promise<void> => {
-      stream.write(encodeFrame(contentWrite, value));
-      if ((await answers.next()).done !== true) return;
-      await ended;
-      throw new GrpcError(codes.cancelled, "the client's store has stopped writing");
-    };
-    try {
+  write: ({ digest, size }, content) => {
+    const send = async (stream: ClientHttp2Stream, ended: Promise<void>): Promise<void> => {
+      const answers = decodeFrames(contentWritten, stream);
+      const ask = async (value: Parameters<typeof encodeFrame<typeof contentWrite>>[1]): Promise<void> => {
+        stream.write(encodeFrame(contentWrite, value));
+        if ((await answers.next()).done !== true) return;
+        await ended;
+        throw new GrpcError(codes.cancelled, "the client's store has stopped writing");
+      };
       await ask({ action: contentActions.stat, ref: digest, total: size, expected: digest });
       let offset = 0;
       for await (const piece of content()) {
@@ -54,18 +50,11 @@ export const contentStore = (session: Session, store: string): BlobReader & Blob
         }
       }
       stream.end(encodeFrame(contentWrite, { action: contentActions.commit, total: size, offset, expected: digest }));
-      // How the call ended says whether it is kept. The answer before that may be lost: who answers a stream that we could
+      // How the call ends says whether it is kept. The answer before that may be lost: who answers a stream that we could
       // still write to resets it.
-      await ended;
-    } catch (error) {
-      const reason = await ended.then(
-        () => error,
-        (why: unknown) => why,
-      );
-      if (reason instanceof GrpcError && reason.code === codes.exists) return;
-      throw reason;
-    } finally {
-      stream.close();
-    }
+    };
+    return session.run(`${contentService}Write`, { [storeHeader]: store }, send).catch((error: unknown) => {
+      if (!(error instanceof GrpcError) || error.code !== codes.exists) throw error;
+    });
   },
 });

@@ -32,6 +32,26 @@ export class Session {
     return stream;
   }
 
+  /** A call from its opening to its end; rejects with the client's words, where it had any. */
+  async run(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    work: (stream: ClientHttp2Stream, ended: Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    const stream = this.open(path, headers);
+    const ended = endOf(stream);
+    try {
+      await work(stream, ended);
+      await ended;
+    } catch (error) {
+      // A call that is still open has failed here: the client waits for more, and would never end it.
+      if (stream.destroyed) await ended;
+      throw error;
+    } finally {
+      stream.close();
+    }
+  }
+
   /** One request, one answer; rejects with the client's words. */
   async ask<Q extends Fields, A extends Fields>(
     path: string,

@@ -1,53 +1,40 @@
 /** What was built, sent to the client that asked for it: as one file, or as a directory. */
-import { once } from "node:events";
 import type { ClientHttp2Stream } from "node:http2";
 import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
-import { fileData, nothing, packet, packetTypes } from "../../format/buildkit/messages.ts";
+import { exporterHeader, fileData, fileSend, nothing, packet, packetTypes } from "../../format/buildkit/messages.ts";
 import type { Tree, TreePath } from "../../image/tree.ts";
+import { drained } from "../wire.ts";
 import { goModes } from "./filesync.ts";
-import { endOf, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
-const path = "/moby.filesync.v1.FileSend/DiffCopy";
-const exporterHeader = "buildkit-attachable-exporter-id";
 const pieceSize = 1024 * 1024;
 
 /** Waits while the client has more to read than it has read. */
 const write = async (stream: ClientHttp2Stream, frame: Uint8Array): Promise<void> => {
   if (stream.destroyed) throw new GrpcError(codes.cancelled, "the client has gone");
-  if (!stream.write(frame)) await Promise.race([once(stream, "drain"), once(stream, "close")]);
+  if (!stream.write(frame)) await drained(stream);
 };
 
 /** Holds afterwards: the client has written the file. */
-export const sendArchive = async (
+export const sendArchive = (
   session: Session,
   exporter: number,
   metadata: Readonly<Record<string, string>>,
   archive: AsyncIterable<Uint8Array>,
 ): Promise<void> => {
   const told = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`exporter-md-${name}`, value]));
-  const stream = session.open(path, { ...told, [exporterHeader]: String(exporter) });
-  const ended = endOf(stream);
-  try {
+  return session.run(fileSend, { ...told, [exporterHeader]: String(exporter) }, async (stream) => {
     for await (const piece of archive)
       for (let at = 0; at < piece.length; at += pieceSize)
         await write(stream, encodeFrame(fileData, { data: piece.subarray(at, at + pieceSize) }));
     stream.end();
     for await (const _ of decodeFrames(nothing, stream));
-    await ended;
-  } catch (error) {
-    // The client's own words, where it had any.
-    await ended;
-    throw error;
-  } finally {
-    stream.close();
-  }
+  });
 };
 
 /** Holds afterwards: the client has every file of the tree in its directory. */
-export const sendTree = async (session: Session, exporter: number, tree: Tree): Promise<void> => {
-  const stream = session.open(path, { [exporterHeader]: String(exporter) });
-  const ended = endOf(stream);
-  try {
+export const sendTree = (session: Session, exporter: number, tree: Tree): Promise<void> =>
+  session.run(fileSend, { [exporterHeader]: String(exporter) }, async (stream) => {
     const entries = [...tree.walk()];
     const told = list(stream, entries);
     told.catch(() => {});
@@ -65,14 +52,7 @@ export const sendTree = async (session: Session, exporter: number, tree: Tree): 
     await told;
     stream.end(encodeFrame(packet, { type: packetTypes.end }));
     for await (const _ of decodeFrames(packet, stream));
-    await ended;
-  } catch (error) {
-    await ended;
-    throw error;
-  } finally {
-    stream.close();
-  }
-};
+  });
 
 const list = async (stream: ClientHttp2Stream, entries: readonly TreePath[]): Promise<void> => {
   const linked = new Map<string, string>();

@@ -9,7 +9,8 @@ describe("the messages of a stream", () => {
     const pieces: Buffer[] = [];
     for (let at = 0; at < bytes.length; at += pieceSize) pieces.push(bytes.subarray(at, at + pieceSize));
     const found: string[] = [];
-    for await (const { data } of decodeFrames(fileData, Readable.from(pieces))) found.push(Buffer.from(data).toString());
+    for await (const { data } of decodeFrames(fileData, Readable.from(pieces)))
+      found.push(Buffer.from(data).toString());
     return found;
   };
 

@@ -102,10 +102,16 @@ const stat = {
 export const packet = { type: [1, integer], stat: [2, message(stat)], ID: [3, integer], data: [4, bytes] } as const;
 export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
 
+/** Both ends of what a session serves: the call by which it takes what was built, for the output of this number. */
+export const fileSend = "/moby.filesync.v1.FileSend/DiffCopy";
+export const exporterHeader = "buildkit-attachable-exporter-id";
+
 /** A file that is sent as it is. */
 export const fileData = { data: [1, bytes] } as const;
 
-/** containerd's content service, in a client's session. */
+/** containerd's content service, in a client's session; the header names one of its stores. */
+export const contentService = "/containerd.services.content.v1.Content/";
+export const storeHeader = "buildkit-attachable-store-id";
 export const contentRead = { digest: [1, text], offset: [2, integer], size: [3, integer] } as const;
 export const fileDataAt = { offset: [1, integer], data: [2, bytes] } as const;
 export const contentActions = { stat: 0, write: 1, commit: 2 } as const;
