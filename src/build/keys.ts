@@ -12,15 +12,10 @@ export const keyOf = (kind: string, values: unknown): string =>
     .update(JSON.stringify([version, kind, values]))
     .digest("hex");
 
-/** What would be copied where: names, kinds, owners, modes, contents; no times. */
-export const digestOfItems = (items: readonly CopyItem[]): string => digestItems(items, () => {});
-
-/** The same; `told` is given each name with the digest of what is there. */
-export const digestItems = (items: readonly CopyItem[], told: (path: string, digest: string) => void): string => {
+/** What would be copied where: names, kinds, owners, modes, contents; no times. `told` is given each name with the digest of what is there. */
+const digestItems = (items: readonly CopyItem[], told: (path: string, digest: string) => void): string => {
   const whole = createHash("sha256");
-  for (const { path, header, content, isOld } of items) {
-    // What was there already is said by the files that it was in.
-    if (isOld) continue;
+  for (const { path, header, content } of items) {
     const { type, mode, uid, gid, link, major, minor, xattrs } = header;
     const attributes = [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
     const facts = [path, type, mode, uid, gid, Buffer.from(link).toString("latin1"), major, minor, attributes];
@@ -44,13 +39,14 @@ const namedFiles = 5000;
 
 /** The digest of what would be copied, with each file as a part of the step. */
 export const dependOnItems = (running: RunningStep, items: readonly CopyItem[], prefix = "/"): string => {
+  // What was there already is said by the files that it was in.
   const own = items.filter(({ isOld }) => !isOld);
   if (own.length > namedFiles) {
-    const digest = digestOfItems(items);
+    const digest = digestItems(own, () => {});
     running.depends([[`${own.length} files of ${prefix}`, digest]]);
     return digest;
   }
-  return digestItems(items, (path, digest) => {
+  return digestItems(own, (path, digest) => {
     running.depends([[`${filePart}${prefix}${Buffer.from(path, "latin1").toString("utf8")}`, digest]]);
   });
 };

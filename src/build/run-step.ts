@@ -15,7 +15,7 @@ import type { RunMount } from "./dockerfile/mounts.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
 import type { StageFiles } from "./files.ts";
-import { dependOnItems, digestOfItems, keyOf } from "./keys.ts";
+import { dependOnItems, keyOf } from "./keys.ts";
 import type { RunningStep } from "./report.ts";
 import type { Shop } from "./shop.ts";
 import { withoutStubs } from "./stubs.ts";
@@ -68,6 +68,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
   const { shop, instruction, image, files, running } = input;
   if (instruction.security === "insecure") throw buildError("notYet", { what: "RUN --security=insecure" });
   const script = scriptOf(image, instruction);
+  dependOn(input, script);
   const binds = await Promise.all(
     instruction.mounts.filter(({ type }) => type === "bind").map((mount) => planBind(input, mount)),
   );
@@ -75,7 +76,6 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
     ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, networkOf(input)],
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
   ]);
-  dependOn(input, script, binds);
   const known = await shop.cached(key, running);
   if (known !== undefined) return files.with(known, key);
   const targets = instruction.mounts.map((mount) => targetOf(mount, image));
@@ -92,7 +92,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
 };
 
 /** The parts of the key, by the names that whoever asks why knows them by. */
-const dependOn = (input: RunInput, script: Script, binds: readonly PlannedBind[]): void => {
+const dependOn = (input: RunInput, script: Script): void => {
   const { shop, instruction, image, files, env, running } = input;
   running.standsOn(files.key);
   running.depends([
@@ -104,7 +104,6 @@ const dependOn = (input: RunInput, script: Script, binds: readonly PlannedBind[]
     ["the mounts", JSON.stringify(instruction.mounts.map(withoutSecrets))],
     ...env.map((variable) => [`variable ${variable.split("=", 1)[0]!}`, variable] as const),
   ]);
-  for (const { mount, items } of binds) dependOnItems(running, items, mount.from === "" ? "/" : `${mount.from}:/`);
 };
 
 const withoutSecrets = ({ type, target, source, from, readonly, id, sharing, env, mode, uid, gid, size }: RunMount) => [
@@ -164,7 +163,7 @@ interface PlannedBind {
   readonly isDirectory: boolean;
 }
 
-const planBind = async ({ sources }: RunInput, mount: RunMount): Promise<PlannedBind> => {
+const planBind = async ({ sources, running }: RunInput, mount: RunMount): Promise<PlannedBind> => {
   const source = await sources.find(mount.from);
   const pattern = `/${mount.source}`;
   if (source.tree.find(posix.resolve("/", mount.source)) === undefined) throw buildError("notFound", { path: pattern });
@@ -177,7 +176,8 @@ const planBind = async ({ sources }: RunInput, mount: RunMount): Promise<Planned
     ...{ below: undefined, owner: undefined, mode: undefined, parents: false, exclude: [], several: false },
     time: { seconds: 0n, nanoseconds: 0 },
   });
-  return { mount, items, isDirectory, digest: digestOfItems(items) };
+  const digest = dependOnItems(running, items, mount.from === "" ? "/" : `${mount.from}:/`);
+  return { mount, items, isDirectory, digest };
 };
 
 const bindOf = (Source: string, Target: string, ReadOnly: boolean): Body => ({

@@ -174,7 +174,7 @@ export class StageBuild {
     else if (instruction.kind === "RUN") await this.#run(instruction, running);
     else if (!isMetadata(instruction)) {
       const input = { shop, instruction, image: this.#image, files: this.#files, variables, backslash, sources };
-      const copied = await copyStep({ ...input, running: running });
+      const copied = await copyStep({ ...input, running });
       this.#files = copied.files;
       this.#image = withHistory(this.#image, `${copied.told} # buildkit`, this.#created, false);
     } else {
@@ -203,15 +203,15 @@ export class StageBuild {
   async #run(given: Instruction & { readonly kind: "RUN" }, running: RunningStep): Promise<void> {
     const { shop, sources } = this.#input;
     const instruction = { ...given, mounts: given.mounts.map((mount) => this.#expandMount(mount)) };
-    const env = [...this.#variables()].map(([name, value]) => `${name}=${value}`);
     const variables = this.#variables();
+    const env = [...variables].map(([name, value]) => `${name}=${value}`);
     // Programs disagree on how the names of proxies are written.
     const proxies = [...shop.request.args]
       .filter(([name]) => undeclared.has(name))
       .flatMap(([name, value]) => [[name.toLowerCase(), value] as const, [name.toUpperCase(), value] as const]);
     const hidden = [...new Map(proxies)].filter(([name]) => !variables.has(name));
     // As history tells them: with what the program sees.
-    const args = [...this.#args.keys()].map((name) => `${name}=${this.#variables().get(name) ?? ""}`);
+    const args = [...this.#args.keys()].map((name) => `${name}=${variables.get(name) ?? ""}`);
     const told = toldCommand(this.#image, instruction);
     this.#files = await runStep({
       ...{ shop, instruction, image: this.#image, files: this.#files, env, sources, running },

@@ -2,7 +2,7 @@
 import { cliError } from "../errors.ts";
 import { printError } from "../streams/output.ts";
 import { PlainProgress } from "./plain.ts";
-import { type BuildStatus, BuildSteps, failedOutput } from "./steps.ts";
+import { type BuildStatus, BuildSteps, failedOutput, milliseconds } from "./steps.ts";
 
 export interface BuildProgress extends Disposable {
   hear(status: BuildStatus): void;
@@ -37,8 +37,8 @@ export const openProgress = async (kind: string, name: string): Promise<BuildPro
   }
 };
 
-const timeOf = (time: { readonly seconds: number; readonly nanos: number } | undefined): string | undefined =>
-  time === undefined ? undefined : new Date(time.seconds * 1000 + time.nanos / 1e6).toISOString();
+const timeOf = (time: Parameters<typeof milliseconds>[0] | undefined): string | undefined =>
+  time === undefined ? undefined : new Date(milliseconds(time)).toISOString();
 
 /** A status as BuildKit's clients write it: one JSON text in a line. */
 const encodeRaw = ({ vertexes, logs }: BuildStatus): string =>
