@@ -12,7 +12,8 @@ import type { CacheEntry as CachePlace } from "./caches.ts";
 import { checkExporters, type Exporter, responseOf } from "./exporters.ts";
 import type { Sessions } from "./session.ts";
 
-interface Running {
+/** The calls of one build: they come in any order. */
+interface Joint {
   readonly build: ClientBuild;
   /** What Solve was asked for. */
   readonly asked: PromiseWithResolvers<{ readonly session: string; readonly outputs: ClientOutputs }>;
@@ -20,6 +21,8 @@ interface Running {
   /** The client has had its result, or why there is none. */
   readonly returned: PromiseWithResolvers<void>;
   hasBegun: boolean;
+  /** Those that go on. */
+  calls: number;
 }
 
 const frontendCapabilities = [
@@ -37,6 +40,7 @@ const frontendCapabilities = [
 
 const solverCapabilities = ["exporter.multiple"];
 
+/** Of builds without a call: one that comes late is told what the others were. */
 const keptBuilds = 64;
 
 const buildIdOf = (headers: IncomingHttpHeaders): string => String(headers["buildkit-controlapi-buildid"] ?? "");
@@ -44,9 +48,8 @@ const buildIdOf = (headers: IncomingHttpHeaders): string => String(headers["buil
 export class Control {
   readonly #services: Pick<Services, "builds" | "id">;
   readonly #sessions: Sessions;
-  readonly #running = new Map<string, Running>();
-  /** The last that are over: calls of theirs that come late are told what the others were. */
-  readonly #over = new Map<string, Running>();
+  /** In the order in which calls of theirs ended. */
+  readonly #joints = new Map<string, Joint>();
   readonly #methods: ReadonlyMap<string, GrpcMethod>;
 
   constructor(services: Pick<Services, "builds" | "id">, sessions: Sessions) {
@@ -83,19 +86,32 @@ export class Control {
     return this.#methods.get(path);
   }
 
-  /** The calls of one build come in any order. */
-  #of(ref: string): Running {
-    const known = this.#running.get(ref) ?? this.#over.get(ref);
-    if (known !== undefined) return known;
-    const made: Running = {
+  /** Runs one call; its build is remembered meanwhile, and a while after the last of its calls, whichever they are. */
+  async #join<T>(ref: string, call: (joint: Joint) => Promise<T> | T): Promise<T> {
+    const joint = this.#joints.get(ref) ?? this.#open(ref);
+    joint.calls++;
+    try {
+      return await call(joint);
+    } finally {
+      joint.calls--;
+      this.#joints.delete(ref);
+      this.#joints.set(ref, joint);
+      const idle = [...this.#joints].filter(([, { calls }]) => calls === 0);
+      for (const [old] of idle.slice(0, -keptBuilds)) this.#joints.delete(old);
+    }
+  }
+
+  #open(ref: string): Joint {
+    const made: Joint = {
       build: new ClientBuild(this.#services, ref),
       asked: Promise.withResolvers(),
       image: Promise.withResolvers(),
       returned: Promise.withResolvers(),
       hasBegun: false,
+      calls: 0,
     };
     for (const { promise } of [made.asked, made.image, made.returned]) promise.catch(() => {});
-    this.#running.set(ref, made);
+    this.#joints.set(ref, made);
     return made;
   }
 
@@ -133,38 +149,35 @@ export class Control {
   }
 
   #solve(): GrpcMethod {
-    return unary(messages.controlSolve, messages.controlSolved, async (request, { signal }) => {
-      const { Ref, Session, Frontend, FrontendAttrs, Definition } = request;
-      const running = this.#of(Ref);
-      try {
-        if (Definition.length > 0)
-          throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
-        const outputs = { exporters: exportersOf(request), cacheTo: entriesOf(request.Cache?.Exports ?? []) };
-        checkExporters(outputs.exporters);
-        running.asked.resolve({ session: Session, outputs });
-        // With a frontend of its own name the daemon runs it; without, the client does, over the bridge.
-        if (Frontend !== "") this.#run(Ref, Frontend, FrontendAttrs, signal);
-        else await abortable(running.returned.promise, signal);
-        // Clients make a build of nothing to learn what the daemon can do.
-        if (!running.hasBegun) return { ExporterResponse: new Map() };
-        const outcome = await abortable(running.image.promise, signal);
-        return { ExporterResponse: responseOf(outcome) };
-      } catch (error) {
-        for (const { reject } of [running.asked, running.image, running.returned]) reject(error);
-        throw error;
-      } finally {
-        running.build.progress.end();
-        this.#running.delete(Ref);
-        this.#over.set(Ref, running);
-        for (const ref of [...this.#over.keys()].slice(0, -keptBuilds)) this.#over.delete(ref);
-      }
-    });
+    return unary(messages.controlSolve, messages.controlSolved, (request, { signal }) =>
+      this.#join(request.Ref, async (joint) => {
+        const { Session, Frontend, FrontendAttrs, Definition } = request;
+        try {
+          if (Definition.length > 0)
+            throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
+          const outputs = { exporters: exportersOf(request), cacheTo: entriesOf(request.Cache?.Exports ?? []) };
+          checkExporters(outputs.exporters);
+          joint.asked.resolve({ session: Session, outputs });
+          // With a frontend of its own name the daemon runs it; without, the client does, over the bridge.
+          if (Frontend !== "") this.#run(joint, Frontend, FrontendAttrs, signal);
+          else await abortable(joint.returned.promise, signal);
+          // Clients make a build of nothing to learn what the daemon can do.
+          if (!joint.hasBegun) return { ExporterResponse: new Map() };
+          const outcome = await abortable(joint.image.promise, signal);
+          return { ExporterResponse: responseOf(outcome) };
+        } catch (error) {
+          for (const { reject } of [joint.asked, joint.image, joint.returned]) reject(error);
+          throw error;
+        } finally {
+          joint.build.progress.end();
+        }
+      }),
+    );
   }
 
-  #run(ref: string, frontend: string, options: ReadonlyMap<string, string>, signal: AbortSignal): void {
-    const running = this.#of(ref);
-    const { build, asked, image } = running;
-    running.hasBegun = true;
+  #run(joint: Joint, frontend: string, options: ReadonlyMap<string, string>, signal: AbortSignal): void {
+    const { build, asked, image } = joint;
+    joint.hasBegun = true;
     const run = async (): Promise<BuildOutcome> => {
       if (frontend !== "dockerfile.v0")
         throw new GrpcError(codes.unimplemented, `pier has the frontend dockerfile.v0, and not ${frontend}`);
@@ -181,38 +194,41 @@ export class Control {
       async ({ Frontend, FrontendOpt, Definition }, { headers, signal }) => {
         if (Frontend === "" || Definition.length > 0)
           throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
-        const ref = buildIdOf(headers);
-        this.#run(ref, Frontend, FrontendOpt, signal);
-        await this.#of(ref).image.promise;
-        return { result: { ref: { id: ref }, metadata: new Map() } };
+        const id = buildIdOf(headers);
+        await this.#join(id, (joint) => {
+          this.#run(joint, Frontend, FrontendOpt, signal);
+          return abortable(joint.image.promise, signal);
+        });
+        return { result: { ref: { id }, metadata: new Map() } };
       },
     );
   }
 
   #bridgeReturn(): GrpcMethod {
-    return unary(messages.bridgeReturn, messages.nothing, ({ error }, { headers }) => {
-      const { returned } = this.#of(buildIdOf(headers));
-      if (error === undefined || error.code === 0) returned.resolve();
-      else
-        returned.reject(
-          new GrpcError(
-            error.code,
-            error.message,
-            undefined,
-            error.details.filter((detail) => detail !== undefined),
-          ),
-        );
-      return {};
-    });
+    return unary(messages.bridgeReturn, messages.nothing, ({ error }, { headers }) =>
+      this.#join(buildIdOf(headers), ({ returned }) => {
+        if (error === undefined || error.code === 0) returned.resolve();
+        else
+          returned.reject(
+            new GrpcError(
+              error.code,
+              error.message,
+              undefined,
+              error.details.filter((detail) => detail !== undefined),
+            ),
+          );
+        return {};
+      }),
+    );
   }
 
   #status(): GrpcMethod {
     return async ({ stream, signal }, write) => {
       for await (const { Ref } of decodeFrames(messages.statusRequest, stream)) {
-        const { progress } = this.#of(Ref).build;
-        signal.addEventListener("abort", () => progress.end(), { once: true });
-        for await (const frame of progress.frames()) write(frame);
-        return;
+        return await this.#join(Ref, async ({ build: { progress } }) => {
+          signal.addEventListener("abort", () => progress.end(), { once: true });
+          for await (const frame of progress.frames()) write(frame);
+        });
       }
     };
   }
@@ -251,8 +267,8 @@ const abortable = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
   Promise.race([
     promise,
     new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(new GrpcError(codes.cancelled, "the client has gone")), {
-        once: true,
-      });
+      const leave = (): void => reject(new GrpcError(codes.cancelled, "the client has gone"));
+      if (signal.aborted) leave();
+      else signal.addEventListener("abort", leave, { once: true });
     }),
   ]);
