@@ -147,7 +147,7 @@ export class Builds {
   /** Holds afterwards: what the filter chose is no longer in the cache. Answers what went and the bytes that came free. */
   async prune(
     isChosen: (entry: CacheEntry) => boolean,
-  ): Promise<{ readonly ids: readonly string[]; readonly bytes: number }> {
+  ): Promise<{ readonly gone: readonly CacheEntry[]; readonly bytes: number }> {
     const { cache, cacheMounts, images } = this.#rooms;
     const chosen = (await this.cache()).filter((entry) => !entry.inUse && isChosen(entry));
     const of = (kind: CacheEntry["kind"]) => chosen.filter((entry) => entry.kind === kind).map(({ id }) => id);
@@ -155,7 +155,7 @@ export class Builds {
     await cacheMounts.remove(of("exec.cachemount"));
     images.collectLayers();
     const bytes = chosen.filter(({ isShared }) => !isShared).reduce((sum, { size }) => sum + size, 0);
-    return { ids: chosen.map(({ id }) => id), bytes };
+    return { gone: chosen, bytes };
   }
 }
 

@@ -173,7 +173,7 @@ export class World implements AsyncDisposable {
       build: async () => ({ id: imageId, outputs: [] }),
       cache: async () => [],
       explain: () => undefined,
-      prune: async () => ({ ids: [], bytes: 0 }),
+      prune: async () => ({ gone: [], bytes: 0 }),
     };
     return {
       containers: {

@@ -12,8 +12,9 @@ import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
 import type { Credentials } from "../../registry/credentials.ts";
 import type { Services } from "../services.ts";
-import { type CacheEntry, exportsOf, importsOf, parseEntries } from "./caches.ts";
-import { type Exporter, outputsOf } from "./exporters.ts";
+import { exportsOf, importsOf, parseEntries } from "./caches.ts";
+import type { Entry } from "./entries.ts";
+import { outputsOf } from "./exporters.ts";
 import { syncDirectory } from "./filesync.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
@@ -91,16 +92,17 @@ const secretIds = (text: string): readonly string[] => {
   }
 };
 
+/** A session without secrets or credentials does not know the question. */
+const ifUnknown = (error: unknown): undefined => {
+  if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented)) return;
+  throw error;
+};
+
 const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap<string, Uint8Array>> => {
   const secrets = new Map<string, Uint8Array>();
   for (const ID of new Set(secretIds(text))) {
     const path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
-    const found = await session.ask(path, [secretRequest, { ID }], secretAnswer).catch((error: unknown) => {
-      // A session without secrets does not know the question.
-      if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented))
-        return undefined;
-      throw error;
-    });
+    const found = await session.ask(path, [secretRequest, { ID }], secretAnswer).catch(ifUnknown);
     if (found !== undefined) secrets.set(ID, found.data);
   }
   return secrets;
@@ -110,12 +112,7 @@ const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap
 export const fetchCredentials = async (session: Session, domain: string): Promise<Credentials | undefined> => {
   const path = "/moby.filesync.v1.Auth/Credentials";
   const Host = domain === "docker.io" ? "registry-1.docker.io" : domain;
-  const found = await session.ask(path, [credentialsRequest, { Host }], credentialsAnswer).catch((error: unknown) => {
-    // A session without credentials does not know the question.
-    if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented))
-      return undefined;
-    throw error;
-  });
+  const found = await session.ask(path, [credentialsRequest, { Host }], credentialsAnswer).catch(ifUnknown);
   const { Username: username, Secret } = found ?? { Username: "", Secret: "" };
   if (username + Secret === "") return undefined;
   // A secret of nobody's is a token (OAuth's refresh token).
@@ -125,8 +122,8 @@ export const fetchCredentials = async (session: Session, domain: string): Promis
 
 /** What a client wants to have of a build. */
 export interface ClientOutputs {
-  readonly exporters: readonly Exporter[];
-  readonly cacheTo: readonly CacheEntry[];
+  readonly exporters: readonly Entry[];
+  readonly cacheTo: readonly Entry[];
 }
 
 export class ClientBuild {

@@ -1,17 +1,10 @@
 /** `--cache-from` and `--cache-to`, by the types and attributes that BuildKit's clients give them. */
-import { decodeJson, list, map, object, string } from "../../api/shape.ts";
 import { isDigest } from "../../base/ids.ts";
 import type { CacheExport, CacheImport } from "../../build/cache-request.ts";
 import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
 import { contentStore } from "./content.ts";
+import { decodeEntries, type Entry, isTrue, refused } from "./entries.ts";
 import type { Session } from "./session.ts";
-
-export interface CacheEntry {
-  readonly type: string;
-  readonly attributes: ReadonlyMap<string, string>;
-}
-
-const refused = (text: string): GrpcError => new GrpcError(codes.unimplemented, text);
 
 const shared = ["mode", "ignore-error", "image-manifest", "oci-mediatypes", "compression"];
 const known: Readonly<Record<string, readonly string[]>> = {
@@ -20,10 +13,8 @@ const known: Readonly<Record<string, readonly string[]>> = {
   local: ["dest", "tag", "reset", ...shared],
 };
 
-const isTrue = (text: string): boolean => ["1", "t", "true"].includes(text.toLowerCase());
-
 /** Throws for a type that is not served: whoever asks for a copy of the cache counts on it. */
-export const exportsOf = (entries: readonly CacheEntry[], session: Session | undefined): readonly CacheExport[] =>
+export const exportsOf = (entries: readonly Entry[], session: Session | undefined): readonly CacheExport[] =>
   entries.map(({ type, attributes }): CacheExport => {
     const own = known[type];
     if (own === undefined)
@@ -49,7 +40,7 @@ export const exportsOf = (entries: readonly CacheEntry[], session: Session | und
   });
 
 /** What cannot be read from other types would only have made the build faster: those are refused all the same. */
-export const importsOf = (entries: readonly CacheEntry[], session: Session | undefined): readonly CacheImport[] =>
+export const importsOf = (entries: readonly Entry[], session: Session | undefined): readonly CacheImport[] =>
   entries.map(({ type, attributes }): CacheImport => {
     if (type === "registry") return { kind: "registry", ref: needed(type, attributes, "ref") };
     if (type !== "local")
@@ -73,14 +64,11 @@ const needSession = (session: Session | undefined): Session => {
   return session;
 };
 
-const entries = list(object({ Type: string, Attrs: map(string) }));
-
-/** Entries as clients write them into an option: `[{"Type":"registry","Attrs":{"ref":"…"}}]`. */
-export const parseEntries = (text: string): readonly CacheEntry[] => {
+/** Those of an option, which may be empty. */
+export const parseEntries = (text: string): readonly Entry[] => {
   if (text === "" || text === "null") return [];
   try {
-    const given = entries(decodeJson(Buffer.from(text)), "");
-    return given.map(({ Type, Attrs }) => ({ type: Type, attributes: new Map(Object.entries(Attrs)) }));
+    return decodeEntries(text);
   } catch (cause) {
     throw new GrpcError(codes.invalid, "the list of caches is not the JSON that it should be", cause);
   }

@@ -8,8 +8,8 @@ import * as messages from "../../format/buildkit/messages.ts";
 import { chooser, parseFilterTexts } from "../build-cache.ts";
 import type { Services } from "../services.ts";
 import { ClientBuild, type ClientOutputs } from "./builds.ts";
-import type { CacheEntry as CachePlace } from "./caches.ts";
-import { checkExporters, type Exporter, responseOf } from "./exporters.ts";
+import type { Entry } from "./entries.ts";
+import { checkExporters, responseOf } from "./exporters.ts";
 import type { Sessions } from "./session.ts";
 
 /** The calls of one build: they come in any order. */
@@ -139,9 +139,7 @@ export class Control {
       )) {
         const until = keepDuration > 0 ? Date.now() - keepDuration / 1e6 : undefined;
         const choice = { matches: parseFilterTexts(filter), all, until, keep: reservedSpace || maxUsedSpace };
-        const before = new Map((await this.#services.builds.cache()).map((entry) => [entry.id, entry]));
-        const { ids } = await this.#services.builds.prune(chooser(choice));
-        const gone = ids.flatMap((id) => before.get(id) ?? []);
+        const { gone } = await this.#services.builds.prune(chooser(choice));
         for (const entry of gone) write(encodeFrame(messages.pruned, usageOf(entry)));
         return;
       }
@@ -248,16 +246,16 @@ const usageOf = (entry: CacheEntry) => {
   };
 };
 
-type Entry = { readonly Type: string; readonly Attrs: ReadonlyMap<string, string> } | undefined;
+type Told = { readonly Type: string; readonly Attrs: ReadonlyMap<string, string> } | undefined;
 
-const entriesOf = (entries: readonly Entry[]): readonly CachePlace[] =>
+const entriesOf = (entries: readonly Told[]): readonly Entry[] =>
   entries.flatMap((one) => (one === undefined ? [] : [{ type: one.Type, attributes: one.Attrs }]));
 
 const exportersOf = (request: {
   readonly ExporterDeprecated: string;
   readonly ExporterAttrsDeprecated: ReadonlyMap<string, string>;
-  readonly Exporters: readonly Entry[];
-}): readonly Exporter[] => {
+  readonly Exporters: readonly Told[];
+}): readonly Entry[] => {
   const several = entriesOf(request.Exporters);
   if (several.length > 0 || request.ExporterDeprecated === "") return several;
   return [{ type: request.ExporterDeprecated, attributes: request.ExporterAttrsDeprecated }];

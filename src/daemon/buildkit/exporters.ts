@@ -1,16 +1,10 @@
 /** BuildKit's exporters, by the names and attributes that clients give them, as what our builds know as outputs. */
 import type { BuildOutcome } from "../../build/builds.ts";
-import type { BuildOutput } from "../../build/outputs.ts";
-import { flatten } from "../../build/outputs.ts";
-import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
+import { type BuildOutput, flatten } from "../../build/outputs.ts";
 import { writeTar } from "../../format/tar/write.ts";
+import { type Entry, isTrue, refused } from "./entries.ts";
 import type { Session } from "./session.ts";
 import { sendArchive, sendTree } from "./uploads.ts";
-
-export interface Exporter {
-  readonly type: string;
-  readonly attributes: ReadonlyMap<string, string>;
-}
 
 /** Attributes that mean something here, or nothing anywhere but on the client's side. */
 const known: Readonly<Record<string, readonly string[]>> = {
@@ -24,19 +18,15 @@ const kinds: Readonly<Record<string, keyof typeof known>> = {
   ...{ local: "files", tar: "files" },
 };
 
-const refused = (text: string): GrpcError => new GrpcError(codes.unimplemented, text);
-
-const isTrue = (text: string | undefined): boolean => ["1", "t", "true"].includes((text ?? "").toLowerCase());
-
 /** Throws for exporters and attributes that are not known: one that is ignored would give something else. */
-export const checkExporters = (exporters: readonly Exporter[]): void => {
+export const checkExporters = (exporters: readonly Entry[]): void => {
   for (const { type, attributes } of exporters) {
     const kind = kinds[type];
     if (kind === undefined) throw refused(`pier has no exporter ${type}: there are image, docker, oci, local and tar`);
     const unknown = [...attributes.keys()].find((name) => !known[kind]!.includes(name));
     if (unknown !== undefined) throw refused(`pier's exporter ${type} does not know ${unknown}`);
     compressionOf(type, attributes);
-    if (attributes.has("store") && !isTrue(attributes.get("store")))
+    if (!isTrue(attributes.get("store") ?? "true"))
       throw refused("pier keeps the images that it pushes: store=false is not there");
   }
 };
@@ -51,12 +41,12 @@ const namesOf = (attributes: ReadonlyMap<string, string>): readonly string[] =>
   (attributes.get("name") ?? "").split(",").filter((name) => name !== "");
 
 /** The outputs that a client's exporters mean; what they make of files goes to the client's session, which these need. */
-export const outputsOf = (exporters: readonly Exporter[], session: Session | undefined): readonly BuildOutput[] => {
+export const outputsOf = (exporters: readonly Entry[], session: Session | undefined): readonly BuildOutput[] => {
   checkExporters(exporters);
   return exporters.map(({ type, attributes }, id): BuildOutput => {
     const names = namesOf(attributes);
     if (kinds[type] === "image") {
-      const push = type === "registry" || isTrue(attributes.get("push"));
+      const push = type === "registry" || isTrue(attributes.get("push") ?? "");
       return { kind: "image", names, push };
     }
     if (session === undefined) throw refused(`the exporter ${type} sends what was built to a session: there is none`);

@@ -131,13 +131,12 @@ export const build: Handler = (call) => {
 
 const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) => void): Promise<void> => {
   const { services, request, query, signal } = call;
-  const isTraced = query.text("version") === "2";
-  const quiet = query.flag("q") && !isTraced;
+  const quiet = query.flag("q");
   const told = new BuildLines((line) => {
     if (!quiet) write(line);
   });
   try {
-    if (isTraced) return void (await runTracedBuild(call, asked, write));
+    if (query.text("version") === "2") return await runTracedBuild(call, asked, write);
     const { id, outputs } = await services.builds.build(
       asked,
       { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
@@ -145,7 +144,7 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
         signal,
         listener: (event) => told.hear(event),
         failed: ({ excerpt }) => {
-          if (excerpt !== "" && !quiet) write({ stream: `${excerpt}` });
+          if (excerpt !== "" && !quiet) write({ stream: excerpt });
         },
       },
     );
@@ -170,7 +169,8 @@ export const prune: Handler = async ({ services, query }) => {
   const bounds = ["keep-storage", "reserved-space", "max-used-space"];
   const keep = bounds.map((name) => query.integer(name)).find((bytes) => bytes !== undefined) ?? 0;
   const choice = { ...parseDockerFilters(query.text("filters")), all: query.flag("all"), keep };
-  const { ids, bytes } = await services.builds.prune(chooser(choice));
+  const { gone, bytes } = await services.builds.prune(chooser(choice));
+  const ids = gone.map(({ id }) => id);
   const answer: BuildPruneAnswer = { CachesDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes };
   return json(answer);
 };

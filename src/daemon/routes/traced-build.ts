@@ -1,23 +1,23 @@
 /** `POST /build?version=2`: a build whose steps are told as BuildKit's vertices, and whose outputs go to a session. */
 import { randomBytes } from "node:crypto";
 import { buildLineIds } from "../../api/answers/builds.ts";
-import { decodeJson, list, map, object, string } from "../../api/shape.ts";
+import { decodeJson, list, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
 import { ClientBuild, fetchCredentials } from "../buildkit/builds.ts";
-import { type CacheEntry, exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
-import { type Exporter, outputsOf, responseOf } from "../buildkit/exporters.ts";
+import { exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
+import { decodeEntries, type Entry } from "../buildkit/entries.ts";
+import { outputsOf, responseOf } from "../buildkit/exporters.ts";
 import type { Session } from "../buildkit/session.ts";
 import type { Call } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import type { Query } from "../query.ts";
 
-const shape = list(object({ Type: string, Attrs: map(string) }));
 const images = ["moby", "image", "registry", "docker", "oci"];
 
 /** What is asked for; an image that has names as the tags say, where nothing is. */
-const exportersOf = (query: Query): readonly Exporter[] => {
+const exportersOf = (query: Query): readonly Entry[] => {
   const tags = query.list("t").filter((name) => name !== "");
-  const named = (type: string, attributes: ReadonlyMap<string, string>): Exporter => ({
+  const named = (type: string, attributes: Entry["attributes"]): Entry => ({
     type,
     attributes:
       images.includes(type) && tags.length > 0 ? new Map([...attributes, ["name", tags.join(",")]]) : attributes,
@@ -25,11 +25,10 @@ const exportersOf = (query: Query): readonly Exporter[] => {
   const text = query.text("outputs");
   if (text === "" || text === "[]" || text === "null") return [named("moby", new Map())];
   try {
-    const given = shape(decodeJson(Buffer.from(text)), "outputs");
     // What clients call the output that is none.
-    return given
-      .filter(({ Type }) => Type !== "cacheonly")
-      .map(({ Type, Attrs }) => named(Type, new Map(Object.entries(Attrs))));
+    return decodeEntries(text)
+      .filter(({ type }) => type !== "cacheonly")
+      .map(({ type, attributes }) => named(type, attributes));
   } catch (cause) {
     throw daemonError("invalidJson", { name: "outputs" }, cause);
   }
@@ -41,7 +40,7 @@ const sessionOf = async ({ services, query, signal }: Call): Promise<Session | u
 };
 
 /** Docker's list of names, and pier's own of what BuildKit's clients can say. */
-const cacheImports = (query: Query): readonly CacheEntry[] => {
+const cacheImports = (query: Query): readonly Entry[] => {
   const named = query.text("cachefrom");
   const refs = named === "" || named === "null" ? [] : list(string)(decodeJson(Buffer.from(named)), "cachefrom");
   return [
@@ -70,11 +69,7 @@ const optionsOf = (query: Query, asked: AskedBuild): ReadonlyMap<string, string>
 };
 
 /** Holds afterwards: what was built is where it was asked for; rejects with why it is not. */
-export const runTracedBuild = async (
-  call: Call,
-  asked: AskedBuild,
-  write: (line: unknown) => void,
-): Promise<BuildOutcome> => {
+export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) => void): Promise<void> => {
   const { services, request, query, signal } = call;
   const exporters = exportersOf(query);
   const session = await sessionOf(call);
@@ -108,7 +103,6 @@ export const runTracedBuild = async (
     const outcome = await run();
     write({ id: buildLineIds.image, aux: { ID: outcome.id } });
     write({ id: buildLineIds.response, aux: Object.fromEntries(responseOf(outcome)) });
-    return outcome;
   } finally {
     build.progress.end();
     await telling;
