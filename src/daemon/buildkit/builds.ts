@@ -2,34 +2,17 @@
 
 import { parsePlatform } from "../../api/platforms.ts";
 import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
-import { parseDockerfile } from "../../build/dockerfile/stages.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
 import type { BuildEvent } from "../../build/report.ts";
 import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.ts";
-import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "../../format/buildkit/messages.ts";
-import { parseIgnoreFile } from "../../format/ignore.ts";
-import { readTar } from "../../format/tar/read.ts";
-import type { Credentials } from "../../registry/credentials.ts";
 import type { Services } from "../services.ts";
 import { exportsOf, importsOf, parseEntries } from "./caches.ts";
 import type { Entry } from "./entries.ts";
 import { outputsOf } from "./exporters.ts";
-import { syncDirectory } from "./filesync.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
-
-const readFiles = async (session: Session, name: string, follow: readonly string[], signal: AbortSignal) => {
-  const files = new Map<string, string>();
-  for await (const { entry, content } of readTar(syncDirectory(session, { name, follow }))) {
-    signal.throwIfAborted();
-    if (entry.type !== "file") continue;
-    const parts: Uint8Array[] = [];
-    for await (const part of content) parts.push(part);
-    files.set(Buffer.from(entry.path).toString(), Buffer.concat(parts).toString());
-  }
-  return files;
-};
+import { fetchCredentials, fetchSecrets, readSource } from "./sources.ts";
 
 const withPrefix = (options: ReadonlyMap<string, string>, prefix: string): readonly (readonly [string, string])[] =>
   [...options].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : []));
@@ -79,47 +62,6 @@ const hostOf = (options: ReadonlyMap<string, string>): Readonly<Record<string, u
   };
 };
 
-const secretIds = (text: string): readonly string[] => {
-  try {
-    const instructions = parseDockerfile(text).stages.flatMap((stage) => stage.instructions);
-    const mounts = instructions.flatMap((instruction) => (instruction.kind === "RUN" ? instruction.mounts : []));
-    return mounts
-      .filter(({ type }) => type === "secret")
-      .map(({ id, env, target }) => id ?? env ?? target?.split("/").at(-1) ?? "");
-  } catch {
-    // What is wrong with it the build says.
-    return [];
-  }
-};
-
-/** A session without secrets or credentials does not know the question. */
-const ifUnknown = (error: unknown): undefined => {
-  if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented)) return;
-  throw error;
-};
-
-const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap<string, Uint8Array>> => {
-  const secrets = new Map<string, Uint8Array>();
-  for (const ID of new Set(secretIds(text))) {
-    const path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
-    const found = await session.ask(path, [secretRequest, { ID }], secretAnswer).catch(ifUnknown);
-    if (found !== undefined) secrets.set(ID, found.data);
-  }
-  return secrets;
-};
-
-/** Undefined where the client is nobody there. */
-export const fetchCredentials = async (session: Session, domain: string): Promise<Credentials | undefined> => {
-  const path = "/moby.filesync.v1.Auth/Credentials";
-  const Host = domain === "docker.io" ? "registry-1.docker.io" : domain;
-  const found = await session.ask(path, [credentialsRequest, { Host }], credentialsAnswer).catch(ifUnknown);
-  const { Username: username, Secret } = found ?? { Username: "", Secret: "" };
-  if (username + Secret === "") return undefined;
-  // A secret of nobody's is a token (OAuth's refresh token).
-  const [password, identityToken] = username === "" ? ["", Secret] : [Secret, ""];
-  return { username, password, identityToken, registryToken: "" };
-};
-
 /** What a client wants to have of a build. */
 export interface ClientOutputs {
   readonly exporters: readonly Entry[];
@@ -144,19 +86,7 @@ export class ClientBuild {
   ): Promise<BuildOutcome> {
     refuseLater(options);
     const filename = options.get("filename") ?? "Dockerfile";
-    const began = Date.now();
-    const own = await readFiles(
-      session,
-      "dockerfile",
-      [filename, `${filename}.dockerignore`, filename.toLowerCase()],
-      signal,
-    );
-    const text = own.get(filename) ?? own.get(filename.toLowerCase());
-    if (text === undefined)
-      throw new GrpcError(codes.notFound, `failed to read dockerfile: open ${filename}: no such file or directory`);
-    this.progress.tell(-1, `[internal] load build definition from ${filename}`, began, Date.now());
-    const beside = own.get(`${filename}.dockerignore`);
-    const ignore = beside ?? (await readFiles(session, "context", [".dockerignore"], signal)).get(".dockerignore");
+    const source = await readSource(session, filename, this.progress, signal);
     const asks = options.get("platform") ?? "";
     const platform = asks === "" ? hostPlatform : parsePlatform(asks, (reason) => new GrpcError(codes.invalid, reason));
     const asked: AskedBuild = {
@@ -170,17 +100,15 @@ export class ClientBuild {
       credentials: (domain) => fetchCredentials(session, domain),
       pull: options.get("image-resolve-mode") === "pull",
       platform,
-      secrets: await fetchSecrets(session, text),
+      secrets: await fetchSecrets(session, source.text),
       host: hostOf(options),
     };
-    const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
-    const archive = syncDirectory(session, { name: "context", exclude });
     const listening = { signal, listener: (event: BuildEvent) => this.progress.hear(event), failed: () => {} };
     try {
-      return await this.#services.builds.build(asked, { archive, dockerfile: filename, text }, listening);
+      return await this.#services.builds.build(asked, source, listening);
     } catch (error) {
       if (!(error instanceof BuildFailure)) throw error;
-      throw new GrpcError(codes.unknown, sentenceOf(error), error, [sourceDetail(filename, text, error)]);
+      throw new GrpcError(codes.unknown, sentenceOf(error), error, [sourceDetail(filename, source.text, error)]);
     }
   }
 }

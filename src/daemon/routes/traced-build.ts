@@ -3,11 +3,12 @@ import { randomBytes } from "node:crypto";
 import { buildLineIds } from "../../api/answers/builds.ts";
 import { decodeJson, list, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
-import { ClientBuild, fetchCredentials } from "../buildkit/builds.ts";
 import { exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
 import { decodeEntries, type Entry } from "../buildkit/entries.ts";
 import { outputsOf, responseOf } from "../buildkit/exporters.ts";
+import { Progress } from "../buildkit/progress.ts";
 import type { Session } from "../buildkit/session.ts";
+import { fetchCredentials, fetchSecrets, readSource } from "../buildkit/sources.ts";
 import type { Call } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import type { Query } from "../query.ts";
@@ -49,50 +50,37 @@ const cacheImports = (query: Query): readonly Entry[] => {
   ];
 };
 
-/** The query as the options that buildx gives a frontend, for a build whose context is in the session. */
-const optionsOf = (query: Query, asked: AskedBuild): ReadonlyMap<string, string> => {
-  const told: readonly (readonly [string, string])[] = [
-    ["filename", query.text("dockerfile")],
-    ["target", asked.target],
-    ["platform", query.text("platform")],
-    ["image-resolve-mode", asked.pull ? "pull" : ""],
-    ["force-network-mode", query.text("networkmode")],
-    ["add-hosts", query.list("extrahosts").join(",")],
-    ["shm-size", query.text("shmsize")],
-  ];
-  return new Map([
-    ...told.filter(([, value]) => value !== ""),
-    ...(asked.noCache === "all" ? [["no-cache", ""] as const] : []),
-    ...[...asked.args].map(([name, value]) => [`build-arg:${name}`, value] as const),
-    ...Object.entries(asked.labels).map(([name, value]) => [`label:${name}`, value] as const),
-  ]);
+/** The body, or what the session has; with what the session alone has besides. */
+const sourceOf = async ({ request, query, signal }: Call, session: Session | undefined, progress: Progress) => {
+  const dockerfile = query.text("dockerfile") || "Dockerfile";
+  if (query.text("remote") !== "client-session") return { source: { archive: request, dockerfile }, secrets: [] };
+  if (session === undefined) throw daemonError("noSession", {});
+  const source = await readSource(session, dockerfile, progress, signal);
+  return { source, secrets: await fetchSecrets(session, source.text) };
 };
 
 /** Holds afterwards: what was built is where it was asked for; rejects with why it is not. */
 export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) => void): Promise<void> => {
-  const { services, request, query, signal } = call;
+  const { services, query, signal } = call;
   const exporters = exportersOf(query);
   const session = await sessionOf(call);
-  const build = new ClientBuild(services, randomBytes(8).toString("hex"));
+  const progress = new Progress(randomBytes(8).toString("hex"));
   const cacheTo = parseEntries(query.text("cacheexports"));
-  const telling = tell(build, write);
+  const telling = tell(progress, write);
+  const credentials: AskedBuild["credentials"] = async (domain) =>
+    (await asked.credentials(domain)) ?? (session === undefined ? undefined : await fetchCredentials(session, domain));
   const run = async (): Promise<BuildOutcome> => {
-    if (query.text("remote") === "client-session") {
-      if (session === undefined) throw daemonError("noSession", {});
-      return await build.run(session, optionsOf(query, asked), { exporters, cacheTo }, signal);
-    }
-    const credentials: AskedBuild["credentials"] = async (domain) =>
-      (await asked.credentials(domain)) ??
-      (session === undefined ? undefined : await fetchCredentials(session, domain));
+    const { source, secrets } = await sourceOf(call, session, progress);
     return await services.builds.build(
       {
-        ...{ ...asked, credentials, outputs: outputsOf(exporters, session) },
-        ...{ cacheFrom: importsOf(cacheImports(query), session), cacheTo: exportsOf(cacheTo, session) },
+        ...{ ...asked, credentials, secrets: new Map([...asked.secrets, ...secrets]) },
+        ...{ outputs: outputsOf(exporters, session), cacheTo: exportsOf(cacheTo, session) },
+        cacheFrom: importsOf(cacheImports(query), session),
       },
-      { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
+      source,
       {
         signal,
-        listener: (event) => build.progress.hear(event),
+        listener: (event) => progress.hear(event),
         failed: ({ excerpt }) => {
           if (excerpt !== "") write({ id: buildLineIds.source, aux: excerpt });
         },
@@ -104,12 +92,12 @@ export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line
     write({ id: buildLineIds.image, aux: { ID: outcome.id } });
     write({ id: buildLineIds.response, aux: Object.fromEntries(responseOf(outcome)) });
   } finally {
-    build.progress.end();
+    progress.end();
     await telling;
   }
 };
 
-const tell = async (build: ClientBuild, write: (line: unknown) => void): Promise<void> => {
-  for await (const bytes of build.progress.messages())
+const tell = async (progress: Progress, write: (line: unknown) => void): Promise<void> => {
+  for await (const bytes of progress.messages())
     write({ id: buildLineIds.trace, aux: Buffer.from(bytes).toString("base64") });
 };

@@ -1,0 +1,84 @@
+/** What the client of a build has in its session: the Dockerfile, the context, secrets, and who it is at registries. */
+import type { BuildSource } from "../../build/builds.ts";
+import { parseDockerfile } from "../../build/dockerfile/stages.ts";
+import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
+import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "../../format/buildkit/messages.ts";
+import { parseIgnoreFile } from "../../format/ignore.ts";
+import { readTar } from "../../format/tar/read.ts";
+import type { Credentials } from "../../registry/credentials.ts";
+import { syncDirectory } from "./filesync.ts";
+import type { Progress } from "./progress.ts";
+import type { Session } from "./session.ts";
+
+const readFiles = async (session: Session, name: string, follow: readonly string[], signal: AbortSignal) => {
+  const files = new Map<string, string>();
+  for await (const { entry, content } of readTar(syncDirectory(session, { name, follow }))) {
+    signal.throwIfAborted();
+    if (entry.type !== "file") continue;
+    const parts: Uint8Array[] = [];
+    for await (const part of content) parts.push(part);
+    files.set(Buffer.from(entry.path).toString(), Buffer.concat(parts).toString());
+  }
+  return files;
+};
+
+/** The Dockerfile, and the context without what is ignored of it. */
+export const readSource = async (
+  session: Session,
+  dockerfile: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Required<BuildSource>> => {
+  const began = Date.now();
+  const names = [dockerfile, `${dockerfile}.dockerignore`, dockerfile.toLowerCase()];
+  const own = await readFiles(session, "dockerfile", names, signal);
+  const text = own.get(dockerfile) ?? own.get(dockerfile.toLowerCase());
+  if (text === undefined)
+    throw new GrpcError(codes.notFound, `failed to read dockerfile: open ${dockerfile}: no such file or directory`);
+  progress.tell(-1, `[internal] load build definition from ${dockerfile}`, began, Date.now());
+  const beside = own.get(`${dockerfile}.dockerignore`);
+  const ignore = beside ?? (await readFiles(session, "context", [".dockerignore"], signal)).get(".dockerignore");
+  const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
+  return { archive: syncDirectory(session, { name: "context", exclude }), dockerfile, text };
+};
+
+const secretIds = (text: string): readonly string[] => {
+  try {
+    const instructions = parseDockerfile(text).stages.flatMap((stage) => stage.instructions);
+    const mounts = instructions.flatMap((instruction) => (instruction.kind === "RUN" ? instruction.mounts : []));
+    return mounts
+      .filter(({ type }) => type === "secret")
+      .map(({ id, env, target }) => id ?? env ?? target?.split("/").at(-1) ?? "");
+  } catch {
+    // What is wrong with it the build says.
+    return [];
+  }
+};
+
+/** A session without secrets or credentials does not know the question. */
+const ifUnknown = (error: unknown): undefined => {
+  if (error instanceof GrpcError && (error.code === codes.notFound || error.code === codes.unimplemented)) return;
+  throw error;
+};
+
+export const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const secrets = new Map<string, Uint8Array>();
+  for (const ID of new Set(secretIds(text))) {
+    const path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+    const found = await session.ask(path, [secretRequest, { ID }], secretAnswer).catch(ifUnknown);
+    if (found !== undefined) secrets.set(ID, found.data);
+  }
+  return secrets;
+};
+
+/** Undefined where the client is nobody there. */
+export const fetchCredentials = async (session: Session, domain: string): Promise<Credentials | undefined> => {
+  const path = "/moby.filesync.v1.Auth/Credentials";
+  const Host = domain === "docker.io" ? "registry-1.docker.io" : domain;
+  const found = await session.ask(path, [credentialsRequest, { Host }], credentialsAnswer).catch(ifUnknown);
+  const { Username: username, Secret } = found ?? { Username: "", Secret: "" };
+  if (username + Secret === "") return undefined;
+  // A secret of nobody's is a token (OAuth's refresh token).
+  const [password, identityToken] = username === "" ? ["", Secret] : [Secret, ""];
+  return { username, password, identityToken, registryToken: "" };
+};
