@@ -55,14 +55,17 @@ describe("docker buildx build", { skip: cannotRun() || buildxMissing }, () => {
   });
 
   test("ends when a step has failed, whatever other stages still do", async () => {
-    const stages = `FROM ${base} AS long\nRUN sleep 1000\nFROM ${base} AS wrong\nRUN sleep 0.5; exit 3\n`;
+    // The one fails when the other has begun.
+    const run = "RUN --mount=type=cache,target=/both";
+    const wrong = "until [ -e /both/begun ]; do sleep 0.1; done; exit 3";
+    const stages = `FROM ${base} AS long\n${run} touch /both/begun; sleep 1000\nFROM ${base} AS wrong\n${run} ${wrong}\n`;
     const directory = makeContext(engine, {
       Dockerfile: `${stages}FROM ${base}\nCOPY --from=long /bin/sh /1\nCOPY --from=wrong /bin/sh /2\n`,
     });
     const ran = await build(directory);
     assert.equal(ran.code, 1);
     assert.match(ran.stderr, /^#\d+ CANCELED$/m);
-    assert.match(ran.stderr, /process "\/bin\/sh -c sleep 0.5; exit 3" did not complete successfully: exit code: 3/);
+    assert.match(ran.stderr, /process "\/bin\/sh -c until .*; exit 3" did not complete successfully: exit code: 3/);
   });
 
   test("makes the same image as the classic protocol does", async () => {
