@@ -57,11 +57,14 @@ export const bytes: Kind<Uint8Array> = {
   isEmpty: (value) => value.length === 0,
 };
 
-/** Whole numbers that JavaScript has exactly. */
+/** One more than the largest that the format has. */
+const limit = 2n ** 63n;
+
+/** Whole numbers; those beyond what JavaScript has exactly are the nearest that it has. */
 export const integer: Kind<number> = {
   wire: 0,
   initial: () => 0,
-  encode: (value) => varint(BigInt(value)),
+  encode: (value) => varint(BigInt(value) < limit ? BigInt(value) : limit - 1n),
   decode: (value) => Number(BigInt.asIntN(64, asNumber(value))),
   isEmpty: (value) => value === 0,
 };
