@@ -18,8 +18,10 @@ test("work under one key waits for its turn, also behind work that failed; other
   await locks.run("b", async () => {
     said.push("other");
   });
+  assert.deepEqual([locks.isBusy("a"), locks.isBusy("b")], [true, false]);
   open();
   await assert.rejects(first, /failed/);
   assert.equal(await second, 2);
   assert.deepEqual(said, ["other", "first", "second"]);
+  assert.equal(locks.isBusy("a"), false);
 });

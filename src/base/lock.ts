@@ -2,6 +2,11 @@
 export class Locks {
   readonly #last = new Map<string, Promise<unknown>>();
 
+  /** Work under this key runs or waits. */
+  isBusy(key: string): boolean {
+    return this.#last.has(key);
+  }
+
   /** Runs `work` when all earlier work under this key has ended, whatever became of it. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);

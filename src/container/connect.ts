@@ -117,6 +117,7 @@ export class Connections {
           await runErrand(this.#rooms.holder, this.#rooms.run, planClearing(endpoints));
         } else {
           avoid.push(failure.port);
+          await this.#withdraw(record.id);
           endpoints = this.#named(record, this.#connectAround(record.id, avoid, failure.error));
         }
       }
@@ -125,15 +126,20 @@ export class Connections {
 
   /** Holds afterwards: nothing leads to the container any more, and what it had can be given to others. */
   async disconnect(id: ContainerId): Promise<void> {
-    const { holder, run, networks, names } = this.#rooms;
-    // A repair that was planned while it was connected may have brought its ports back.
+    const { networks, names } = this.#rooms;
+    await this.#withdraw(id);
+    names.leave(id);
+    networks.members.release(id);
+  }
+
+  /** Its after lane has run, but a repair that was planned while it was connected may have brought its ports back. */
+  async #withdraw(id: ContainerId): Promise<void> {
+    const { holder, run, networks } = this.#rooms;
     while (this.#repaired.delete(id)) {
       await this.#repair?.catch(() => {});
       const outside = networks.plan(networks.members.endpoints(id)).after;
       if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
     }
-    names.leave(id);
-    networks.members.release(id);
   }
 
   /** That the port is taken is what a person is told; that no other is left is only why. */

@@ -45,10 +45,12 @@ export class Healer {
   }
 
   async #heal({ links, anyLink, ownRules, otherRules }: Changes): Promise<void> {
-    const { rooms, connections } = this.#context;
+    const { rooms, connections, locks } = this.#context;
     // Of containers that have ended nothing is on record any more.
     const isOurs = anyLink || rooms.networks.hasAnyOf(links);
-    if (ownRules || (isOurs && !rooms.networks.isWhole())) await connections.repair();
+    // One that is just starting or ending is at its bridge not yet, or not any more: whoever starts it sees to that.
+    const settled = rooms.networks.members.containers().filter((id) => !locks.isBusy(id));
+    if (ownRules || (isOurs && !rooms.networks.isWhole(settled))) await connections.repair();
     if (otherRules) await openDoors(rooms.networks.host.name);
     if (!isOurs) return;
     for (const id of rooms.networks.members.containers()) this.#rejoin(id);

@@ -100,10 +100,10 @@ export class Networks {
     );
   }
 
-  /** The bridges are there and up, and what is connected is at them; of interfaces that are gone `members.lost()` tells. */
-  isWhole(): boolean {
+  /** The bridges are there and up, and these containers are at them; of interfaces that are gone `members.lost()` tells. */
+  isWhole(containers: readonly ContainerId[]): boolean {
     const bridges = this.list().filter(({ driver }) => driver === "bridge");
-    const endpoints = Array.from(this.#store.allHeld(), (held) => held.endpoints).flat();
+    const endpoints = containers.flatMap((id) => this.members.endpoints(id));
     return (
       bridges.every(({ interface: name, index }) => findInterfaceIndex(name) === index && isUp(name)) &&
       !endpoints.some(isAstray)
