@@ -61,7 +61,6 @@ static int clean(struct keeper *k, const char *path) {
 }
 
 static int run(struct keeper *k, const char *path) {
-  prctl(PR_SET_NAME, "pier-keeper");
   uint32_t at = 0;
   k->plan_path = path;
   int error = plan_open(&k->plan, path);
@@ -88,6 +87,8 @@ int main(int argc, char **argv) {
   fcntl(DAEMON_FD, F_SETFD, FD_CLOEXEC);
   fcntl(DAEMON_FD, F_SETFL, O_RDWR | O_NONBLOCK);
   clear(&keeper, argv, argc);
+  /* hear.c knows by it what is not somebody else's doing. */
+  prctl(PR_SET_NAME, "pier-keeper");
   if (strcmp(argv[1], "run") == 0) return run(&keeper, argv[2]);
   return strcmp(argv[1], "clean") == 0 ? clean(&keeper, argv[2]) : 2;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type ChangeListener, type Changes, listenForChanges } from "../../src/kernel/changes.ts";
-import { runErrand } from "../../src/kernel/errand.ts";
+import { PlanFile, runCleaning, runErrand } from "../../src/kernel/errand.ts";
 import { borrowHolder, type Holder } from "../../src/kernel/holder.ts";
 import { tableChanges } from "../../src/network/firewall.ts";
 import { firewallStep } from "../../src/network/steps.ts";
@@ -82,6 +82,9 @@ describe("changes of the host's networking", { skip: cannotKeep || noWorld }, ()
     const steps = [firewallStep("a table", tableChanges({ family: "ip", name: table }))];
     await runErrand(holder, directory, { outside: steps, inside: [], after: [] });
     assert.ok((await settled()).every(({ ownRules }) => !ownRules));
+    using file = PlanFile.ofErrand(directory, { outside: [], inside: [], after: steps });
+    await runCleaning(holder, file.path);
+    assert.ok((await settled()).every(({ ownRules }) => !ownRules), "one that cleans after another is a keeper, too");
     for (const harm of ["flush chain ip TABLE forward", "flush table ip TABLE", "delete table ip TABLE"]) {
       host(`nft ${harm.replace("TABLE", table)}`);
       await heard(({ ownRules }) => ownRules);
