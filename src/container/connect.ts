@@ -1,4 +1,5 @@
 /** How a container comes into its network and leaves it, also when somebody has taken the network or a port away. */
+import { setImmediate } from "node:timers/promises";
 import type { ContainerId } from "../base/ids.ts";
 import { runErrand } from "../kernel/errand.ts";
 import type { Plan } from "../kernel/steps.ts";
@@ -22,9 +23,14 @@ export interface Attempt<T> {
 
 export class Connections {
   readonly #rooms: ContainerRooms;
-  #repair: Promise<void> | undefined;
+  /** Those that run or wait for their turn. */
+  #repairs: Promise<void> = Promise.resolve();
+  /** The one whose plan is made and not yet carried out: what is connected now would not be in it. */
+  #underway: Promise<unknown> | undefined;
   /** Those whose ports a repair may have brought back when they were gone already. */
   readonly #repaired = new Set<ContainerId>();
+  /** Those whose ports no repair brings back any more. */
+  readonly #leaving = new Set<ContainerId>();
 
   constructor(rooms: ContainerRooms) {
     this.#rooms = rooms;
@@ -32,24 +38,27 @@ export class Connections {
 
   /** Holds afterwards: the bridge and the firewall's table are there, with what is connected now and nothing else. */
   async repair(): Promise<void> {
-    const repair = (this.#repair ?? Promise.resolve()).catch(() => {}).then(() => this.#prepare());
-    this.#repair = repair;
-    try {
-      await repair;
-    } finally {
-      if (this.#repair === repair) this.#repair = undefined;
-    }
+    const repair = this.#repairs.then(() => this.#prepare());
+    this.#repairs = repair.catch(() => {});
+    await repair;
   }
 
-  /** Resolves when no repair runs: what is connected while one does would not be in it. */
+  /** Resolves when no repair is under way. */
   async settled(): Promise<void> {
-    while (this.#repair !== undefined) await this.#repair.catch(() => {});
+    while (this.#underway !== undefined) await this.#underway.catch(() => {});
   }
 
   async #prepare(): Promise<void> {
     const { holder, run, networks } = this.#rooms;
-    for (const id of networks.members.containers()) this.#repaired.add(id);
-    await runErrand(holder, run, networks.prepare());
+    // Whoever has waited for the last one comes first, and is in this one's plan: with many, they would wait for all.
+    await setImmediate();
+    for (const id of networks.members.containers()) if (!this.#leaving.has(id)) this.#repaired.add(id);
+    this.#underway = runErrand(holder, run, networks.prepare(this.#leaving));
+    try {
+      await this.#underway;
+    } finally {
+      this.#underway = undefined;
+    }
     // Where a firewall cannot be asked or does not listen, `pier check` says what its owner can do.
     await openIptables(networks.host.name).catch(() => {});
   }
@@ -117,8 +126,9 @@ export class Connections {
           await runErrand(this.#rooms.holder, this.#rooms.run, planClearing(endpoints));
         } else {
           avoid.push(failure.port);
-          await this.#withdraw(record.id);
-          endpoints = this.#named(record, this.#connectAround(record.id, avoid, failure.error));
+          const { error } = failure;
+          const others = await this.#withdrawn(record.id, () => this.#connectAround(record.id, avoid, error));
+          endpoints = this.#named(record, others);
         }
       }
     }
@@ -127,18 +137,25 @@ export class Connections {
   /** Holds afterwards: nothing leads to the container any more, and what it had can be given to others. */
   async disconnect(id: ContainerId): Promise<void> {
     const { networks, names } = this.#rooms;
-    await this.#withdraw(id);
-    names.leave(id);
-    networks.members.release(id);
+    await this.#withdrawn(id, () => {
+      names.leave(id);
+      networks.members.release(id);
+    });
   }
 
-  /** Its after lane has run, but a repair that was planned while it was connected may have brought its ports back. */
-  async #withdraw(id: ContainerId): Promise<void> {
+  /** Its after lane has run, but a repair that was planned before may have brought its ports back: without them from here. */
+  async #withdrawn<T>(id: ContainerId, from: () => T): Promise<T> {
     const { holder, run, networks } = this.#rooms;
-    while (this.#repaired.delete(id)) {
-      await this.#repair?.catch(() => {});
-      const outside = networks.plan(networks.members.endpoints(id)).after;
-      if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
+    this.#leaving.add(id);
+    try {
+      if (this.#repaired.delete(id)) {
+        await this.settled();
+        const outside = networks.plan(networks.members.endpoints(id)).after;
+        if (outside.length > 0) await runErrand(holder, run, { outside, inside: [], after: [] }).catch(() => {});
+      }
+      return from();
+    } finally {
+      this.#leaving.delete(id);
     }
   }
 

@@ -78,11 +78,12 @@ export class Networks {
 
   /**
    * What to run when the daemon starts, and again when connecting fails because somebody took a bridge or the table
-   * away: afterwards all are there, with everything that is connected now.
+   * away: afterwards all are there, with everything that is connected now, but for the containers that are leaving.
    */
-  prepare(): Plan {
+  prepare(leaving: ReadonlySet<ContainerId> = new Set()): Plan {
     this.#settle();
-    const endpoints = Array.from(this.#store.allHeld(), (held) => held.endpoints).flat();
+    const staying = [...this.#store.allHeld()].filter(({ container }) => !leaving.has(container));
+    const endpoints = staying.flatMap((held) => held.endpoints);
     const ours = new Set(this.list().map((network) => network.interface));
     const orphans = [...findMarkedInterfaces(bridgeMark(this.host, "")).values()].filter((name) => !ours.has(name));
     return planNetworks(this.list(), endpoints, this.host, {

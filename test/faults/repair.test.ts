@@ -1,14 +1,17 @@
 /** The host's networking is repaired while a container is on its way into it, or out of it: what came back goes again. */
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { removeAll, until } from "../docker/containers.ts";
 import { cannotRun, type Engine } from "../engine.ts";
 import { noCompiler } from "../keeper/compile.ts";
 import { FaultyBuild } from "./keeper.ts";
 import { Requests, succeeds } from "./requests.ts";
 
+const run = promisify(execFile);
+const rounds = process.env.PIER_LONG === "1" ? 100 : 10;
 const [taken, free] = [21_790, 21_791];
 
 describe("a repair of the network", { skip: cannotRun() || noCompiler }, () => {
@@ -26,6 +29,42 @@ describe("a repair of the network", { skip: cannotRun() || noCompiler }, () => {
   });
   afterEach(() => removeAll(engine));
 
+  const tableOf = async (): Promise<string> => {
+    const { body } = await engine.request("GET", "/networks/bridge");
+    return `ip ${JSON.parse(body).Options["com.docker.network.bridge.name"].slice(0, -1)}`;
+  };
+  /** Empty where there is no such table just now. */
+  const nft = (...command: readonly string[]): Promise<string> =>
+    run("nft", command).then(
+      ({ stdout }) => stdout,
+      () => "",
+    );
+
+  test("after repair, while containers start, fail and end, leaves nothing of theirs", async () => {
+    const table = await tableOf();
+    const PortBindings = { "80/tcp": [{ HostIp: "127.0.0.1" }, { HostIp: "0.0.0.0" }] };
+    let over = false;
+    const harm = async (): Promise<void> => {
+      while (!over) {
+        await nft(`flush chain ${table} forward`);
+        await until("the rules are back", async () => (await nft(`list chain ${table} forward`)).includes("accept"));
+      }
+    };
+    const live = async (Cmd: readonly string[]): Promise<void> => {
+      for (let round = 0; round < rounds; round++) {
+        const id = await requests.created({ Image: "probe", Cmd, HostConfig: { PortBindings } });
+        await requests.start(id);
+        await requests.post(`/containers/${id}/kill`);
+        await requests.remove(id);
+      }
+    };
+    const harming = harm();
+    await Promise.all([live(["sleep"]), live(["sleep"]), live(["exit", "0"])]);
+    over = true;
+    await harming;
+    await engine.assertNothingLeft();
+  });
+
   test("while a container starts whose port turns out to be taken leaves nothing of that port", async () => {
     const other = createServer().listen(taken, "127.0.0.1");
     await once(other, "listening");
@@ -34,12 +73,9 @@ describe("a repair of the network", { skip: cannotRun() || noCompiler }, () => {
     using order = build.arm(id, { place: "outside", index: 0, action: "wait" });
     const started = requests.start(id);
     await order.reached();
-    const { body: network } = await engine.request("GET", "/networks/bridge");
-    const table = `ip ${JSON.parse(network).Options["com.docker.network.bridge.name"].slice(0, -1)}`;
-    execFileSync("nft", [`delete table ${table}`]);
-    const rules = (): string =>
-      execFileSync("sh", ["-c", `nft list table ${table} 2>&1 || true`], { encoding: "utf8" });
-    await until("the port is back", () => rules().includes(String(taken)));
+    const table = await tableOf();
+    await nft(`delete table ${table}`);
+    await until("the port is back", async () => (await nft(`list table ${table}`)).includes(String(taken)));
     order.go();
     await succeeds(started);
     other.close();

@@ -84,7 +84,10 @@ describe("changes of the host's networking", { skip: cannotKeep || noWorld }, ()
     assert.ok((await settled()).every(({ ownRules }) => !ownRules));
     using file = PlanFile.ofErrand(directory, { outside: [], inside: [], after: steps });
     await runCleaning(holder, file.path);
-    assert.ok((await settled()).every(({ ownRules }) => !ownRules), "one that cleans after another is a keeper, too");
+    assert.ok(
+      (await settled()).every(({ ownRules }) => !ownRules),
+      "one that cleans after another is a keeper, too",
+    );
     for (const harm of ["flush chain ip TABLE forward", "flush table ip TABLE", "delete table ip TABLE"]) {
       host(`nft ${harm.replace("TABLE", table)}`);
       await heard(({ ownRules }) => ownRules);
