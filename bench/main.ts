@@ -1,5 +1,14 @@
 /** `npm run bench`: every installed engine, measured in turns, as a table on the screen and in bench/results/. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -93,6 +102,8 @@ const main = async (): Promise<void> => {
   const before = new Set(controlGroups());
   // On the disk, for /tmp may be memory.
   const directory = mkdtempSync(join(checkout, "build/bench-"));
+  // Podman's monitor leaves a file where it was started.
+  process.chdir(directory);
   const disks: Disk[] = [];
   const engines: Engine[] = [];
   try {
@@ -117,11 +128,13 @@ const main = async (): Promise<void> => {
 };
 
 const write = (engines: readonly Engine[], lines: string): void => {
-  const date = new Date().toISOString().slice(0, 10);
+  const [date, time] = new Date().toISOString().split(/[T.]/);
   const results = join(checkout, "bench/results");
   mkdirSync(results, { recursive: true });
   const path = join(results, `${date}-linux-${release().split("-")[0]}.md`);
-  writeFileSync(path, page(date, machine(), engines, lines));
+  // Another run of that day is another table: ratios are those of one run.
+  const before = existsSync(path) ? `${readFileSync(path, "utf8")}\n` : "";
+  writeFileSync(path, before + page(`${date}, ${time?.slice(0, 5)}`, machine(), engines, lines));
   console.error(`bench: written to ${path}`);
 };
 

@@ -90,7 +90,7 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
     await assertRetries(id);
   };
   const assertRefused = (place: Place, { status, body }: Answer, sentence: RegExp): void => {
-    assert.ok(status >= 400, `${place.place} ${place.index} ${place.step}: ${body}`);
+    assert.ok(status >= 400, `${place.place} ${place.index} ${place.step}: ${status} ${body}`);
     assert.match(JSON.parse(body).message, sentence, `${place.place} ${place.index} ${place.step}`);
   };
 
