@@ -4,7 +4,6 @@ import { formatPlatform, isFor } from "../api/platforms.ts";
 import type { Digest, ImageId } from "../base/ids.ts";
 import { maxLayers } from "../image/config.ts";
 import { digestOfBytes } from "../image/members.ts";
-import type { ImageRecord } from "../image/record.ts";
 import { parseName } from "../image/reference.ts";
 import { encodeInline } from "./cache-config.ts";
 import { type CacheDescriptor, exportCaches } from "./cache-export.ts";
@@ -17,10 +16,11 @@ import { buildError } from "./errors.ts";
 import { BuildFailure, excerpt } from "./failure.ts";
 import { Part, StageFiles } from "./files.ts";
 import { type BuildGraph, findStage, planGraph } from "./graph.ts";
+import { type BaseImage, NamedContexts } from "./named-contexts.ts";
 import type { BuiltImage } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
 import { type BuildRecord, shortDigest } from "./record.ts";
-import { type BuildListener, Reporter } from "./report.ts";
+import type { Reporter } from "./report.ts";
 import type { Shop } from "./shop.ts";
 import { StageBuild, type StageResult } from "./stage-build.ts";
 import { encodeImage } from "./working-image.ts";
@@ -33,18 +33,21 @@ export class Build {
   readonly #file: Dockerfile;
   readonly #graph: BuildGraph;
   readonly #stages = new Map<number, Promise<StageResult>>();
-  readonly #bases = new Map<string, Promise<ImageRecord>>();
+  readonly #bases = new Map<string, Promise<BaseImage>>();
+  readonly #contexts: NamedContexts;
   readonly #hidden: CopySource["hidden"];
 
   /** Throws what is wrong with the Dockerfile before anything is done. */
-  constructor(shop: Shop, listener: BuildListener) {
+  constructor(shop: Shop, reporter: Reporter) {
     this.#shop = shop;
-    this.#reporter = new Reporter(listener);
-    const { dockerfile, target, args, platform, noCache, context } = shop.request;
+    this.#reporter = reporter;
+    const { dockerfile, target, args, platform, noCache, context, contexts } = shop.request;
     this.#file = parseDockerfile(dockerfile.text, dockerfile.name);
     checkSyntax(this.#file.directives.syntax);
-    this.#graph = planGraph(this.#file, { target, args, platform, noCache });
-    this.#hidden = hiddenFiles(context.tree, dockerfile.name);
+    this.#graph = planGraph(this.#file, { target, args, platform, noCache, contexts });
+    this.#contexts = new NamedContexts(shop, reporter);
+    // What the daemon has fetched comes as it is.
+    this.#hidden = context.isRemote ? undefined : hiddenFiles(context.tree, dockerfile.name);
   }
 
   /** Where in the Dockerfile a failure belongs, as lines to show; "" where it belongs nowhere. */
@@ -88,7 +91,7 @@ export class Build {
     const { outputs, dockerfile, target } = this.#shop.request;
     const names = outputs.flatMap((output) => (output.kind === "files" ? [] : output.names));
     const steps = this.#reporter.steps
-      .filter(({ step }) => !step.isMetadata)
+      .filter(({ step }) => !step.isMetadata && step.isInternal !== true)
       .map(({ step, began: from, ended, isCached, isFresh, error: own, waits, parts }) => ({
         ...{ name: step.name, stage: step.stage, text: step.text, isCached, isFresh, error: own, waits, parts },
         ...{ began: from - began, ended: (ended || Date.now()) - began },
@@ -118,6 +121,7 @@ export class Build {
       sources: this.#sources(),
       stage: (other) => this.#stage(other),
       image: (name, platform) => this.#image(name, platform),
+      context: (name) => this.#contexts.files(name),
     });
     const building = build.build();
     building.catch(() => {});
@@ -139,6 +143,7 @@ export class Build {
           const { files } = await this.#stage(stage.index);
           return { tree: await files.tree(), keepsXattrs: true };
         }
+        if (this.#contexts.hasFiles(name)) return this.#contexts.files(name);
         const record = await this.#image(name, "");
         const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));
         for (const diffId of record.layers) this.#shop.hold(diffId);
@@ -148,16 +153,22 @@ export class Build {
   }
 
   /** A base, fetched where it is not here: whoever needs it at the same time waits for the same. */
-  #image(name: string, asked: string): Promise<ImageRecord> {
+  #image(name: string, asked: string): Promise<BaseImage> {
     const key = JSON.stringify([name, asked]);
-    const known = this.#bases.get(key) ?? this.#findImage(name, asked);
+    const known = this.#bases.get(key) ?? this.#findBase(name, asked);
     this.#bases.set(key, known);
     return known;
   }
 
-  async #findImage(name: string, asked: string): Promise<ImageRecord> {
+  #findBase(name: string, asked: string): Promise<BaseImage> {
+    const context = this.#contexts.find(name);
+    const platform = asked === "" ? this.#shop.request.platform : parseAsked(asked);
+    if (context?.kind === "layout") return this.#contexts.image(name, context, platform);
+    return this.#findImage(context?.kind === "image" ? context.name : name, asked, platform);
+  }
+
+  async #findImage(name: string, asked: string, platform: BuildPlatform): Promise<BaseImage> {
     const { rooms, request, signal } = this.#shop;
-    const platform = asked === "" ? request.platform : parseAsked(asked);
     const isHere = (): boolean => {
       const found = rooms.images.find(name);
       return found !== undefined && isFor(found, platform);

@@ -7,18 +7,21 @@ import { Build } from "./build.ts";
 import { type CacheDescriptor, checkExports } from "./cache-export.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
 import { buildError } from "./errors.ts";
+import { hidePassword } from "./git/address.ts";
 import { checkOutputs, type OutputResult, writeOutput } from "./outputs.ts";
-import type { BuildListener } from "./report.ts";
+import { fetchContext } from "./remote.ts";
+import { type BuildListener, Reporter } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
+import { gitSecretIds, type SecretFinder, secretIdsOf } from "./secrets.ts";
 import { type BuildRooms, Shop } from "./shop.ts";
 import { type Explanation, explainLast } from "./why.ts";
 
 /** A request whose context is still to come. */
-export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile">;
+export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile" | "secrets"> & { readonly secrets: SecretFinder };
 
 export interface BuildSource {
-  /** A tar, plain or compressed. */
-  readonly archive: AsyncIterable<Uint8Array>;
+  /** A tar, plain or compressed; or the address of what we fetch by ourselves. */
+  readonly archive: AsyncIterable<Uint8Array> | string;
   /** The Dockerfile's path in it. */
   readonly dockerfile: string;
   /** The Dockerfile itself, where it is not in the archive. */
@@ -37,6 +40,8 @@ export interface BuildOutcome {
 export interface BuildFailed {
   readonly error: unknown;
   readonly excerpt: string;
+  /** Its text. */
+  readonly dockerfile: string;
 }
 
 export interface CacheEntry {
@@ -90,10 +95,14 @@ export class Builds {
     const secrets = join(this.#rooms.run, "build", name);
     await mkdir(directory, { mode: 0o700 });
     try {
-      const context = await storeArchive(source.archive, directory);
-      const request: BuildRequest = { ...asked, context, dockerfile: dockerfileOf(context, source) };
+      const reporter = new Reporter(options.listener);
+      const { context, text } = await this.#open(source, asked, { directory, reporter, signal: options.signal });
+      const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
+      const remotes = [...asked.contexts.values()].map((one) => (one.kind === "remote" ? one.address : ""));
+      const ids = [...secretIdsOf(dockerfile.text), ...remotes.flatMap(gitSecretIds)];
+      const request: BuildRequest = { ...asked, context, dockerfile, secrets: await asked.secrets(ids) };
       await using shop = new Shop(this.#rooms, request, { directory, secrets }, options.signal);
-      const build = new Build(shop, options.listener);
+      const build = new Build(shop, reporter);
       const began = this.#rooms.clock.now();
       const keep = (error: string): void => this.#rooms.records.add(build.record(began, error));
       try {
@@ -105,13 +114,42 @@ export class Builds {
         return { id: built.id, outputs, ...(cache === undefined ? {} : { cache }) };
       } catch (error) {
         keep(error instanceof Error ? error.message : String(error));
-        options.failed({ error, excerpt: build.excerpt(error) });
+        options.failed({ error, excerpt: build.excerpt(error), dockerfile: dockerfile.text });
         throw error;
       }
     } finally {
       await rm(directory, { recursive: true, force: true });
       await rm(secrets, { recursive: true, force: true });
       this.#rooms.images.collectLayers();
+    }
+  }
+
+  /** The context, as an archive in the directory; with the Dockerfile's text where that is all there is. */
+  async #open(
+    { archive, text: given }: BuildSource,
+    asked: AskedBuild,
+    options: { readonly directory: string; readonly reporter: Reporter; readonly signal: AbortSignal },
+  ): Promise<{ readonly context: Context; readonly text?: string }> {
+    const { directory, reporter, signal } = options;
+    if (typeof archive !== "string") return { context: await storeArchive(archive, directory) };
+    const remote = join(directory, "context");
+    await mkdir(remote, { mode: 0o700 });
+    const name = `[internal] load remote build context ${hidePassword(archive)}`;
+    const running = reporter.begin({ stage: "", name, text: name, isMetadata: false, isInternal: true }, false);
+    try {
+      const secrets = await asked.secrets(gitSecretIds(archive));
+      const keepsGitDirectory = /^(1|true)$/i.test(asked.args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR") ?? "");
+      const { tree, text = given } = await fetchContext(archive, {
+        directory: remote,
+        signal,
+        secrets,
+        keepsGitDirectory,
+      });
+      running.end();
+      return { context: { tree, isRemote: true }, ...(text === undefined ? {} : { text }) };
+    } catch (error) {
+      running.end(error instanceof Error ? error.message : String(error));
+      throw error;
     }
   }
 

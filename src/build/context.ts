@@ -14,6 +14,12 @@ import { buildError } from "./errors.ts";
 
 export interface Context {
   readonly tree: Tree;
+  /** It was fetched by us, and has no files that are left out. */
+  readonly isRemote?: boolean;
+}
+
+export interface StoredArchive {
+  readonly tree: Tree;
   /** Where its tar and index lie. */
   readonly tar: string;
   readonly index: string;
@@ -31,7 +37,7 @@ const checkName = ({ path }: TarEntry): void => {
  * Holds afterwards: `directory`, which exists, has the archive's `tar` and its `index`. Not for good: nothing of it
  * needs to survive the build.
  */
-export const storeArchive = async (source: AsyncIterable<Uint8Array>, directory: string): Promise<Context> => {
+export const storeArchive = async (source: AsyncIterable<Uint8Array>, directory: string): Promise<StoredArchive> => {
   const [tar, index] = [join(directory, "tar"), join(directory, "index")];
   const builder = new IndexBuilder();
   const parser = new TarParser({

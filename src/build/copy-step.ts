@@ -15,6 +15,8 @@ import type { CopyInstruction } from "./dockerfile/instructions.ts";
 import { downloadArchive, isUrl } from "./downloads.ts";
 import { buildError } from "./errors.ts";
 import type { StageFiles } from "./files.ts";
+import { type GitAddress, parseGitAddress } from "./git/address.ts";
+import { fetchRepository } from "./git/fetch.ts";
 import { dependOnItems, keyOf } from "./keys.ts";
 import type { RunningStep } from "./report.ts";
 import type { Shop } from "./shop.ts";
@@ -128,11 +130,25 @@ const givenSources = async (input: CopyStepInput, expand: (word: string) => stri
   const base = await sources.find(from);
   const given: CopySource[] = [];
   for (const word of instruction.sources.map(expand)) {
-    if (instruction.kind === "ADD" && isUrl(word)) given.push(await downloaded(shop, instruction, word));
+    const git = instruction.kind === "ADD" ? parseGitAddress(word) : undefined;
+    if (git !== undefined) given.push(await fetched(shop, instruction, git));
+    else if (instruction.kind === "ADD" && isUrl(word)) given.push(await downloaded(shop, instruction, word));
     else given.push(...(await unpacked(input, { ...base, pattern: word })));
   }
   for (const heredoc of instruction.inline) given.push(await inline(input, heredoc));
   return given;
+};
+
+/** The files of a repository, without what git keeps of it. */
+const fetched = async (shop: Shop, { flags }: CopyInstruction, git: GitAddress): Promise<CopySource> => {
+  const { tree } = await fetchRepository(
+    { ...git, commit: flags.checksum ?? git.commit },
+    {
+      ...{ directory: await shop.directory(), signal: shop.signal, secrets: shop.request.secrets },
+      keepsGitDirectory: flags["keep-git-dir"] === true || git.keepsGitDirectory,
+    },
+  );
+  return { tree, pattern: "/", owner: root, keepsXattrs: false };
 };
 
 const downloaded = async (shop: Shop, { flags }: CopyInstruction, url: string): Promise<CopySource> => {

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { open as openFile, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { errnoOf, PierError } from "../base/errors.ts";
+import type { TarTime } from "../format/tar/entry.ts";
 import type { Tree } from "../image/tree.ts";
 import { storeFile } from "./context.ts";
 import { buildError } from "./errors.ts";
@@ -21,33 +22,50 @@ export const fileNameOf = (url: URL): string => {
   return isName && !name.startsWith(".wh.") ? name : "download";
 };
 
+interface DownloadOptions {
+  readonly checksum?: string | undefined;
+  readonly directory: string;
+  readonly signal: AbortSignal;
+  /** Bytes. */
+  readonly limit?: number;
+}
+
+export interface Download {
+  readonly name: string;
+  readonly path: string;
+  readonly size: number;
+  readonly time: TarTime;
+}
+
+/** Holds afterwards: the file `download` in the directory is what the server sends, and what the checksum says. */
+export const download = async (text: string, options: DownloadOptions): Promise<Download> => {
+  const { checksum, directory, signal, limit = maxSize } = options;
+  const url = new URL(text);
+  const path = join(directory, "download");
+  const response = await open(url, signal);
+  const { digest, size } = await store(response, path, limit, text);
+  if (checksum !== undefined && checksum !== digest)
+    throw buildError("checksum", { url: text, found: digest, expected: checksum });
+  const modified = Date.parse(response.headers.get("last-modified") ?? "") || 0;
+  const time = { seconds: BigInt(Math.floor(modified / 1000)), nanoseconds: 0 };
+  return { name: fileNameOf(url), path, size, time };
+};
+
+/** The bytes of a file, as they are read. */
+export const readPieces = (path: string): AsyncIterable<Uint8Array> =>
+  createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>;
+
 /** Holds afterwards: the file is in an archive in the directory, and is what the checksum says. */
 export const downloadArchive = async (
   text: string,
-  options: {
-    readonly checksum: string | undefined;
-    readonly directory: string;
-    readonly signal: AbortSignal;
-    /** Bytes. */
-    readonly limit?: number;
-  },
+  options: DownloadOptions,
 ): Promise<{ readonly name: string; readonly tree: Tree }> => {
-  const { checksum, directory, signal, limit = maxSize } = options;
-  const url = new URL(text);
-  if (url.pathname.endsWith(".git")) throw buildError("notYet", { what: "ADD of a git repository" });
-  const path = join(directory, "download");
+  const { directory } = options;
   try {
-    const response = await open(url, signal);
-    const { digest, size } = await store(response, path, limit, text);
-    if (checksum !== undefined && checksum !== digest)
-      throw buildError("checksum", { url: text, found: digest, expected: checksum });
-    const modified = Date.parse(response.headers.get("last-modified") ?? "") || 0;
-    const time = { seconds: BigInt(Math.floor(modified / 1000)), nanoseconds: 0 };
-    const name = fileNameOf(url);
-    const content = createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>;
-    return { name, tree: await storeFile({ name, content, size, mode: 0o600, time }, directory) };
+    const { name, path, size, time } = await download(text, options);
+    return { name, tree: await storeFile({ name, content: readPieces(path), size, mode: 0o600, time }, directory) };
   } finally {
-    await rm(path, { force: true });
+    await rm(join(directory, "download"), { force: true });
   }
 };
 

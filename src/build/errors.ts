@@ -34,6 +34,27 @@ export const buildErrors = {
     sentence: 'invalid chmod parameter: "{mode}": it should be octal, such as 0644, or such as u+x,go=r',
   },
 
+  // Checks.
+  checkOption: { status: 400, sentence: "{reason}", hint: "# check=skip=RULE,RULE;error=true" },
+  checkFailed: { status: 400, sentence: "lint violation found for rules: {rules}" },
+
+  // Contexts from elsewhere.
+  noGit: {
+    status: 501,
+    sentence: "git repositories are fetched by the program git, which is not installed where the daemon runs",
+    hint: "apt install git",
+  },
+  gitAddress: { status: 400, sentence: "invalid git address {address}: {reason}" },
+  gitProtocol: {
+    status: 501,
+    sentence: "pier fetches git repositories by https, http and git alone, not {remote}",
+    hint: "use https, with the secret GIT_AUTH_TOKEN where the repository is not everybody's",
+  },
+  git: { status: 400, sentence: "failed to fetch {remote}: {reason}" },
+  remoteContext: { status: 400, sentence: "{url} is neither a git repository nor a file on a web server" },
+  wrongBlob: { status: 400, sentence: "the layout has {digest} too long, or with other bytes" },
+  noContextFiles: { status: 400, sentence: "the build context {name} is no directory" },
+
   // Bases.
   noSuchBase: { status: 404, sentence: "{name} was pulled, and is gone again" },
   otherPlatform: { status: 400, sentence: "{name} is for {has}, not for {asked}" },

@@ -7,7 +7,13 @@ import type { BuildRequest } from "./request.ts";
 
 const platform = { os: "linux", architecture: "arm64", variant: "v8" };
 const plan = (text: string, target = "", args: Record<string, string> = {}, noCache: BuildRequest["noCache"] = []) =>
-  planGraph(parseDockerfile(text), { target, args: new Map(Object.entries(args)), platform, noCache });
+  planGraph(parseDockerfile(text), {
+    target,
+    args: new Map(Object.entries(args)),
+    platform,
+    noCache,
+    contexts: new Map(),
+  });
 const told = (base: Base): string =>
   base.kind === "image" ? base.name : base.kind === "stage" ? `stage ${base.index}` : base.kind;
 const basesOf = (text: string, target = "", args: Record<string, string> = {}) =>

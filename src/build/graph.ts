@@ -5,13 +5,16 @@ import type { Instruction } from "./dockerfile/instructions.ts";
 import { parseError } from "./dockerfile/source.ts";
 import type { Dockerfile, Stage } from "./dockerfile/stages.ts";
 import { buildError } from "./errors.ts";
+import { contextName } from "./named-contexts.ts";
 import { type BuildPlatform, platformVariables } from "./platform.ts";
 import type { BuildRequest } from "./request.ts";
 
 export type Base =
   | { readonly kind: "scratch" }
   | { readonly kind: "stage"; readonly index: number }
-  | { readonly kind: "image"; readonly name: string };
+  | { readonly kind: "image"; readonly name: string }
+  /** Of a named context. */
+  | { readonly kind: "files"; readonly name: string };
 
 export interface PlannedStage {
   readonly stage: Stage;
@@ -27,6 +30,8 @@ export interface BuildGraph {
   readonly target: number;
   /** The variables before the first stage. */
   readonly globals: ReadonlyMap<string, string>;
+  /** Those of them that nobody has to declare. */
+  readonly builtIn: ReadonlyMap<string, string>;
 }
 
 export interface GraphInput {
@@ -34,6 +39,7 @@ export interface GraphInput {
   readonly args: ReadonlyMap<string, string>;
   readonly platform: BuildPlatform;
   readonly noCache: BuildRequest["noCache"];
+  readonly contexts: BuildRequest["contexts"];
 }
 
 /** A stage by its name or number, or undefined: then it is an image. */
@@ -60,7 +66,8 @@ export const planGraph = (file: Dockerfile, input: GraphInput): BuildGraph => {
   const { stages, directives } = file;
   const target = targetOf(stages, input.target);
   const options = { backslash: directives.backslash };
-  const globals = new Map(platformVariables(input.platform, target.name ?? ""));
+  const builtIn = platformVariables(input.platform, target.name ?? "");
+  const globals = new Map(builtIn);
   for (const { name, value } of file.args.flatMap(({ args }) => args)) {
     const given = input.args.get(name) ?? (value === undefined ? undefined : expandWord(value, globals, options));
     if (given !== undefined) globals.set(name, given);
@@ -68,25 +75,35 @@ export const planGraph = (file: Dockerfile, input: GraphInput): BuildGraph => {
   const planned: PlannedStage[] = [];
   for (const stage of stages) {
     const platform = expandWord(stage.platform ?? "", globals, options);
-    const base = baseOf(stages, stage, expandWord(stage.base, globals, options));
+    const context = stage.name === undefined ? undefined : contextOf(input.contexts, stage.name);
+    // A context of a stage's name is given instead of the whole stage.
+    const named: Stage = context === undefined ? stage : { ...stage, instructions: [] };
+    const base = context ?? baseOf(stages, stage, expandWord(stage.base, globals, options), input.contexts);
     // What stands on steps that are made anew would otherwise be found as it was on the old ones.
     const hasFreshBase = base.kind === "stage" && planned[base.index]!.isFresh;
-    planned.push({ stage, base, platform, isFresh: hasFreshBase || isNamed(stage, input.noCache) });
+    planned.push({ stage: named, base, platform, isFresh: hasFreshBase || isNamed(stage, input.noCache) });
   }
   const needed = new Set<number>();
   visit(planned, stages, target.index, needed, new Set());
-  return { stages: planned.filter(({ stage }) => needed.has(stage.index)), target: target.index, globals };
+  return { stages: planned.filter(({ stage }) => needed.has(stage.index)), target: target.index, globals, builtIn };
 };
 
 const isNamed = ({ name }: Stage, noCache: GraphInput["noCache"]): boolean =>
   noCache === "all" || noCache.some((wanted) => wanted.toLowerCase() === name);
 
-const baseOf = (stages: readonly Stage[], stage: Stage, name: string): Base => {
+const contextOf = (contexts: BuildRequest["contexts"], name: string): Base | undefined => {
+  const kind = contexts.get(contextName(name))?.kind;
+  if (kind === undefined) return undefined;
+  return { kind: kind === "directory" || kind === "remote" ? "files" : "image", name };
+};
+
+const baseOf = (stages: readonly Stage[], stage: Stage, name: string, contexts: BuildRequest["contexts"]): Base => {
   if (name === "") throw parseError(stage.start, `base name (${stage.base}) should not be blank`);
   if (name === "scratch") return { kind: "scratch" };
   // Only what stands before it: a later stage of the same name is an image here.
   const found = /^\d+$/.test(name) ? undefined : findStage(stages.slice(0, stage.index), name);
-  return found === undefined ? { kind: "image", name } : { kind: "stage", index: found.index };
+  if (found !== undefined) return { kind: "stage", index: found.index };
+  return contextOf(contexts, name) ?? { kind: "image", name };
 };
 
 const visit = (

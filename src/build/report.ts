@@ -14,6 +14,8 @@ export interface ReportedStep {
   readonly stage: string;
   /** It changes no file. */
   readonly isMetadata: boolean;
+  /** It is no step of the Dockerfile's: what the build does to begin at all. */
+  readonly isInternal?: boolean;
 }
 
 export type BuildEvent =

@@ -2,11 +2,13 @@
 import type { Credentials } from "../registry/credentials.ts";
 import type { CacheExport, CacheImport } from "./cache-request.ts";
 import type { Context } from "./context.ts";
+import type { NamedContextTable } from "./named-contexts.ts";
 import type { BuildOutput } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
 
 export interface BuildRequest {
   readonly context: Context;
+  readonly contexts: NamedContextTable;
   readonly dockerfile: { readonly name: string; readonly text: string };
   /** "": the last stage. */
   readonly target: string;

@@ -17,6 +17,7 @@ import { BuildFailure } from "./failure.ts";
 import type { StageFiles } from "./files.ts";
 import { dependOnItems, keyOf } from "./keys.ts";
 import type { RunningStep } from "./report.ts";
+import { secretId } from "./secrets.ts";
 import type { Shop } from "./shop.ts";
 import { withoutStubs } from "./stubs.ts";
 import { commandLine, shellOf, type WorkingImage } from "./working-image.ts";
@@ -229,8 +230,6 @@ const writeSecret = async (shop: Shop, mount: RunMount): Promise<string | undefi
   await chmod(path, mount.mode ?? 0o400);
   return path;
 };
-
-const secretId = ({ id, target, env }: RunMount): string => id ?? env ?? posix.basename(target ?? "");
 
 /** The variables that secrets are. */
 export const secretVariables = (shop: Shop, instruction: RunInstruction): readonly string[] =>

@@ -1,9 +1,8 @@
 /** One stage: its base, then its instructions, each on what the one before left. */
 
 import { expandWord } from "../format/dockerfile/expand.ts";
-import type { ImageRecord } from "../image/record.ts";
-import { planDirectories } from "./copy.ts";
-import { copyStep, ownerOf, type SourceFinder } from "./copy-step.ts";
+import { type CopySource, planCopy, planDirectories } from "./copy.ts";
+import { copyStep, outputsOf, ownerOf, type SourceFinder } from "./copy-step.ts";
 import type { Instruction } from "./dockerfile/instructions.ts";
 import { parseInstruction } from "./dockerfile/instructions.ts";
 import type { RunMount } from "./dockerfile/mounts.ts";
@@ -12,7 +11,8 @@ import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
 import { Part, StageFiles } from "./files.ts";
 import { type PlannedStage, sourcesOf } from "./graph.ts";
-import { keyOf } from "./keys.ts";
+import { dependOnItems, keyOf } from "./keys.ts";
+import type { BaseImage } from "./named-contexts.ts";
 import { undeclared } from "./platform.ts";
 import { shortDigest, type Wait } from "./record.ts";
 import type { Reporter, RunningStep } from "./report.ts";
@@ -47,7 +47,9 @@ export interface StageInput {
   /** The stage that it is built on. */
   stage(index: number): Promise<StageResult>;
   /** Throws where it is not there. */
-  image(name: string, platform: string): Promise<ImageRecord>;
+  image(name: string, platform: string): Promise<BaseImage>;
+  /** The files of a named context. */
+  context(name: string): Promise<Omit<CopySource, "pattern">>;
 }
 
 export class StageBuild {
@@ -137,6 +139,10 @@ export class StageBuild {
     const { base, platform } = planned;
     const { layers } = shop.rooms.images;
     if (base.kind === "scratch") return [];
+    if (base.kind === "files") {
+      await this.#fromFiles(await running.waitFor(base.name, this.#input.context(base.name)), running);
+      return [];
+    }
     if (base.kind === "stage") {
       const found = await this.#input.stage(base.index);
       const triggers = found.image.config.OnBuild ?? [];
@@ -154,6 +160,23 @@ export class StageBuild {
     // The whole of it: two images of the same layers are two bases (CVE-2024-24557).
     this.#files = new StageFiles(layers, parts, keyOf("FROM", [record.id]));
     return parseTriggers(record.config.OnBuild ?? [], backslash, planned.stage);
+  }
+
+  /** Files of nowhere in particular: a base that says nothing of itself. */
+  async #fromFiles(source: Omit<CopySource, "pattern">, running: RunningStep): Promise<void> {
+    const { shop } = this.#input;
+    const items = planCopy({
+      name: "FROM",
+      sources: [{ ...source, pattern: "/" }],
+      target: "/",
+      workdir: "/",
+      ...{ below: undefined, owner: undefined, mode: undefined, parents: false, exclude: [], several: false },
+      time: shop.time,
+    });
+    const key = keyOf("FILES", [dependOnItems(running, items), shop.epoch ?? null]);
+    const part = (await shop.cached(key, running)) ?? shop.part(key, running, shop.store(outputsOf(items)));
+    await part.diffId;
+    this.#files = this.#files.with(part, key);
   }
 
   /** When the last layer was made: what the image says of itself is as old as that. */

@@ -4,10 +4,10 @@ import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
 import { splitSpaces } from "../format/dockerfile/words.ts";
 import { parsePorts } from "../image/changes.ts";
 import { emptyConfig, type HistoryEntry, type ImageConfig } from "../image/config.ts";
-import type { ImageRecord } from "../image/record.ts";
 import { parseSignal } from "../kernel/numbers/signals.ts";
 import type { Command, Instruction, Pair } from "./dockerfile/instructions.ts";
 import { parseError } from "./dockerfile/source.ts";
+import type { BaseImage } from "./named-contexts.ts";
 import type { BuildPlatform } from "./platform.ts";
 import { toldHealthcheck } from "./told-healthcheck.ts";
 
@@ -31,7 +31,7 @@ export const scratchImage = (platform: BuildPlatform): WorkingImage => ({
 });
 
 /** What the stages that are built on an image begin with; its triggers fire once and are not handed on. */
-export const imageToBuildOn = ({ config, history, author, os, architecture, variant }: ImageRecord): WorkingImage => ({
+export const imageToBuildOn = ({ config, history, author, os, architecture, variant }: BaseImage): WorkingImage => ({
   config: { ...config, OnBuild: null },
   history,
   author,

@@ -106,10 +106,15 @@ export const cliErrors = {
   },
   pruneCancelled: { status: 400, sentence: "{what} prune has been cancelled" },
   startAndAttach: { status: 400, sentence: "you cannot start and attach multiple containers at once" },
-  noRemoteContext: {
-    status: 501,
-    sentence: "{path}: pier does not fetch build contexts yet",
-    hint: "clone it, and build the directory",
+  buildContext: {
+    status: 400,
+    sentence: "invalid build context {given}: it should be NAME=VALUE",
+    hint: "--build-context base=docker-image://debian:12",
+  },
+  noLayoutImage: { status: 400, sentence: "there is no image {tag} in the layout {directory}" },
+  remoteDockerfile: {
+    status: 400,
+    sentence: "a context that the daemon fetches has its Dockerfile in it: -f names it there, and is not -",
   },
   doubleInput: { status: 400, sentence: "can't use stdin for both build context and dockerfile" },
   noContext: { status: 400, sentence: 'unable to prepare context: path "{path}" is no directory' },

@@ -52,7 +52,10 @@ export const daemonErrors = {
   noBuildYet: { status: 404, sentence: "nothing was built here yet", hint: "pier build ." },
   noSession: { status: 400, sentence: "remote=client-session names a context in a session, and there is no session" },
   refusedBuild: { status: 501, sentence: "{reason}" },
-  noRemoteContext: { status: 501, sentence: "pier does not fetch build contexts yet: send one" },
+  noRemoteContext: {
+    status: 400,
+    sentence: "{address} is no build context: it is neither a git repository nor a file on a web server",
+  },
   noSquash: { status: 501, sentence: "pier does not squash layers: --squash is not there" },
   noBuildOutputs: { status: 501, sentence: "outputs are BuildKit's: a build of version=1 makes an image" },
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },

@@ -216,7 +216,7 @@ COPY --exclude=*.md x /without/
   test("says what it cannot do", async () => {
     assert.match((await engine.pier(["build", "--help"])).stdout, /PATH \| URL \| - \| explain/);
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
-      [["https://example.com/x.git"], /does not fetch build contexts yet/],
+      [["-f", "-", "https://example.com/x.git"], /-f names it there, and is not -/],
       [["/no/such/directory"], /path "\/no\/such\/directory" is no directory/],
       [["-f", "-", "-"], /can't use stdin for both/],
       [["--squash", "."], /--squash is not there/],

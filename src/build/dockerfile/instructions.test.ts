@@ -20,7 +20,6 @@ const refused: readonly (readonly [line: string, sentence: RegExp])[] = [
   ["COPY --from=a --from=b a b", /duplicate flag specified: from/],
   ["COPY --link=maybe a b", /expecting boolean value for flag link, not: maybe/],
   ["ADD --from=x a b", /unknown flag: --from/],
-  ["ADD --keep-git-dir https://x/y.git /", /ADD --keep-git-dir is not there yet/],
   ["RUN", /RUN requires at least one argument/],
   ['RUN ["a", 1]', /arrays must be comprised of strings only/],
   ["RUN --network=weird true", /unsupported network mode "weird"/],

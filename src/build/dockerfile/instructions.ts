@@ -44,7 +44,7 @@ export interface RunInstruction extends Common {
 export type Instruction =
   | CopyInstruction
   | RunInstruction
-  | (Common & { readonly kind: "ENV" | "LABEL"; readonly pairs: readonly Pair[] })
+  | (Common & { readonly kind: "ENV" | "LABEL"; readonly pairs: readonly Pair[]; readonly isLegacy: boolean })
   | (Common & { readonly kind: "ARG"; readonly args: readonly { readonly name: string; readonly value?: string }[] })
   | (Common & { readonly kind: "CMD" | "ENTRYPOINT"; readonly command: Command })
   | (Common & { readonly kind: "EXPOSE" | "VOLUME"; readonly words: readonly string[] })
@@ -77,16 +77,19 @@ const commandOf = (source: SourceInstruction): Command => {
 };
 
 /** `name=value` as often as there is; or the old form, a name and all that follows as its value. */
-const pairsOf = (source: SourceInstruction, backslash: string): readonly Pair[] => {
+const pairsOf = (
+  source: SourceInstruction,
+  backslash: string,
+): { readonly pairs: readonly Pair[]; readonly isLegacy: boolean } => {
   const { name: instruction, rest, start } = source;
   requireSome(source);
   const words = splitWords(rest, backslash);
   if (!words[0]!.includes("=")) {
     const match = /^(\S+)\s+([\s\S]+)$/.exec(rest);
     if (match === null) throw parseError(start, `${instruction} must have two arguments`);
-    return [{ name: match[1]!, value: match[2]! }];
+    return { pairs: [{ name: match[1]!, value: match[2]! }], isLegacy: true };
   }
-  return words.map((word) => {
+  const pairs = words.map((word) => {
     const equals = word.indexOf("=");
     if (equals < 0) {
       throw parseError(
@@ -97,13 +100,14 @@ const pairsOf = (source: SourceInstruction, backslash: string): readonly Pair[] 
     if (equals === 0) throw parseError(start, `${instruction} names can not be blank`);
     return { name: word.slice(0, equals), value: word.slice(equals + 1) };
   });
+  return { pairs, isLegacy: false };
 };
 
 const parsePairs =
   (kind: "ENV" | "LABEL") =>
   (source: SourceInstruction, backslash: string): Instruction => {
     refuseFlags(source);
-    return { kind, ...common(source), pairs: pairsOf(source, backslash) };
+    return { kind, ...common(source), ...pairsOf(source, backslash) };
   };
 
 export const parseArgs = (source: SourceInstruction, backslash: string): Instruction & { readonly kind: "ARG" } => {
@@ -121,9 +125,6 @@ const parseCopy =
   <K extends "COPY" | "ADD">(kind: K) =>
   (source: SourceInstruction): Instruction => {
     const flags: Partial<Flags<"COPY"> & Flags<"ADD">> = parseFlags(kind, source);
-    if (flags["keep-git-dir"] === true) {
-      throw parseError(source.start, "ADD --keep-git-dir is not there yet in pier's builds");
-    }
     const words = execForm(source) ?? splitSpaces(source.rest);
     if (words.length < 2) {
       throw parseError(

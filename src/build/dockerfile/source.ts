@@ -33,6 +33,8 @@ export interface Directives {
 export interface Source {
   readonly directives: Directives;
   readonly instructions: readonly SourceInstruction[];
+  /** The last lines of instructions that go on over an empty line. */
+  readonly emptyContinuations: readonly LineRange[];
   /** As it came: for errors that show where they are. */
   readonly lines: readonly string[];
 }
@@ -83,6 +85,7 @@ export const parseSource = (text: string): Source => {
   if (lines.at(-1) === "") lines.pop();
   const directives = parseDirectives(lines);
   const instructions: SourceInstruction[] = [];
+  const emptyContinuations: LineRange[] = [];
   for (let at = 0; at < lines.length; ) {
     if (isComment(lines[at]!) || isBlank(lines[at]!)) {
       at++;
@@ -91,6 +94,7 @@ export const parseSource = (text: string): Source => {
     const start = at + 1;
     const logical = joinLines(lines, at, directives.backslash);
     at = logical.next;
+    if (logical.hasEmpty) emptyContinuations.push({ start: at, end: at });
     const { name, flags, rest } = splitInstruction(logical.text, directives.backslash, start);
     const heredocs: Heredoc[] = [];
     for (const opening of heredocsOf(name, rest, directives.backslash)) {
@@ -102,22 +106,28 @@ export const parseSource = (text: string): Source => {
     const whole = [name, ...flags, rest].filter((part) => part !== "").join(" ");
     instructions.push({ name, flags, rest, heredocs, text: whole, start, end: at });
   }
-  return { directives, instructions, lines };
+  return { directives, instructions, emptyContinuations, lines };
 };
 
 /** The instruction that begins at this line, with all that continues it; comments and empty lines within do not count. */
-const joinLines = (lines: readonly string[], first: number, backslash: string): { text: string; next: number } => {
+const joinLines = (
+  lines: readonly string[],
+  first: number,
+  backslash: string,
+): { text: string; next: number; hasEmpty: boolean } => {
   let text = "";
+  let hasEmpty = false;
   let at = first;
   for (; at < lines.length; at++) {
     const line = lines[at]!;
+    if (at > first && isBlank(line)) hasEmpty = true;
     if (at > first && (isComment(line) || isBlank(line))) continue;
     const part = at === first ? line.trimStart() : line;
     const more = continued(part, backslash);
     text += more ?? part;
-    if (more === undefined) return { text, next: at + 1 };
+    if (more === undefined) return { text, next: at + 1, hasEmpty };
   }
-  return { text, next: at };
+  return { text, next: at, hasEmpty };
 };
 
 const splitInstruction = (

@@ -23,6 +23,8 @@ export interface Dockerfile {
   readonly args: readonly (Instruction & { readonly kind: "ARG" })[];
   readonly stages: readonly Stage[];
   readonly lines: readonly string[];
+  /** Lines that somebody may have forgotten to finish. */
+  readonly emptyContinuations: readonly LineRange[];
 }
 
 const parseFrom = (source: SourceInstruction, index: number): Omit<Stage, "instructions"> => {
@@ -51,7 +53,7 @@ const parseFrom = (source: SourceInstruction, index: number): Omit<Stage, "instr
 
 /** Throws a sentence with the number of its line. */
 export const parseDockerfile = (text: string, name = "Dockerfile"): Dockerfile => {
-  const { directives, instructions, lines } = parseSource(text);
+  const { directives, instructions, lines, emptyContinuations } = parseSource(text);
   if (instructions.length === 0) throw buildError("emptyDockerfile", { name });
   const args: (Instruction & { readonly kind: "ARG" })[] = [];
   const stages: (Omit<Stage, "instructions"> & { readonly instructions: Instruction[] })[] = [];
@@ -66,5 +68,5 @@ export const parseDockerfile = (text: string, name = "Dockerfile"): Dockerfile =
     }
   }
   if (stages.length === 0) throw buildError("noStage", {});
-  return { directives, args, stages, lines };
+  return { directives, args, stages, lines, emptyContinuations };
 };

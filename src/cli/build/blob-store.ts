@@ -73,6 +73,12 @@ export class BlobStore {
     return this.#manifests().find(({ annotations }) => annotations?.[tagKey] === tag)?.digest;
   }
 
+  /** The only one that there is, whatever it is called. */
+  only(): string | undefined {
+    const all = this.#manifests();
+    return all.length === 1 ? all[0]!.digest : undefined;
+  }
+
   /** Holds afterwards: the manifest is the one of this name, and of no other. */
   name(tag: string, descriptor: Readonly<Record<string, unknown>>): void {
     const others = this.#manifests().filter(({ annotations }) => annotations?.[tagKey] !== tag);

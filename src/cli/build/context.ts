@@ -9,11 +9,14 @@ import { type TarHeader, type TarOutput, writeTar } from "../../format/tar/write
 import { cliError } from "../errors.ts";
 import { fileFailure } from "../failure.ts";
 import { readInput } from "../streams/input.ts";
+import { isRemote } from "./named-contexts.ts";
 
 export interface BuildContext {
   readonly data: AsyncIterable<Uint8Array>;
   /** The Dockerfile's name in it. */
   readonly dockerfile: string;
+  /** Where the daemon fetches it; then no data are sent. */
+  readonly remote?: string;
 }
 
 const none = new Uint8Array();
@@ -48,7 +51,7 @@ const readText = (path: string): string | undefined => {
 };
 
 /** What is in the directory, each name after what is above it. Owners are nobody's business: in an image it is root's. */
-function* walk(top: string, inner: string, ignore: Ignore, kept: ReadonlySet<string>): Generator<TarOutput> {
+export function* walk(top: string, inner: string, ignore: Ignore, kept: ReadonlySet<string>): Generator<TarOutput> {
   const names = readdirSync(bytes(posix.join(top, inner)), { encoding: "latin1" as BufferEncoding });
   for (const name of [...names].sort()) {
     const path = inner === "" ? name : `${inner}/${name}`;
@@ -152,9 +155,14 @@ const inputContext = async (dockerfile: string | undefined): Promise<BuildContex
   return { data: writeTar([fileOf("Dockerfile", text)]), dockerfile: "Dockerfile" };
 };
 
+async function* empty(): AsyncGenerator<Uint8Array> {}
+
 /** The context that the words of the command line mean; `file` is what -f says. */
 export const openContext = async (path: string, file: string): Promise<BuildContext> => {
-  if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(path)) throw cliError("noRemoteContext", { path });
+  if (isRemote(path)) {
+    if (file === "-") throw cliError("remoteDockerfile", {});
+    return { data: empty(), dockerfile: file === "" ? "Dockerfile" : file, remote: path };
+  }
   if (path === "-") {
     if (file === "-") throw cliError("doubleInput", {});
     return inputContext(file === "" ? undefined : file);

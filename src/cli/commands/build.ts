@@ -5,6 +5,7 @@ import { type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { type CliCaches, openCaches } from "../build/caches.ts";
 import { openContext } from "../build/context.ts";
+import { type CliContexts, openContexts } from "../build/named-contexts.ts";
 import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
 import { type BuildProgress, openProgress } from "../build/progress.ts";
 import { decodeStatus } from "../build/steps.ts";
@@ -22,6 +23,7 @@ export const build = command({
   flags: {
     "add-host": flag(texts, 'Add a custom host-to-IP mapping (format: "host:ip")'),
     "build-arg": flag(texts, "Set build-time variables"),
+    "build-context": flag(texts, "Additional build contexts (e.g., name=path)"),
     "cache-from": flag(texts, 'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")'),
     "cache-to": flag(texts, 'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")'),
     file: flag(text(), 'Name of the Dockerfile (default: "PATH/Dockerfile")', { short: "f" }),
@@ -61,12 +63,15 @@ export const build = command({
       ...(await buildAuthHeaders()),
       ...(flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) }),
     };
-    using session = await openSession(client, outputs, caches);
+    const contexts = openContexts(flags["build-context"]);
+    using session = await openSession(client, outputs, caches, contexts);
     const query = {
       version: "2",
       session: session?.id,
       t: flags.tag,
       dockerfile: context.dockerfile,
+      remote: context.remote,
+      ...(flags["build-context"].length === 0 ? {} : { contexts: JSON.stringify(contexts.addresses) }),
       target: flags.target,
       nocache: flags["no-cache"],
       nocachefilter: flags["no-cache-filter"].flatMap((names) => names.split(",")),
@@ -105,13 +110,20 @@ const explain = async (client: Client, asJson: boolean): Promise<number> => {
 };
 
 /** Only where something is to be sent to us: not every runtime of the daemon can ask. */
-const openSession = async (client: Client, outputs: readonly CliOutput[], { stores }: CliCaches) => {
-  if (stores.size === 0 && outputs.every(({ receive }) => receive === undefined)) return undefined;
+const openSession = async (
+  client: Client,
+  outputs: readonly CliOutput[],
+  { stores: caches }: CliCaches,
+  { stores: layouts, directories }: CliContexts,
+) => {
+  const stores = new Map([...caches, ...layouts]);
+  if (stores.size + directories.size === 0 && outputs.every(({ receive }) => receive === undefined)) return undefined;
   const { BuildSession } = await import("../build/session.ts");
   return await BuildSession.open(
     client,
     outputs.map(({ receive }) => receive),
     stores,
+    directories,
   );
 };
 

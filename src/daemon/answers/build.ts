@@ -27,6 +27,7 @@ export class BuildLines {
       return;
     }
     const { step } = event;
+    if (step.isInternal === true) return;
     if (this.#current === undefined) this.#begin(step);
     if (this.#current?.id === step.id) this.#tell(event);
     else this.#waitFor(step).events.push(event);

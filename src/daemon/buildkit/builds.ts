@@ -1,33 +1,29 @@
 /** One build of a BuildKit client: what it asked for in several calls, put together. */
 
 import { parsePlatform } from "../../api/platforms.ts";
-import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
+import type { AskedBuild, BuildFailed, BuildOutcome, BuildSource } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
+import { isRemote } from "../../build/remote.ts";
 import type { BuildEvent } from "../../build/report.ts";
 import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.ts";
 import type { Services } from "../services.ts";
 import { exportsOf, importsOf, parseEntries } from "./caches.ts";
+import { contextsOf } from "./contexts.ts";
 import type { Entry } from "./entries.ts";
 import { outputsOf } from "./exporters.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
-import { fetchCredentials, fetchSecrets, readSource } from "./sources.ts";
+import { fetchCredentials, fetchSecrets, readDockerfile, readSource } from "./sources.ts";
 
 const withPrefix = (options: ReadonlyMap<string, string>, prefix: string): readonly (readonly [string, string])[] =>
   [...options].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : []));
 
 /** Options that would make another image than ours; whoever gives them must hear of it. */
 const refuseLater = (options: ReadonlyMap<string, string>): void => {
-  const named = [...options.keys()].find((key) => key.startsWith("context:") || key.startsWith("input:"));
-  if (named !== undefined) throw new GrpcError(codes.unimplemented, `pier does not know named contexts yet: ${named}`);
-  const context = options.get("context");
-  if (context !== undefined && context !== "") {
-    throw new GrpcError(
-      codes.unimplemented,
-      "pier builds directories: contexts from URLs, git and archives are not there yet",
-    );
-  }
+  const input = [...options.keys()].find((key) => key.startsWith("input:"));
+  if (input !== undefined)
+    throw new GrpcError(codes.unimplemented, `pier builds Dockerfiles, and no other LLB: ${input}`);
   if (options.get("requestid") !== undefined) {
     throw new GrpcError(codes.unimplemented, "pier answers no questions about Dockerfiles yet (--check, --call)");
   }
@@ -77,6 +73,21 @@ export class ClientBuild {
     this.progress = new Progress(ref);
   }
 
+  /** The client's directory, or what we fetch ourselves; a Dockerfile of the client's own may come with either. */
+  async #source(
+    session: Session,
+    dockerfile: string,
+    options: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<BuildSource> {
+    const archive = options.get("context") ?? "";
+    if (archive === "") return await readSource(session, dockerfile, this.progress, signal);
+    if (!isRemote(archive)) throw new GrpcError(codes.unimplemented, `pier cannot use ${archive} as a build context`);
+    if (!options.has("dockerfilekey")) return { archive, dockerfile };
+    const { text } = await readDockerfile(session, dockerfile, this.progress, signal);
+    return { archive, dockerfile, text };
+  }
+
   /** The frontend `dockerfile.v0`, which is our own builder. */
   async run(
     session: Session,
@@ -86,7 +97,7 @@ export class ClientBuild {
   ): Promise<BuildOutcome> {
     refuseLater(options);
     const filename = options.get("filename") ?? "Dockerfile";
-    const source = await readSource(session, filename, this.progress, signal);
+    const source = await this.#source(session, filename, options, signal);
     const asks = options.get("platform") ?? "";
     const platform = asks === "" ? hostPlatform : parsePlatform(asks, (reason) => new GrpcError(codes.invalid, reason));
     const asked: AskedBuild = {
@@ -100,15 +111,23 @@ export class ClientBuild {
       credentials: (domain) => fetchCredentials(session, domain),
       pull: options.get("image-resolve-mode") === "pull",
       platform,
-      secrets: await fetchSecrets(session, source.text),
+      secrets: (ids) => fetchSecrets(session, ids),
+      contexts: contextsOf(withPrefix(options, "context:"), session),
       host: hostOf(options),
     };
-    const listening = { signal, listener: (event: BuildEvent) => this.progress.hear(event), failed: () => {} };
+    let text = "";
+    const listening = {
+      signal,
+      listener: (event: BuildEvent) => this.progress.hear(event),
+      failed: ({ dockerfile }: BuildFailed) => {
+        text = dockerfile;
+      },
+    };
     try {
       return await this.#services.builds.build(asked, source, listening);
     } catch (error) {
       if (!(error instanceof BuildFailure)) throw error;
-      throw new GrpcError(codes.unknown, sentenceOf(error), error, [sourceDetail(filename, source.text, error)]);
+      throw new GrpcError(codes.unknown, sentenceOf(error), error, [sourceDetail(filename, text, error)]);
     }
   }
 }

@@ -1,7 +1,8 @@
 /** A directory of the client's, as the tar that a build takes: what it lists first, then the contents, file by file. */
 
 import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
-import { packet, packetTypes } from "../../format/buildkit/messages.ts";
+import { directorySync, packet, packetTypes } from "../../format/buildkit/messages.ts";
+import { goModes } from "../../format/buildkit/modes.ts";
 import type { TarEntryType } from "../../format/tar/entry.ts";
 import { type TarHeader, type TarOutput, writeTar } from "../../format/tar/write.ts";
 import { endOf, type Session } from "./session.ts";
@@ -14,18 +15,6 @@ export interface SyncOptions {
   readonly follow?: readonly string[];
 }
 
-/** Go's os.FileMode. */
-export const goModes = {
-  directory: 2 ** 31,
-  symlink: 2 ** 27,
-  device: 2 ** 26,
-  fifo: 2 ** 25,
-  socket: 2 ** 24,
-  setuid: 2 ** 23,
-  setgid: 2 ** 22,
-  character: 2 ** 21,
-  sticky: 2 ** 20,
-};
 const has = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1;
 
 const typeOf = (mode: number): TarEntryType | undefined => {
@@ -71,7 +60,7 @@ async function* entries(session: Session, { name, exclude = [], follow = [] }: S
       : { "exclude-patterns": exclude.map(encodeURIComponent), "exclude-patterns-encoded": "1" }),
     ...(follow.length === 0 ? {} : { followpaths: follow.map(encodeURIComponent), "followpaths-encoded": "1" }),
   };
-  const stream = session.open("/moby.filesync.v1.FileSync/DiffCopy", headers);
+  const stream = session.open(directorySync, headers);
   const ended = endOf(stream);
   const packets = decodeFrames(packet, stream);
   const next = async () => {

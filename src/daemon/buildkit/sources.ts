@@ -1,6 +1,6 @@
 /** What the client of a build has in its session: the Dockerfile, the context, secrets, and who it is at registries. */
 import type { BuildSource } from "../../build/builds.ts";
-import { parseDockerfile } from "../../build/dockerfile/stages.ts";
+import type { Secrets } from "../../build/secrets.ts";
 import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
 import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } from "../../format/buildkit/messages.ts";
 import { parseIgnoreFile } from "../../format/ignore.ts";
@@ -22,6 +22,12 @@ const readFiles = async (session: Session, name: string, follow: readonly string
   return files;
 };
 
+/** A directory of the client's, without what its own .dockerignore leaves out. */
+export async function* openDirectory(session: Session, name: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const ignore = (await readFiles(session, name, [".dockerignore"], signal)).get(".dockerignore");
+  yield* syncDirectory(session, { name, exclude: ignore === undefined ? [] : parseIgnoreFile(ignore) });
+}
+
 /** The Dockerfile, and the context without what is ignored of it. */
 export const readSource = async (
   session: Session,
@@ -29,6 +35,19 @@ export const readSource = async (
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Required<BuildSource>> => {
+  const { text, ignore: beside } = await readDockerfile(session, dockerfile, progress, signal);
+  const ignore = beside ?? (await readFiles(session, "context", [".dockerignore"], signal)).get(".dockerignore");
+  const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
+  return { archive: syncDirectory(session, { name: "context", exclude }), dockerfile, text };
+};
+
+/** The Dockerfile alone, and what is left out beside it. */
+export const readDockerfile = async (
+  session: Session,
+  dockerfile: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<{ readonly text: string; readonly ignore: string | undefined }> => {
   const began = Date.now();
   const names = [dockerfile, `${dockerfile}.dockerignore`, dockerfile.toLowerCase()];
   const own = await readFiles(session, "dockerfile", names, signal);
@@ -36,23 +55,7 @@ export const readSource = async (
   if (text === undefined)
     throw new GrpcError(codes.notFound, `failed to read dockerfile: open ${dockerfile}: no such file or directory`);
   progress.tell(-1, `[internal] load build definition from ${dockerfile}`, began, Date.now());
-  const beside = own.get(`${dockerfile}.dockerignore`);
-  const ignore = beside ?? (await readFiles(session, "context", [".dockerignore"], signal)).get(".dockerignore");
-  const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
-  return { archive: syncDirectory(session, { name: "context", exclude }), dockerfile, text };
-};
-
-const secretIds = (text: string): readonly string[] => {
-  try {
-    const instructions = parseDockerfile(text).stages.flatMap((stage) => stage.instructions);
-    const mounts = instructions.flatMap((instruction) => (instruction.kind === "RUN" ? instruction.mounts : []));
-    return mounts
-      .filter(({ type }) => type === "secret")
-      .map(({ id, env, target }) => id ?? env ?? target?.split("/").at(-1) ?? "");
-  } catch {
-    // What is wrong with it the build says.
-    return [];
-  }
+  return { text, ignore: own.get(`${dockerfile}.dockerignore`) };
 };
 
 /** A session without secrets or credentials does not know the question. */
@@ -61,9 +64,9 @@ const ifUnknown = (error: unknown): undefined => {
   throw error;
 };
 
-export const fetchSecrets = async (session: Session, text: string): Promise<ReadonlyMap<string, Uint8Array>> => {
+export const fetchSecrets = async (session: Session, ids: readonly string[]): Promise<Secrets> => {
   const secrets = new Map<string, Uint8Array>();
-  for (const ID of new Set(secretIds(text))) {
+  for (const ID of new Set(ids)) {
     const path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
     const found = await session.ask(path, [secretRequest, { ID }], secretAnswer).catch(ifUnknown);
     if (found !== undefined) secrets.set(ID, found.data);

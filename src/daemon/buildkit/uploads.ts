@@ -2,9 +2,9 @@
 import type { ClientHttp2Stream } from "node:http2";
 import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
 import { exporterHeader, fileData, fileSend, nothing, packet, packetTypes } from "../../format/buildkit/messages.ts";
+import { encodeMode } from "../../format/buildkit/modes.ts";
 import type { Tree, TreePath } from "../../image/tree.ts";
 import { drained } from "../wire.ts";
-import { goModes } from "./filesync.ts";
 import type { Session } from "./session.ts";
 
 const pieceSize = 1024 * 1024;
@@ -66,20 +66,11 @@ const list = async (stream: ClientHttp2Stream, entries: readonly TreePath[]): Pr
 
 const text = (name: string): string => Buffer.from(name, "latin1").toString("utf8");
 
-const kindBits: Readonly<Record<TreePath["type"], number>> = {
-  ...{ file: 0, directory: goModes.directory, symlink: goModes.symlink, fifo: goModes.fifo, socket: goModes.socket },
-  ...{ block: goModes.device, character: goModes.device + goModes.character, whiteout: 0 },
-};
-
 const statOf = (entry: TreePath, link: string | undefined) => {
   const { type, mode, uid, gid, size, major, minor, mtime, xattrs, target } = entry;
-  const special =
-    ((mode & 0o4000) === 0 ? 0 : goModes.setuid) +
-    ((mode & 0o2000) === 0 ? 0 : goModes.setgid) +
-    ((mode & 0o1000) === 0 ? 0 : goModes.sticky);
   return {
     path: text(entry.path.slice(1)),
-    mode: (mode & 0o777) + special + kindBits[type],
+    mode: encodeMode(type, mode),
     ...{ uid, gid, devmajor: major, devminor: minor, xattrs: new Map(xattrs) },
     size: type === "file" && link === undefined ? size : 0,
     // Nanoseconds: more than a number has exactly, and fractions of a microsecond are lost.

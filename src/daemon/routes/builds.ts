@@ -6,6 +6,7 @@ import { decodeJson, integer, list, map, nullable, object, type Shape, string } 
 import type { AskedBuild } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
+import { isRemote } from "../../build/remote.ts";
 import { GrpcError } from "../../format/buildkit/grpc.ts";
 import { nameToGive, parseName } from "../../image/reference.ts";
 import { decodeAllCredentials } from "../../registry/credentials.ts";
@@ -77,7 +78,8 @@ const hostOf = (query: Query): Readonly<Record<string, unknown>> => {
 const refuseLater = (query: Query): void => {
   const isTraced = query.text("version") === "2";
   const remote = query.text("remote");
-  if (remote !== "" && !(isTraced && remote === "client-session")) throw daemonError("noRemoteContext", {});
+  const isKnown = remote === "" || isRemote(remote) || (isTraced && remote === "client-session");
+  if (!isKnown) throw daemonError("noRemoteContext", { address: remote });
   if (query.flag("squash")) throw daemonError("noSquash", {});
   if (!isTraced && !["", "[]", "null"].includes(query.text("outputs"))) throw daemonError("noBuildOutputs", {});
 };
@@ -99,6 +101,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
   if (platform !== undefined && platform.os !== "linux") throw daemonError("otherSystem", {});
   const tags = query.list("t").filter((name) => name !== "");
   for (const name of tags) nameToGive(parseName(name));
+  const secrets = parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]);
   const credentials = decodeAllCredentials(String(request.headers["x-registry-config"] ?? ""));
   return {
     target: query.text("target"),
@@ -107,9 +110,9 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     outputs: [{ kind: "image", names: tags, push: false }],
     noCache: query.flag("nocache") ? "all" : query.list("nocachefilter"),
     // Of a build of version=1 what is here is found anyway.
-    ...{ cacheFrom: [], cacheTo: [] },
+    ...{ cacheFrom: [], cacheTo: [], contexts: new Map() },
     platform: platform ?? hostPlatform,
-    secrets: parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]),
+    secrets: () => Promise.resolve(secrets),
     pull: query.flag("pull"),
     credentials: (domain) => Promise.resolve(credentials.get(domain)),
     host: hostOf(query),
@@ -139,7 +142,7 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
     if (query.text("version") === "2") return await runTracedBuild(call, asked, write);
     const { id, outputs } = await services.builds.build(
       asked,
-      { archive: request, dockerfile: query.text("dockerfile") || "Dockerfile" },
+      { archive: query.text("remote") || request, dockerfile: query.text("dockerfile") || "Dockerfile" },
       {
         signal,
         listener: (event) => told.hear(event),

@@ -1,9 +1,10 @@
 /** `POST /build?version=2`: a build whose steps are told as BuildKit's vertices, and whose outputs go to a session. */
 import { randomBytes } from "node:crypto";
 import { buildLineIds } from "../../api/answers/builds.ts";
-import { decodeJson, list, string } from "../../api/shape.ts";
-import type { AskedBuild, BuildOutcome } from "../../build/builds.ts";
+import { decodeJson, list, map, string } from "../../api/shape.ts";
+import type { AskedBuild, BuildOutcome, BuildSource } from "../../build/builds.ts";
 import { exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
+import { contextsOf } from "../buildkit/contexts.ts";
 import { decodeEntries, type Entry } from "../buildkit/entries.ts";
 import { outputsOf, responseOf } from "../buildkit/exporters.ts";
 import { Progress } from "../buildkit/progress.ts";
@@ -50,13 +51,29 @@ const cacheImports = (query: Query): readonly Entry[] => {
   ];
 };
 
-/** The body, or what the session has; with what the session alone has besides. */
-const sourceOf = async ({ request, query, signal }: Call, session: Session | undefined, progress: Progress) => {
+/** The body, what the session has, or what we fetch by ourselves. */
+const sourceOf = async (
+  { request, query, signal }: Call,
+  session: Session | undefined,
+  progress: Progress,
+): Promise<BuildSource> => {
   const dockerfile = query.text("dockerfile") || "Dockerfile";
-  if (query.text("remote") !== "client-session") return { source: { archive: request, dockerfile }, secrets: [] };
+  const remote = query.text("remote");
+  if (remote !== "client-session") return { archive: remote || request, dockerfile };
   if (session === undefined) throw daemonError("noSession", {});
-  const source = await readSource(session, dockerfile, progress, signal);
-  return { source, secrets: await fetchSecrets(session, source.text) };
+  return await readSource(session, dockerfile, progress, signal);
+};
+
+const contextTexts = map(string);
+
+/** `{"NAME":"ADDRESS"}`, which is pier's own: Docker's clients say it in BuildKit's protocol alone. */
+const parseContexts = (query: Query): readonly (readonly [string, string])[] => {
+  const text = query.text("contexts");
+  try {
+    return text === "" ? [] : Object.entries(contextTexts(decodeJson(Buffer.from(text)), "contexts"));
+  } catch (cause) {
+    throw daemonError("invalidJson", { name: "contexts" }, cause);
+  }
 };
 
 /** Holds afterwards: what was built is where it was asked for; rejects with why it is not. */
@@ -69,11 +86,16 @@ export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line
   const telling = tell(progress, write);
   const credentials: AskedBuild["credentials"] = async (domain) =>
     (await asked.credentials(domain)) ?? (session === undefined ? undefined : await fetchCredentials(session, domain));
+  const secrets: AskedBuild["secrets"] = async (ids) => {
+    const given = await asked.secrets(ids);
+    const missing = ids.filter((id) => !given.has(id));
+    return session === undefined ? given : new Map([...given, ...(await fetchSecrets(session, missing))]);
+  };
   const run = async (): Promise<BuildOutcome> => {
-    const { source, secrets } = await sourceOf(call, session, progress);
+    const source = await sourceOf(call, session, progress);
     return await services.builds.build(
       {
-        ...{ ...asked, credentials, secrets: new Map([...asked.secrets, ...secrets]) },
+        ...{ ...asked, credentials, secrets, contexts: contextsOf(parseContexts(query), session) },
         ...{ outputs: outputsOf(exporters, session), cacheTo: exportsOf(cacheTo, session) },
         cacheFrom: importsOf(cacheImports(query), session),
       },

@@ -102,6 +102,9 @@ const stat = {
 export const packet = { type: [1, integer], stat: [2, message(stat)], ID: [3, integer], data: [4, bytes] } as const;
 export const packetTypes = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
 
+/** The call by which a session gives a directory. */
+export const directorySync = "/moby.filesync.v1.FileSync/DiffCopy";
+
 /** Both ends of what a session serves: the call by which it takes what was built, for the output of this number. */
 export const fileSend = "/moby.filesync.v1.FileSend/DiffCopy";
 export const exporterHeader = "buildkit-attachable-exporter-id";
