@@ -1,5 +1,5 @@
 /** Commands of a client, timed. */
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import type { Client } from "./engines.ts";
 
 const fail = (client: Client, args: readonly string[], said: string): never => {
@@ -72,6 +72,12 @@ export const timeParallel = async (
   const start = performance.now();
   await Promise.all(Array.from({ length: width }, worker));
   return performance.now() - start;
+};
+
+/** Standard output of a command on the engine's host, which succeeds. */
+export const askHost = (client: Client, ...words: readonly string[]): string => {
+  const [command = "", ...args] = [...client.engine.onHost, ...words];
+  return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 };
 
 /** Milliseconds of every run of a command for as long as the other command goes on, and until there are enough. */

@@ -19,6 +19,8 @@ export interface Engine {
   readonly version: string;
   /** The mounted disk that holds all its data. */
   readonly disk: string;
+  /** The words before a command that make it run where the engine's host has its networks. */
+  readonly onHost: readonly string[];
   /** The processes that run while no container does. */
   readonly daemons: readonly string[];
   /** The first is the one by which the engine is compared as a whole. */
@@ -26,42 +28,58 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
-type Launch = (disk: string, scratch: string) => Promise<Engine>;
+type Launch = (disk: string, scratch: string, isAlone: boolean) => Promise<Engine>;
 
+const isolated = fileURLToPath(new URL("../scripts/isolated", import.meta.url));
 const executable = fileURLToPath(new URL("../build/pier", import.meta.url));
 
 const has = (command: string): boolean => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
 const firstLine = (command: string, args: readonly string[], env: NodeJS.ProcessEnv): string =>
   spawnSync(command, args, { env }).stdout.toString().trim().split("\n")[0] ?? "";
 
-const end = (child: ChildProcess): Promise<void> =>
+const end = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
   new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) resolve();
-    else child.once("exit", () => resolve()).kill("SIGTERM");
+    else child.once("exit", () => resolve()).kill(signal);
   });
 
 interface Daemon {
   readonly stop: () => Promise<void>;
   readonly daemons: readonly string[];
+  readonly onHost: readonly string[];
 }
 
-/** Starts a daemon and asks it until it answers; its output goes to a file in the scratch directory. */
+/** Enters the networks of the only child of this process. */
+const entering = (pid: number | undefined): string[] => {
+  const child = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return ["nsenter", "--target", child, "--net", "--"];
+};
+
+/**
+ * Starts a daemon and asks it until it answers; its output goes to a file in the scratch directory. Alone, it is on a
+ * machine of its own, so that no packet passes another engine's rules.
+ */
 const launchDaemon = async (
   command: string,
   args: readonly string[],
   log: string,
   isReady: () => boolean,
+  isAlone: boolean,
 ): Promise<Daemon> => {
   const before = new Set(pids());
   const file = openSync(log, "w");
-  const child = spawn(command, args, { stdio: ["ignore", file, file] });
+  const stdio = ["ignore" as const, file, file];
+  const child = isAlone ? spawn("sh", [isolated, command, ...args], { stdio }) : spawn(command, args, { stdio });
   const giveUp = performance.now() + 30_000;
   while (!isReady()) {
     if (child.exitCode !== null || performance.now() > giveUp)
       throw new Error(`${command} does not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { stop: () => end(child), daemons: pids().filter((pid) => !before.has(pid)) };
+  const daemons = pids().filter((pid) => !before.has(pid));
+  // What holds the machine together takes all of it along, and hears of no gentler signal.
+  if (isAlone) return { stop: () => end(child, "SIGKILL"), daemons, onHost: entering(child.pid) };
+  return { stop: () => end(child, "SIGTERM"), daemons, onHost: [] };
 };
 
 const dockerClient = (engine: string, socket: string, scratch: string): Omit<Client, "engine"> => ({
@@ -74,7 +92,7 @@ const dockerClient = (engine: string, socket: string, scratch: string): Omit<Cli
 const answers = (client: Omit<Client, "engine">): boolean =>
   spawnSync(client.command, [...client.words, "version"], { env: client.env }).status === 0;
 
-const docker: Launch = async (disk, scratch) => {
+const docker: Launch = async (disk, scratch, isAlone) => {
   const socket = join(scratch, "docker.sock");
   const config = join(scratch, "daemon.json");
   writeFileSync(config, "{}");
@@ -85,13 +103,14 @@ const docker: Launch = async (disk, scratch) => {
     [...args, "--pidfile", join(scratch, "docker.pid"), "--host", `unix://${socket}`],
     join(scratch, "dockerd.log"),
     () => answers(client),
+    isAlone,
   );
   const version = firstLine("docker", ["version", "--format", "{{.Server.Version}}"], client.env);
   const engine: Engine = { name: "docker", version, disk, ...daemon, clients: [] };
   return Object.assign(engine, { clients: [{ ...client, engine }] });
 };
 
-const pier: Launch = async (disk, scratch) => {
+const pier: Launch = async (disk, scratch, isAlone) => {
   const run = join(scratch, "pier");
   const client = dockerClient("pier", join(run, "pier.sock"), scratch);
   const daemon = await launchDaemon(
@@ -99,6 +118,7 @@ const pier: Launch = async (disk, scratch) => {
     ["daemon", "--root", join(disk, "pier"), "--run", run],
     join(scratch, "pier.log"),
     () => answers(client),
+    isAlone,
   );
   const version = firstLine("docker", ["version", "--format", "{{.Server.Version}}"], client.env);
   const own = { label: "pier, its own command", command: executable, words: [], env: client.env };
@@ -112,7 +132,15 @@ const podman: Launch = (disk, scratch) => {
   const place = ["--root", join(disk, "podman"), "--runroot", join(scratch, "podman")];
   const words = [...place, "--cgroup-manager", "cgroupfs", "--events-backend", "file", ...runtime];
   const version = firstLine("podman", ["version", "--format", "{{.Client.Version}}"], process.env);
-  const engine: Engine = { name: "podman", version, disk, daemons: [], clients: [], stop: () => Promise.resolve() };
+  const engine: Engine = {
+    name: "podman",
+    version,
+    disk,
+    onHost: [],
+    daemons: [],
+    clients: [],
+    stop: () => Promise.resolve(),
+  };
   const client = { label: "podman", command: "podman", words, env: process.env, engine };
   return Promise.resolve(Object.assign(engine, { clients: [client] }));
 };
@@ -129,11 +157,14 @@ export const installed = (): string[] =>
     .filter(([, { needs }]) => needs.every(has))
     .map(([name]) => name);
 
-/** A running engine with nothing in it. */
-export const launchEngine = (name: string, disk: string, scratch: string): Promise<Engine> => {
+/** Whether the engine can be on a machine of its own: without a daemon there is nothing to be put there. */
+export const canBeAlone = (name: string): boolean => name !== "podman";
+
+/** A running engine with nothing in it; alone, on a machine of its own. */
+export const launchEngine = (name: string, disk: string, scratch: string, isAlone: boolean): Promise<Engine> => {
   const known = launches[name];
   if (known === undefined)
     throw new Error(`no engine is called ${name}; there are ${Object.keys(launches).join(", ")}`);
   mkdirSync(scratch, { recursive: true });
-  return known.launch(disk, scratch);
+  return known.launch(disk, scratch, isAlone);
 };

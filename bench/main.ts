@@ -1,4 +1,5 @@
 /** `npm run bench`: every installed engine, measured in turns, as a table on the screen and in bench/results/. */
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -15,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ask } from "./commands.ts";
 import { createDisk, type Disk } from "./disk.ts";
-import { type Engine, installed, launchEngine } from "./engines.ts";
+import { canBeAlone, type Engine, installed, launchEngine } from "./engines.ts";
 import { machine } from "./machine.ts";
 import { type Bench, type Measure, measures, type Row } from "./measures.ts";
 import { page, table } from "./report.ts";
@@ -79,9 +80,12 @@ const measure = async (bench: Bench, chosen: readonly Measure[]): Promise<Row[]>
   return rows;
 };
 
+const chosenOf = (only: readonly string[], isAlone: boolean): Measure[] =>
+  measures.filter(({ name, alone = false }) => alone === isAlone && (only.length === 0 || only.includes(name)));
+
 /** Every row that was asked for, in the order of the table of measures. */
-const measureAll = async (bench: Bench, only: readonly string[]): Promise<Row[]> => {
-  const chosen = measures.filter(({ name }) => only.length === 0 || only.includes(name));
+const measureAll = async (bench: Bench, only: readonly string[], isAlone: boolean): Promise<Row[]> => {
+  const chosen = chosenOf(only, isAlone);
   const first = await measure(
     bench,
     chosen.filter((each) => each.first === true),
@@ -97,32 +101,59 @@ const measureAll = async (bench: Bench, only: readonly string[]): Promise<Row[]>
   ];
 };
 
-const main = async (): Promise<void> => {
-  const { only, engines: names, quick, keep } = parse();
-  const before = new Set(controlGroups());
+interface Chosen {
+  readonly only: readonly string[];
+  readonly engines: readonly string[];
+  readonly quick: boolean;
+}
+
+/** Launches the engines, together or each on a machine of its own, and takes what is measured of them so. */
+const measureEngines = async ({ only, engines: names, quick }: Chosen, isAlone: boolean): Promise<Measured> => {
   // On the disk, for /tmp may be memory.
   const directory = mkdtempSync(join(checkout, "build/bench-"));
   // Podman's monitor leaves a file where it was started.
   process.chdir(directory);
+  // Short: the path of a unix socket has at most 107 bytes. /run is the bench's own, and another on other machines.
+  const scratch = isAlone ? "/mnt" : "/run/bench";
+  if (isAlone) execFileSync("mount", ["-t", "tmpfs", "tmpfs", scratch]);
   const disks: Disk[] = [];
   const engines: Engine[] = [];
   try {
     for (const name of names) {
-      console.error(`bench: starting ${name}`);
+      console.error(`bench: starting ${name}${isAlone ? " on a machine of its own" : ""}`);
       const disk = createDisk(join(directory, name), "16G");
       disks.push(disk);
-      // Short: the path of a unix socket has at most 107 bytes. /run is the bench's own.
-      const engine = await launchEngine(name, disk.path, join("/run/bench", name));
-      engines.push(engine);
+      engines.push(await launchEngine(name, disk.path, join(scratch, name), isAlone));
     }
     const bench: Bench = { engines, clients: engines.flatMap(({ clients }) => clients), quick, fixture };
-    const lines = table(await measureAll(bench, only), bench.clients);
-    console.log(lines);
-    if (keep || (only.length === 0 && !quick)) write(engines, lines);
+    return { engines, lines: table(await measureAll(bench, only, isAlone), bench.clients) };
   } finally {
     for (const engine of engines) await engine.stop();
     for (const disk of disks) disk.remove();
+    if (isAlone) execFileSync("umount", ["--lazy", scratch]);
     rmSync(directory, { recursive: true, force: true });
+  }
+};
+
+interface Measured {
+  readonly engines: readonly Engine[];
+  readonly lines: string;
+}
+
+const main = async (): Promise<void> => {
+  const { only, engines: names, quick, keep } = parse();
+  const before = new Set(controlGroups());
+  const all: Measured[] = [];
+  try {
+    for (const isAlone of [false, true]) {
+      if (chosenOf(only, isAlone).length === 0) continue;
+      const engines = isAlone ? names.filter(canBeAlone) : names;
+      all.push(await measureEngines({ only, engines, quick }, isAlone));
+      console.log(all.at(-1)?.lines);
+    }
+    const lines = all.map((one) => one.lines).join("\n\n");
+    if (keep || (only.length === 0 && !quick)) write(all[0]?.engines ?? [], lines);
+  } finally {
     removeNewControlGroups(before);
   }
 };

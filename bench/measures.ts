@@ -3,10 +3,11 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
 import type { Client, Engine } from "./engines.ts";
-import { idle } from "./idle.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
+import { dns, latency, published, runUser, throughput } from "./networks.ts";
 import { type Answers, answersUnderStress } from "./stress.ts";
 import { pullLarge, pullSmall } from "./transfers.ts";
+import { inTurns, primary } from "./turns.ts";
 
 export interface Bench {
   readonly engines: readonly Engine[];
@@ -15,13 +16,19 @@ export interface Bench {
   fixture(name: string): string;
 }
 
+export interface Target {
+  readonly times?: number;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
 /** One line of the report: samples by client. */
 export interface Row {
   readonly title: string;
-  readonly unit: "ms" | "a second" | "MB";
+  readonly unit: "ms" | "µs" | "%" | "a second" | "Gbit/s" | "MB";
   readonly statistic: "median" | "95th percentile";
-  /** What is aimed at: so many times better than Docker through Docker's command, through pier's, or an absolute. */
-  readonly target?: { readonly times?: number; readonly ownTimes?: number; readonly atMost?: number };
+  /** What is aimed at, through Docker's command and through pier's own: so many times better than Docker, and absolutes. */
+  readonly target?: Target & { readonly own?: Target };
   readonly samples: ReadonlyMap<Client, readonly number[]>;
 }
 
@@ -29,6 +36,8 @@ export interface Measure {
   readonly name: string;
   /** Taken before the first image comes in. */
   readonly first?: true;
+  /** Each engine is on a machine of its own. */
+  readonly alone?: true;
   run(bench: Bench): Promise<Row[]> | Row[];
 }
 
@@ -36,35 +45,11 @@ const image = "fixture/busybox:1.35";
 const debian = "fixture/debian:bookworm";
 const megabyte = 1e6;
 
-/**
- * Samples taken in turns, so that what slows the machine down for a while slows all of them down; and each when the
- * machine rests, for engines go on with their work when their command has ended.
- */
-const inTurns = async (
-  clients: readonly Client[],
-  rounds: number,
-  sample: (client: Client) => number | Promise<number>,
-  isCold = false,
-): Promise<Row["samples"]> => {
-  const samples = new Map<Client, number[]>(clients.map((client) => [client, []]));
-  // The first time is for the page cache, and does not count.
-  if (!isCold) for (const client of clients) await sample(client);
-  for (let round = 0; round < rounds; round++)
-    for (const [client, taken] of samples) {
-      await idle();
-      taken.push(await sample(client));
-    }
-  return samples;
-};
-
-/** One client for each engine: where the engine is measured, not the client. */
-const primary = (bench: Bench): Client[] => bench.engines.flatMap((engine) => engine.clients.slice(0, 1));
-
 const run = async (bench: Bench, title: string, ...words: string[]): Promise<Row> => ({
   title,
   unit: "ms",
   statistic: "median",
-  target: { times: 6, ownTimes: 12 },
+  target: { times: 6, own: { times: 12 } },
   samples: await inTurns(bench.clients, bench.quick ? 5 : 20, (client) =>
     time(client, "run", "--rm", ...words, image, "true"),
   ),
@@ -78,7 +63,13 @@ const exec = async (bench: Bench): Promise<Row> => {
     time(client, "exec", "bench-exec", "true"),
   );
   for (const client of primary(bench)) ask(client, "rm", "-f", "bench-exec");
-  return { title: "`exec` of `true`", unit: "ms", statistic: "median", target: { times: 4, ownTimes: 4 }, samples };
+  return {
+    title: "`exec` of `true`",
+    unit: "ms",
+    statistic: "median",
+    target: { times: 4, own: { times: 4 } },
+    samples,
+  };
 };
 
 const parallel = async (bench: Bench): Promise<Row> => {
@@ -88,7 +79,7 @@ const parallel = async (bench: Bench): Promise<Row> => {
     return (1000 * count) / took;
   });
   const title = `${count} \`run --rm\`, 8 at a time`;
-  return { title, unit: "a second", statistic: "median", target: { times: 15, ownTimes: 15 }, samples };
+  return { title, unit: "a second", statistic: "median", target: { times: 15, own: { times: 15 } }, samples };
 };
 
 interface Weighed {
@@ -171,7 +162,7 @@ const load = async (bench: Bench): Promise<Row> => {
     title: "`load` of a Debian image (28 MB, gzip)",
     unit: "ms",
     statistic: "median",
-    target: { times: 4, ownTimes: 4 },
+    target: { times: 4, own: { times: 4 } },
     samples,
   };
 };
@@ -197,7 +188,7 @@ const logs = async (bench: Bench): Promise<Row[]> => {
       title: `\`logs\` of ${count} lines`,
       unit: "ms",
       statistic: "median",
-      target: { times: 6, ownTimes: 6 },
+      target: { times: 6, own: { times: 6 } },
       samples: read,
     },
   ];
@@ -259,6 +250,11 @@ export const measures: readonly Measure[] = [
     run: async (bench) => [await run(bench, "`run --rm busybox true`, no network", "--network", "none")],
   },
   { name: "run-bridge", run: async (bench) => [await run(bench, "`run --rm busybox true`, default bridge")] },
+  { name: "run-user", alone: true, run: runUser },
+  { name: "published", alone: true, run: published },
+  { name: "throughput", alone: true, run: throughput },
+  { name: "latency", alone: true, run: latency },
+  { name: "dns", alone: true, run: dns },
   { name: "exec", run: async (bench) => [await exec(bench)] },
   { name: "parallel", run: async (bench) => [await parallel(bench)] },
   { name: "many", run: many },

@@ -1,6 +1,6 @@
 /** Rows as a Markdown table, with the ratio to Docker and whether the target was met. */
 import type { Client } from "./engines.ts";
-import type { Row } from "./measures.ts";
+import type { Row, Target } from "./measures.ts";
 import { median, quantile } from "./statistics.ts";
 
 const resultOf = (row: Row, client: Client): number | undefined => {
@@ -14,11 +14,13 @@ const digits = (value: number): string => {
   return Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 };
 
+const isRate = ({ unit }: Row): boolean => unit === "a second" || unit === "Gbit/s";
+
 /** How many times better than Docker: 2 for half the time, and for twice as many a second. */
 const timesBetter = (row: Row, docker: Client | undefined, client: Client): number | undefined => {
   const [theirs, ours] = [docker && resultOf(row, docker), resultOf(row, client)];
   if (theirs === undefined || ours === undefined || client === docker || ours <= 0) return undefined;
-  return row.unit === "a second" ? ours / theirs : theirs / ours;
+  return isRate(row) ? ours / theirs : theirs / ours;
 };
 
 const cell = (row: Row, docker: Client | undefined, client: Client): string => {
@@ -28,16 +30,18 @@ const cell = (row: Row, docker: Client | undefined, client: Client): string => {
   return times === undefined ? digits(value) : `${digits(value)} (${digits(times)} ×)`;
 };
 
-/** The target of a row for one of pier's clients, as words; with a word on whether it was met. */
+/** The targets of a row for one of pier's clients, as words; with a word on whether each was met. */
 const verdict = (row: Row, docker: Client | undefined, client: Client, isOwn: boolean): string[] => {
-  const { times, ownTimes, atMost } = row.target ?? {};
-  const wanted = isOwn ? ownTimes : times;
+  const { times, atMost, atLeast }: Target = (isOwn ? row.target?.own : row.target) ?? {};
   const value = resultOf(row, client);
   if (value === undefined) return [];
   const say = (met: boolean, words: string): string => `${words}: ${met ? "met" : "**missed**"}`;
-  if (atMost !== undefined && !isOwn) return [say(value <= atMost, `≤ ${atMost} ${row.unit}`)];
   const better = timesBetter(row, docker, client);
-  return wanted === undefined || better === undefined ? [] : [say(better >= wanted, `≥ ${wanted} ×`)];
+  return [
+    ...(atMost === undefined ? [] : [say(value <= atMost, `≤ ${atMost} ${row.unit}`)]),
+    ...(atLeast === undefined ? [] : [say(value >= atLeast, `≥ ${atLeast} ${row.unit}`)]),
+    ...(times === undefined || better === undefined ? [] : [say(better >= times, `≥ ${times} ×`)]),
+  ];
 };
 
 const targets = (row: Row, docker: Client | undefined, clients: readonly Client[]): string => {

@@ -9,13 +9,12 @@ import { idle } from "./idle.ts";
 import type { Bench, Row } from "./measures.ts";
 import { highestOf } from "./memory.ts";
 import { BenchRegistry } from "./registry.ts";
+import { primary } from "./turns.ts";
 
 const megabyte = 1e6;
 
 /** Podman takes no registry for insecure that it is not told of. */
 const insecure = (client: Client): readonly string[] => (client.command === "podman" ? ["--tls-verify=false"] : []);
-
-const primary = (bench: Bench): Client[] => bench.engines.flatMap((engine) => engine.clients.slice(0, 1));
 
 const run = (command: string, ...args: readonly string[]) => execFileSync(command, args, { stdio: "ignore" });
 
