@@ -69,6 +69,11 @@ export const daemonErrors = {
     sentence:
       'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
   },
+  invalidSwarmVersion: {
+    status: 400,
+    sentence: "invalid {what} version '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax",
+  },
+  invalidSwarmValue: { status: 400, sentence: "invalid value for {name}: {value}: {reason}" },
   noSwarm: { status: 503, sentence: "This node is not part of a swarm" },
   noClusterVolume: {
     status: 503,

@@ -18,16 +18,20 @@ export class Filters {
 
   /** Throws Docker's `invalid filter` for broken JSON and for names that are not among `allowed`. */
   static parse(text: string, allowed: readonly string[]): Filters {
+    const filters = Filters.read(text);
+    const unknown = [...filters.#values.keys()].find((name) => !allowed.includes(name));
+    if (unknown !== undefined) throw daemonError("invalidFilter", { name: unknown.slice(0, 100) });
+    return filters;
+  }
+
+  /** As `parse`, whatever the names are. */
+  static read(text: string): Filters {
     if (text === "") return new Filters(new Map());
-    let values: [string, readonly string[]][];
     try {
-      values = Object.entries(map(valuesShape)(JSON.parse(text) ?? undefined, "filters"));
+      return new Filters(new Map(Object.entries(map(valuesShape)(JSON.parse(text) ?? undefined, "filters"))));
     } catch (cause) {
       throw daemonError("invalidFilters", {}, cause);
     }
-    const unknown = values.find(([name]) => !allowed.includes(name));
-    if (unknown !== undefined) throw daemonError("invalidFilter", { name: unknown[0].slice(0, 100) });
-    return new Filters(new Map(values));
   }
 
   has(name: string): boolean {

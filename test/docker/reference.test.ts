@@ -144,6 +144,31 @@ describe("answers and the reference", { skip: cannotRun() || cannotCheck() }, ()
     }
   });
 
+  test("what is asked of a swarm or of plugins is read first, and refused where it makes no sense", async () => {
+    const manager = /This node is not a swarm manager/;
+    for (const [method, target, body, status, sentence] of [
+      ["POST", "/swarm/update", {}, 400, /^invalid swarm version '': strconv\.ParseUint: parsing "": invalid syntax$/],
+      ["POST", "/swarm/update?version=1&rotateWorkerToken=x", {}, 400, /^invalid value for rotateWorkerToken: x/],
+      ["POST", "/swarm/update?version=1", {}, 503, manager],
+      ["POST", "/nodes/x/update?version=x", {}, 400, /^invalid node version 'x'/],
+      ["POST", "/secrets/x/update", {}, 400, /^invalid secret version/],
+      ["POST", "/services/create", [], 400, /./],
+      ["POST", "/services/create", {}, 503, manager],
+      ["GET", "/services?status=x", undefined, 400, /^invalid value for status: x/],
+      ["GET", "/services?filters={", undefined, 400, /^invalid filter$/],
+      ["GET", "/services?filters=%7B%22x%22:[%22y%22]%7D", undefined, 503, manager],
+      ["GET", "/tasks/x/logs", undefined, 400, /you must choose at least one stream/],
+      ["GET", "/tasks/x/logs?stdout=1", undefined, 503, manager],
+      ["GET", "/plugins?filters=%7B%22x%22:[%22y%22]%7D", undefined, 400, /^invalid filter 'x'$/],
+      ["POST", "/plugins/x/set", {}, 400, /./],
+      ["POST", "/plugins/x/set", [], 404, /plugin "x" not found/],
+    ] as const) {
+      const answer = await engine.request(method, `/v1.51${target}`, body && JSON.stringify(body));
+      assert.equal(answer.status, status, `${target} ${answer.body}`);
+      assert.match(JSON.parse(answer.body).message, sentence);
+    }
+  });
+
   test("a misspelt field, a wrong type and a missing message are found", () => {
     const wrong = (body: object, sentence: RegExp, status = 200) =>
       assert.throws(() => checkAnswer("GET", "/v1.51/info", status, JSON.stringify(body)), sentence);
