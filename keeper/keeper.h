@@ -133,6 +133,11 @@ bool streams_busy(void);
 void stream_attach(struct keeper *k, int fd, uint32_t flags);
 int stream_terminal(struct keeper *k, int fd);
 
+/* send.c: the message is on its way to where lines of the log are sent, or waits for room there, or is lost. */
+void send_message(const char *bytes, size_t size);
+/* The container has ended: what waits gets a moment more. */
+void send_rest(void);
+
 /* init.c: the process that reaps and passes on signals when asked for `--init`; answers only in the process that shall
  * become the program. */
 int become_init(struct keeper *k);

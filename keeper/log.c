@@ -32,20 +32,32 @@ int log_open(struct log *log, const char *path, uint64_t max_size, unsigned max_
   return open_file(log);
 }
 
-static bool numbered(char *name, const struct log *log, unsigned number) {
-  int length = number == 0 ? snprintf(name, PATH_MAX, "%s", log->path) : snprintf(name, PATH_MAX, "%s.%u", log->path, number);
+bool log_name(char name[], const struct log *log, unsigned number, const char *ending) {
+  int length = number == 0 ? snprintf(name, PATH_MAX, "%s%s", log->path, ending)
+                           : snprintf(name, PATH_MAX, "%s.%u%s", log->path, number, ending);
   return length > 0 && length < PATH_MAX;
+}
+
+static void move_up(const struct log *log, unsigned number, const char *ending) {
+  char from[PATH_MAX], to[PATH_MAX];
+  if (log_name(from, log, number - 1, ending) && log_name(to, log, number, ending)) rename(from, to);
 }
 
 /* log.3 becomes log.4, log.2 log.3, …, log log.1; the oldest one falls off. A reader that has the file open reads on to
  * its end. */
 static void rotate(struct log *log) {
-  char from[PATH_MAX], to[PATH_MAX];
-  for (unsigned number = log->max_files > 0 ? log->max_files - 1 : 0; number > 0; number--)
-    if (numbered(from, log, number - 1) && numbered(to, log, number)) rename(from, to);
-  if (log->max_files <= 1) unlink(log->path);
+  char oldest[PATH_MAX];
+  unsigned last = log->max_files > 0 ? log->max_files - 1 : 0;
+  if (log_name(oldest, log, last, "")) unlink(oldest);
+  if (log->rotated != NULL && log_name(oldest, log, last, LOG_PACKED)) unlink(oldest);
+  for (unsigned number = last; number > 0; number--) {
+    move_up(log, number, "");
+    if (log->rotated != NULL) move_up(log, number, LOG_PACKED);
+  }
+  if (log->packing > 0) log->packing++;
   close(log->fd);
   (void)open_file(log);
+  if (log->rotated != NULL) log->rotated(log);
 }
 
 /* The beginning of a record that found no room would spoil the next one, which stands on the same line. */
@@ -56,6 +68,7 @@ static void cut_record(struct log *log, size_t done) {
 }
 
 static void flush(struct log *log) {
+  if (buffered == 0) return;
   if (log->fd < 0) (void)open_file(log);
   size_t done = 0;
   while (done < buffered && log->fd >= 0) {
@@ -156,6 +169,7 @@ static char *put_time(char *to, const struct timespec *time) {
 
 static void record(struct log *log, const char *stream, const char *bytes, size_t size, bool newline,
                    const struct timespec *time) {
+  if (log->path == NULL) return;
   bool full = log->max_size != 0 && log->size + buffered >= log->max_size;
   if (full || buffered + RECORD_LIMIT > BUFFER_SIZE) flush(log);
   if (full) rotate(log);
@@ -182,10 +196,11 @@ static void piece(struct log *log, struct line *line, const char *stream, const 
   if (!line->split) clock_gettime(CLOCK_REALTIME, &line->time);
   line->split = !last;
   record(log, stream, bytes, size, last, &line->time);
+  if (log->heard != NULL) log->heard(&(struct said){stream, bytes, size, !last});
 }
 
 void log_bytes(struct log *log, struct line *line, const char *stream, const char *bytes, size_t size) {
-  if (log->path == NULL) return;
+  if (log->path == NULL && log->heard == NULL) return;
   const char *end = bytes + size;
   while (bytes < end) {
     size_t room = LINE_LIMIT - line->length;
@@ -208,9 +223,10 @@ void log_bytes(struct log *log, struct line *line, const char *stream, const cha
 }
 
 void log_end(struct log *log, struct line *line, const char *stream) {
-  if (log->path == NULL || line->length == 0) return;
+  if (line->length == 0) return;
   if (!line->split) clock_gettime(CLOCK_REALTIME, &line->time);
   record(log, stream, line->bytes, line->length, false, &line->time);
+  if (log->heard != NULL) log->heard(&(struct said){stream, line->bytes, line->length, false});
   line->length = 0;
   flush(log);
 }

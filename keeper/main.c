@@ -17,6 +17,8 @@
  *   names.c    who asks for names                     tables.c   the tables of names as they are now
  *   answer.c   questions and ready answers            move.c     trees that are put in their place
  *   put.c      trees that the daemon sends            hear.c     what others do to the host's networking
+ *   pack.c     files that the log rotates away        gzip.c     how they are compressed
+ *   send.c     where else lines of the log go         messages.c what is sent of a line
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -248,6 +248,7 @@ static void make_room(const struct client *c) {
 void streams_drain(struct keeper *k) {
   for (int stream = STREAM_OUT; stream < STREAM_COUNT; stream++)
     if (k->own[stream] >= 0) drain(k, stream);
+  if (k->log.heard != NULL) send_rest();
   close_input(k);
   struct client *next;
   for (struct client *c = clients; c != NULL; c = next) {

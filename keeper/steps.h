@@ -37,6 +37,10 @@
   X(19, await, "n", 3) \
   X(20, log_to, "tnn", 1) \
   X(115, log_attributes, "t", 1) \
+  X(121, compress_log, "", 1) \
+  X(122, send_log, "ntbn", 1) \
+  X(123, as_syslog, "nntt", 1) \
+  X(124, as_journal, "b", 1) \
   X(21, stdio, "nn", 1) \
   X(22, listen, "t", 1) \
   X(23, exit_to, "t", 1) \
@@ -118,6 +122,9 @@ enum { RELEASE_POINT };
 enum { AWAIT_POINT };
 enum { LOG_TO_PATH, LOG_TO_MAX_SIZE, LOG_TO_MAX_FILES };
 enum { LOG_ATTRIBUTES_ATTRIBUTES };
+enum { SEND_LOG_TYPE, SEND_LOG_PATH, SEND_LOG_ADDRESS, SEND_LOG_PORT };
+enum { AS_SYSLOG_FORMAT, AS_SYSLOG_FACILITY, AS_SYSLOG_HOST, AS_SYSLOG_TAG };
+enum { AS_JOURNAL_FIELDS };
 enum { STDIO_KIND, STDIO_STDIN };
 enum { LISTEN_PATH };
 enum { EXIT_TO_PATH };
@@ -189,6 +196,13 @@ enum {
   STDIN_NONE = 0,
   STDIN_OPEN = 1,
   STDIN_ONCE = 2,
+};
+
+enum {
+  SYSLOG_UNIX = 0,
+  SYSLOG_RFC3164 = 1,
+  SYSLOG_RFC5424 = 2,
+  SYSLOG_RFC5424MICRO = 3,
 };
 
 enum {

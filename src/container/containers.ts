@@ -289,7 +289,8 @@ export class Containers {
 
   logs(reference: string, options: Omit<LogOptions, "raw" | "ended">, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const record = this.#store.get(reference);
-    if (record.request.log.driver === "none") throw containerError("logsNotKept", {});
+    const { driver, maxFiles } = record.request.log;
+    if (driver === "none" || maxFiles === 0) throw containerError("logsNotKept", {});
     const running = this.#runs.find(record.id) !== undefined || (this.#takeover.isLate(record.id) && isRunning(record));
     const ended = running ? this.#waiters.wait(record.id, "next-exit", signal).catch(() => {}) : Promise.resolve();
     return readLogs(containerPaths(this.#rooms, record.id).log, { ...options, raw: record.request.tty, ended }, signal);

@@ -163,6 +163,7 @@ export const requestErrors = {
 
   // Logs.
   invalidLogOption: { status: 400, sentence: "{problem}" },
+  logNotSent: { status: 500, sentence: "failed to initialize logging driver: {reason}" },
   logsNotKept: { status: 501, sentence: "configured logging driver does not support reading" },
 
   // The life of a container.

@@ -4,6 +4,7 @@ import { StepFailure } from "../kernel/keeper.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
+import { explainTarget } from "./log-sender.ts";
 
 /** The exit codes that a shell gives too: the program is not there, it cannot be run, something else went wrong. */
 export const startCodes = { notFound: 127, notExecutable: 126, failed: 128 } as const;
@@ -64,6 +65,10 @@ export const explainFailure = (failure: StepFailure, plan: Plan, program: string
   if (step.step === "changeDirectory") {
     const sentence = `unable to start container process: chdir to cwd ("${step.path}") set in config.json failed: ${reason}`;
     return { error: containerError("cannotStart", { reason: sentence }, failure), exitCode: startCodes.notExecutable };
+  }
+  if (step.step === "sendLog") {
+    const error = containerError("logNotSent", { reason: explainTarget(step, errno) }, failure);
+    return { error, exitCode: startCodes.failed };
   }
   const told = sentenceOf(step, errno);
   if (told !== undefined)

@@ -17,6 +17,7 @@ import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
 import { asksPier } from "./listings.ts";
 import { logAttributes } from "./log-attributes.ts";
+import { planLogSender } from "./log-sender.ts";
 import { planVisitMounts, volumeMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
@@ -114,6 +115,7 @@ export class Launcher {
       controlPath: paths.control,
       exitPath: paths.exit,
       log: logPlace(record, paths),
+      logSender: await planLogSender(record, host.hostname),
       stdin: stdinOf(record),
       directories: directoriesOf(record, paths, facts),
       files: networkFiles(record, spec, paths, endpoints, {
@@ -274,9 +276,10 @@ const withRemoval = (plan: Plan, paths: ContainerPaths): Plan => ({
 });
 
 const logPlace = (record: ContainerRecord, paths: ContainerPaths): ContainerPlace["log"] => {
-  const { driver, maxSize, maxFiles, options } = record.request.log;
-  if (driver === "none") return undefined;
-  return { path: paths.log, maxSize: Math.max(maxSize, 0), maxFiles, attributes: logAttributes(record, options) };
+  const { driver, maxSize, maxFiles, compress = false, options } = record.request.log;
+  if (driver === "none" || maxFiles === 0) return undefined;
+  const attributes = logAttributes(record, options);
+  return { path: paths.log, maxSize: Math.max(maxSize, 0), maxFiles, compress, attributes };
 };
 
 const subpathsOf = ({ request }: ContainerRecord): ReadonlyMap<string, string> =>

@@ -55,16 +55,23 @@ const variables = (env: readonly string[]): readonly (readonly [string, string])
     return equals < 0 ? [] : [[entry.slice(0, equals), entry.slice(equals + 1)] as const];
   });
 
-/** As Docker's json-file writes them: sorted by name; undefined where there are none. */
-export const logAttributes = (record: ContainerRecord, options: Options): string | undefined => {
+/** Docker's usual tag is the beginning of the id. */
+export const logTag = (record: ContainerRecord, { tag }: Options): string =>
+  (tag || "{{.ID}}").replace(field, (_whole, name: string) => tagFields[name]!(record));
+
+/** The labels and variables that were asked for. */
+export const attributePairs = (record: ContainerRecord, options: Options): readonly (readonly [string, string])[] => {
   const { labels, env } = record.request;
-  const found = [
+  return [
     ...chosen(Object.entries(labels), options.labels, ["labels-regex", options["labels-regex"]]),
     ...chosen(variables(env), options.env, ["env-regex", options["env-regex"]]),
-    ...(options.tag
-      ? [["tag", options.tag.replace(field, (_whole, name: string) => tagFields[name]!(record))] as const]
-      : []),
   ];
+};
+
+/** As Docker's json-file writes them: sorted by name; undefined where there are none. */
+export const logAttributes = (record: ContainerRecord, options: Options): string | undefined => {
+  const tag = options.tag ? [["tag", logTag(record, options)] as const] : [];
+  const found = [...attributePairs(record, options), ...tag];
   if (found.length === 0) return undefined;
   const sorted = [...new Map(found)].sort(([a], [b]) => (a < b ? -1 : 1));
   return encode(sorted);

@@ -1,8 +1,21 @@
 import assert from "node:assert/strict";
-import { appendFile, link, mkdtemp, open, rename, rm, unlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  link,
+  mkdtemp,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { type LogOptions, readLogs } from "./logs.ts";
 import { fixedTime, parseLogTime } from "./logs-time.ts";
 
@@ -299,6 +312,51 @@ describe("following", () => {
     }
     log.ended.resolve();
     assert.equal(await reading, expected);
+  });
+
+  /** As the keeper's child writes it. */
+  const pack = async (name: string, inode: bigint, written: Date, text: string) => {
+    const note = Buffer.alloc(32);
+    note.write("1f8b0804000000000003140050491000", "hex");
+    note.writeBigUInt64LE(inode, 16);
+    note.writeBigUInt64LE(BigInt(Buffer.byteLength(text)), 24);
+    await writeFile(name, Buffer.concat([note, gzipSync(text).subarray(10)]));
+    await utimes(name, written, written);
+  };
+
+  test("files that are compressed are read like others, from wherever their lines are wanted", async () => {
+    const written = new Date(1000);
+    const lines = Array.from({ length: 6000 }, (_, index) => `${index}\n`);
+    const text = (from: number, to: number) =>
+      lines
+        .slice(from, to)
+        .map((line) => record(line))
+        .join("");
+    await pack(`${path}.2.gz`, 1n, written, text(0, 2000));
+    await pack(`${path}.1.gz`, 2n, written, text(2000, 4000));
+    await writeFile(path, text(4000, 6000));
+    for (const tail of [undefined, 1, 2000, 2001, 4500, 6001]) {
+      assert.equal(await read({ tail }), lines.slice(-(tail ?? 6000)).join(""));
+    }
+    assert.deepEqual((await readdir(directory)).sort(), ["log", "log.1.gz", "log.2.gz"]);
+  });
+
+  test("a file that is compressed while it is read is not read again, and another one with its number is", async () => {
+    await writeFile(path, records("2\n"));
+    const { ino } = await stat(path, { bigint: true });
+    // The number was an earlier file's, and its child has written it down.
+    await pack(`${path}.1.gz`, ino, new Date(1000), records("1\n"));
+    const log = follower();
+    await log.until("1\n2\n");
+    const { mtime } = await stat(path);
+    await utimes(path, mtime, mtime);
+    await rename(`${path}.1.gz`, `${path}.2.gz`);
+    await pack(`${path}.1.gz`, ino, mtime, records("2\n"));
+    await unlink(path);
+    await writeFile(path, records("3\n"));
+    await log.until("1\n2\n3\n");
+    log.ended.resolve();
+    assert.equal(await log.rest(), "1\n2\n3\n");
   });
 
   test("a rotation that is between two renames hides nothing", async () => {

@@ -46,7 +46,7 @@ export async function* readLogs(path: string, options: LogOptions, signal?: Abor
       }
       yield* encoder.take(true);
       if (signal?.aborted || encoder.past || changes === undefined) return;
-      const newer = await openLogFiles(path, file?.inode);
+      const newer = await openLogFiles(path, file);
       if (newer.length === 0 && over) return;
       // The file we hold got its last record before it lost its name: it is read to its end once more.
       if (newer.length === 0) await changes.next();
@@ -62,7 +62,7 @@ const newline = 0x0a;
 
 /** Reads whole records from an offset on; gives the offset after the last one read, and the chunks that are full. */
 async function* readRecords(
-  { handle }: LogFile,
+  file: LogFile,
   from: number,
   limit: number,
   encoder: LogEncoder,
@@ -72,7 +72,7 @@ async function* readRecords(
   let offset = from;
   for (;;) {
     const room = Math.min(buffer.length, limit - offset);
-    const { bytesRead } = room > 0 ? await handle.read(buffer, 0, room, offset) : { bytesRead: 0 };
+    const bytesRead = room > 0 ? await file.read(buffer, room, offset) : 0;
     let start = 0;
     for (;;) {
       const end = buffer.indexOf(newline, start);

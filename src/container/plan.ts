@@ -42,8 +42,11 @@ export interface ContainerPlace {
         readonly maxFiles: number;
         /** What each record bears, as JSON. */
         readonly attributes: string | undefined;
+        readonly compress?: boolean;
       }
     | undefined;
+  /** Where lines go besides the file. */
+  readonly logSender?: readonly Step[];
   readonly stdin: keyof typeof stdinKinds;
   /** Directories of the host that are made if they are missing, parents first. */
   readonly directories: readonly { readonly path: string; readonly mode: number }[];
@@ -156,6 +159,8 @@ const planKeeper = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
   ...(place.log?.attributes === undefined
     ? []
     : [{ step: "logAttributes", attributes: place.log.attributes } as const]),
+  ...(place.log?.compress === true ? [{ step: "compressLog" } as const] : []),
+  ...(place.logSender ?? []),
   {
     step: "stdio",
     kind: spec.process.terminal ? stdioKinds.terminal : stdioKinds.pipes,

@@ -26,7 +26,13 @@ test("a body that asks for nothing gets Docker's defaults", () => {
   });
   assert.equal(request.shmSize, 67_108_864);
   assert.equal(request.network.mode, "bridge");
-  assert.deepEqual(request.log, { driver: "json-file", maxSize: 20_000_000, maxFiles: 5, options: {} });
+  assert.deepEqual(request.log, {
+    driver: "json-file",
+    maxSize: 20_000_000,
+    maxFiles: 5,
+    compress: false,
+    options: {},
+  });
   assert.equal(request.command, null);
   assert.equal(request.entrypoint, null);
   assert.deepEqual(request.mounts, []);
@@ -692,8 +698,58 @@ describe("logs and the rest", () => {
     refuses("invalid log tag: {{.Nope}}", () => log({ tag: "{{.Nope}}" }));
     refuses("invalid log tag: {{if .ID}}", () => log({ tag: "{{if .ID}}" }));
     refuses("invalid value for labels-regex: (a+)+", () => log({ "labels-regex": "(a+)+" }));
-    refuses("compressing logs is not supported by this version of pier", () => log({ compress: "true" }), 501);
-    refuses("the logging driver syslog is not supported by this version of pier", () => log({}, "syslog"), 501);
+    const alone = "compress cannot be true when max-file is less than 2 or max-size is not set";
+    refuses(alone, () => log({ compress: "true", "max-size": "1m" }));
+    refuses(alone, () => log({ compress: "true", "max-size": "-1" }, "local"));
+    refuses('strconv.ParseBool: parsing "yes": invalid syntax', () => log({ compress: "yes" }));
+    assert.deepEqual(
+      [log({}), log({ compress: "true" }), log({ compress: "0" }, "local")].map(({ compress }) => compress),
+      [false, true, false],
+    );
+    assert.deepEqual(
+      [log({}, "local"), log({ "max-file": "1" }, "local")].map(({ compress }) => compress),
+      [true, false],
+    );
+    refuses("the logging driver gelf is not supported by this version of pier", () => log({}, "gelf"), 501);
+    refuses("logger: logging mode not supported: fast", () => log({ mode: "fast" }));
+    refuses("logger: max-buffer-size option is only supported with 'mode=non-blocking'", () =>
+      log({ "max-buffer-size": "4m" }),
+    );
+    assert.equal(log({ mode: "non-blocking", "max-buffer-size": "4m" }).driver, "json-file");
+  });
+
+  test("what the daemon was told of logs holds where nothing is said of them", () => {
+    const defaults = { driver: "local", options: { "max-size": "1m", "max-file": "2" } };
+    const log = (LogConfig?: object) =>
+      parseCreateRequest({ Image: "x", HostConfig: { LogConfig } }, undefined, defaults).log;
+    assert.deepEqual([log().driver, log().maxSize, log().maxFiles], ["local", 1_000_000, 2]);
+    assert.deepEqual(log({ Config: { "max-size": "2m" } }).options, { "max-size": "2m", "max-file": "2" });
+    assert.deepEqual(log({ Type: "json-file" }).options, {});
+  });
+
+  test("lines that are sent away are kept as well, unless nobody wants to read them", () => {
+    const log = (options: object, type: string) => parse({ LogConfig: { Type: type, Config: options } }).log;
+    const { maxSize, maxFiles, compress } = log({}, "journald");
+    assert.deepEqual([maxSize, maxFiles, compress], [20_000_000, 5, true]);
+    assert.equal(log({ "cache-max-size": "1m" }, "syslog").maxSize, 1_000_000);
+    assert.equal(log({ "cache-disabled": "true" }, "syslog").maxFiles, 0);
+    refuses("unknown log opt 'max-size' for journald log driver", () => log({ "max-size": "1m" }, "journald"));
+    refuses("unknown log opt 'syslog-address' for journald log driver", () =>
+      log({ "syslog-address": "" }, "journald"),
+    );
+    refuses(
+      "syslog over TLS is not supported by this version of pier",
+      () => log({ "syslog-address": "tcp+tls://h:1" }, "syslog"),
+      501,
+    );
+    const wrong = [
+      ["syslog-address", "host:514", "syslog-address should be in form proto://address, got host:514"],
+      ["syslog-address", "udp://:0", "invalid syslog-address: udp://:0"],
+      ["syslog-address", "unix://relative", "invalid path of a socket: relative"],
+      ["syslog-facility", "24", "invalid syslog facility"],
+      ["syslog-format", "unix", "Invalid syslog format"],
+    ] as const;
+    for (const [name, value, sentence] of wrong) refuses(sentence, () => log({ [name]: value }, "syslog"));
   });
 
   test("what a later version brings is refused, not forgotten", () => {

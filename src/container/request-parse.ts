@@ -7,7 +7,7 @@ import { checkEnv } from "./environment.ts";
 import { containerError } from "./errors.ts";
 import type { CreateRequest, ExecRequest, HealthcheckRequest } from "./request.ts";
 import { anyBody, createBody, execBody } from "./request-body.ts";
-import { parseLog } from "./request-log.ts";
+import { type LogDefaults, parseLog } from "./request-log.ts";
 import { parseMounts, parseVolumesFrom } from "./request-mounts.ts";
 import { parseNetwork } from "./request-network.ts";
 import { parseResources } from "./request-resources.ts";
@@ -15,7 +15,7 @@ import { parseNamespaces, parseSecurity, parseSysctls } from "./request-security
 import { parseRestartPolicy } from "./restart.ts";
 
 /** Parses the body of `POST /containers/create` as a client of that version means it; throws a 400 (or 501 for what is not there yet) with Docker's sentence. */
-export const parseCreateRequest = (json: unknown, version = maxVersion): CreateRequest => {
+export const parseCreateRequest = (json: unknown, version = maxVersion, logDefaults?: LogDefaults): CreateRequest => {
   if (anyBody(json ?? undefined, "") === undefined) throw containerError("emptyConfig", {});
   const body: ContainerCreateBody = upgradeCreate(version, createBody(json, ""));
   const host = body.HostConfig ?? {};
@@ -43,7 +43,7 @@ export const parseCreateRequest = (json: unknown, version = maxVersion): CreateR
     security: parseSecurity(host),
     resources: parseResources(host),
     network,
-    log: parseLog(host),
+    log: parseLog(host, logDefaults),
     sysctls: parseSysctls(host, namespaces, network),
   };
 };

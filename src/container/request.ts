@@ -278,11 +278,14 @@ export interface NetworkRequest {
 }
 
 export interface LogRequest {
-  /** `local` keeps the same file and shows it to nobody. */
-  readonly driver: "json-file" | "local" | "none";
+  /** `local` keeps the same file and shows it to nobody; so do those that send each line away as well. */
+  readonly driver: "json-file" | "local" | "none" | "syslog" | "journald";
   /** Bytes; -1: one file without end. */
   readonly maxSize: number;
+  /** 0: there is no file. */
   readonly maxFiles: number;
+  /** What is rotated away; absent in records of earlier builds, which did not. */
+  readonly compress?: boolean;
   /** The options as written. */
   readonly options: Readonly<Record<string, string>>;
 }

@@ -14,6 +14,7 @@ import type { LogOptions } from "../container/logs.ts";
 import type { Change } from "../container/own-files.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { CreateRequest, ExecRequest } from "../container/request.ts";
+import type { LogDefaults } from "../container/request-log.ts";
 import { type ExecState, isUp } from "../container/state.ts";
 import type { UpdateRequest } from "../container/update.ts";
 import type { ContainerUsage } from "../container/usage.ts";
@@ -218,6 +219,8 @@ export interface Services {
   readonly builds: BuildService;
   readonly buildkit: BuildKitDesk;
   readonly host: HostFacts;
+  /** For containers that say nothing of their log. */
+  readonly logDefaults?: LogDefaults;
   readonly events: EventLog;
   readonly log: Log;
   /** What lies beneath the root, as `du` counts it. */

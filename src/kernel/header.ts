@@ -10,6 +10,7 @@ import {
   stdinKinds,
   stdioKinds,
   stepTable,
+  syslogFormats,
 } from "./steps.ts";
 import { treeKinds, treeMagic, treeVersion } from "./tree-list.ts";
 
@@ -67,6 +68,7 @@ ${enumOf("LANE", laneCodes)}
 ${enumOf("POINT", points)}
 ${enumOf("STDIO", stdioKinds)}
 ${enumOf("STDIN", stdinKinds)}
+${enumOf("SYSLOG", syslogFormats)}
 ${enumOf("SAY", keeperSays)}
 ${enumOf("ASK", daemonSays)}
 ${enumOf("ATTACH", attachFlags)}

@@ -146,6 +146,30 @@ export const stepTable = {
     does: "every record of the log has these attributes, a JSON object",
     args: { attributes: "text" },
   },
+  compressLog: {
+    code: 121,
+    lanes: outside,
+    does: "what the log rotates away is compressed, one file after the other",
+    args: {},
+  },
+  sendLog: {
+    code: 122,
+    lanes: outside,
+    does: "each line of the log goes to this socket too, which is not waited for; what waits for it is a mebibyte at most",
+    args: { type: "number", path: "text", address: "bytes", port: "number" },
+  },
+  asSyslog: {
+    code: 123,
+    lanes: outside,
+    does: "what is sent of a line is a message of syslog",
+    args: { format: "number", facility: "number", host: "text", tag: "text" },
+  },
+  asJournal: {
+    code: 124,
+    lanes: outside,
+    does: "what is sent of a line is an entry of the journal with these fields, as its protocol writes them",
+    args: { fields: "bytes" },
+  },
   stdio: {
     code: 21,
     lanes: outside,
@@ -461,6 +485,9 @@ export const points = { network: 2, namespace: 3 } as const;
 
 /** The kinds of standard streams. */
 export const stdioKinds = { null: 0, pipes: 1, terminal: 2 } as const;
+
+/** How `asSyslog` writes a message, by the names that Docker has for them; the first is what it takes for the usual. */
+export const syslogFormats = { unix: 0, rfc3164: 1, rfc5424: 2, rfc5424micro: 3 } as const;
 
 /** What becomes of standard input: /dev/null, open for ever, or open until the first client's end of input. */
 export const stdinKinds = { none: 0, open: 1, once: 2 } as const;

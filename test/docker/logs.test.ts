@@ -1,8 +1,12 @@
 /** What a container has said, read again. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
+import { UnixDatagrams } from "../kernel/datagrams.ts";
 import { imageOf } from "../probe/image.ts";
 import { busybox, Listener, said, until } from "./containers.ts";
 import { Runner } from "./run.ts";
@@ -197,6 +201,117 @@ describe("logs", { skip: cannotRun() }, () => {
     assert.equal(none.code, 1);
     assert.match(none.stderr, /configured logging driver does not support reading/);
     assert.match((await engine.docker(["logs", "absent"])).stderr, /No such container: absent/);
+  });
+
+  test("what is rotated away is compressed, and read like the rest", async () => {
+    const flags = ["--log-driver", "local", "--log-opt", "max-size=300k", "--log-opt", "max-file=20"];
+    const id = await runner.detached("-i", ...flags, "--name", "packed", busybox, "sh", "-c", "seq 20000; read end");
+    const directory = join(engine.directory, "root/containers", id);
+    const packed = () => readdirSync(directory).filter((name) => name.endsWith(".gz"));
+    await until("all of it is compressed", () => {
+      const plain = readdirSync(directory).filter((name) => /json\.log\.\d+$|\.new$/.test(name));
+      return packed().length > 3 && plain.length === 0;
+    });
+    const [whole = ""] = await logs("packed");
+    const lines = whole.trimEnd().split("\n");
+    assert.equal(lines.length, 20_000);
+    assert.equal(new Set(lines).size, 20_000);
+    assert.equal((await logs("--tail", "15000", "packed"))[0], `${lines.slice(-15_000).join("\n")}\n`);
+    await said(engine, "kill", "packed");
+    assert.equal((await logs("--follow", "packed"))[0], whole);
+  });
+
+  test("lines are sent to syslog, also while no daemon runs, and kept to be read", async () => {
+    const udp = createSocket("udp4");
+    const got: string[] = [];
+    udp.on("message", (message) => got.push(message.toString()));
+    udp.bind(0, "127.0.0.1");
+    await once(udp, "listening");
+    const address = `syslog-address=udp://127.0.0.1:${udp.address().port}`;
+    const options = [
+      "--log-driver",
+      "syslog",
+      "--log-opt",
+      address,
+      "--log-opt",
+      "tag={{.Name}}",
+      "--log-opt",
+      "syslog-facility=local0",
+    ];
+    const script = "echo one >&2; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; read end";
+    const mounted = mkdtempSync(join(engine.directory, "go-"));
+    const id = await runner.detached(
+      "-i",
+      ...options,
+      "-v",
+      `${mounted}:/tmp`,
+      "--name",
+      "sent",
+      busybox,
+      "sh",
+      "-c",
+      script,
+    );
+    await until("the first line comes", () => got.length === 1);
+    assert.match(got[0]!, /^<131>[A-Z][a-z]{2} [ \d]\d \S+ sent\[\d+\]: one\n$/);
+    await engine.kill9();
+    writeFileSync(join(mounted, "go"), "");
+    await until("the second line comes", () => got.length === 2);
+    assert.match(got[1]!, /^<134>.* sent\[\d+\]: two\n$/);
+    await engine.restart();
+    assert.deepEqual(await logs(id), ["two\n", "one\n"]);
+    assert.equal(await said(engine, "inspect", "--format", "{{.HostConfig.LogConfig.Type}}{{.LogPath}}", id), "syslog");
+    udp.close();
+    const disabled = ["--log-driver", "syslog", "--log-opt", address, "--log-opt", "cache-disabled=true"];
+    await said(engine, "run", ...disabled, "--name", "unread", "--network", "none", busybox, "true");
+    assert.match((await engine.docker(["logs", "unread"])).stderr, /does not support reading/);
+    const lost = await engine.docker([
+      "run",
+      "--rm",
+      "--log-driver",
+      "syslog",
+      "--log-opt",
+      "syslog-address=tcp://127.0.0.1:1",
+      busybox,
+      "true",
+    ]);
+    assert.equal(lost.code, 125);
+    assert.match(
+      lost.stderr,
+      /failed to initialize logging driver: dial tcp 127\.0\.0\.1:1: connect: connection refused/,
+    );
+  });
+
+  test("lines are sent to the journal, where there is one", async () => {
+    const words = [
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "--name",
+      "noted",
+      "--log-driver",
+      "journald",
+      "--label",
+      "a-b=c\nd",
+      "--log-opt",
+      "labels=a-b",
+    ];
+    const refused = await engine.docker([...words, busybox, "true"]);
+    assert.equal(refused.code, 125);
+    assert.match(refused.stderr, /failed to initialize logging driver: journald is not enabled on this host/);
+    mkdirSync("/run/systemd/journal", { recursive: true });
+    await using journal = await UnixDatagrams.open("/run/systemd/journal/socket");
+    await said(engine, ...words, busybox, "echo", "hello");
+    await until("it comes", () => journal.got.length === 1);
+    const entry = journal.got[0]!.toString("latin1");
+    assert.match(
+      entry,
+      /^CONTAINER_ID=([0-9a-f]{12})\nCONTAINER_ID_FULL=\1[0-9a-f]{52}\nCONTAINER_NAME=noted\nCONTAINER_TAG=\1\n/,
+    );
+    assert.ok(entry.includes(`\nIMAGE_NAME=${busybox}\n`));
+    assert.ok(entry.includes("\nA_B\n\x03\0\0\0\0\0\0\0c\nd\nPRIORITY=6\nMESSAGE\n\x05\0\0\0\0\0\0\0hello\n"));
+    rmSync("/run/systemd/journal/socket");
   });
 
   test("a log that is limited keeps its newest lines", async () => {

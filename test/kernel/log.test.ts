@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { namespaces } from "../../src/kernel/numbers/namespaces.ts";
+import type { Step } from "../../src/kernel/steps.ts";
 import { cannotKeep, codeOf, Keepers, parentOf, probe, until } from "./keepers.ts";
 
 const escapes: Readonly<Record<number, string>> = { 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
@@ -184,6 +186,69 @@ describe("the log", { skip: cannotKeep }, () => {
     test("by every line, when a file holds no more", async () => {
       const log = await logged([probe, "lines", "10"], { maxSize: 1, maxFiles: 4 });
       assert.deepEqual(numbered(log).map(numbersIn), [[7], [8], [9], [10]]);
+    });
+  });
+
+  describe("compressed", () => {
+    /** The names in the log's directory that begin with its own, what follows the own name. */
+    const endings = (log: string): string[] =>
+      readdirSync(dirname(log))
+        .filter((name) => name.startsWith(basename(log)))
+        .map((name) => name.slice(basename(log).length))
+        .sort();
+    const text = (path: string): string =>
+      path.endsWith(".gz") ? gunzipSync(readFileSync(path)).toString() : readFileSync(path, "utf8");
+    const numbers = (path: string): number[] =>
+      Array.from(text(path).matchAll(/line (\d+)/g), ([, number]) => Number(number));
+    const compressed: readonly Step[] = [{ step: "compressLog" }];
+
+    test("loses and doubles nothing, in files that bear their number and their time", async () => {
+      const container = await keepers.run(["/bin/sh", "-c", `${probe} lines 20000; read rest`], {
+        log: { maxSize: 500_000, maxFiles: 9 },
+        stdin: "open",
+        outside: compressed,
+      });
+      const { log } = container;
+      const isDone = () => endings(log).length > 2 && endings(log).every((ending) => /^$|^\.\d\.gz$/.test(ending));
+      await until(isDone, () => `not compressed: ${endings(log)}`);
+      const files = endings(log)
+        .reverse()
+        .map((ending) => log + ending);
+      assert.deepEqual(files.flatMap(numbers), range(1, 20_000));
+      for (const file of files.slice(0, -1)) {
+        const bytes = readFileSync(file);
+        assert.equal(bytes.toString("latin1", 12, 14), "PI");
+        assert.equal(Number(bytes.readBigUInt64LE(24)), text(file).length);
+        const last = Date.parse(JSON.parse(text(file).trimEnd().split("\n").at(-1)!).time);
+        assert.ok(Math.abs(statSync(file).mtimeMs - last) < 1000);
+      }
+      await container.keeper.signal(9);
+      await container.keeper.closed;
+    });
+
+    test("keeps as many files as it was told, and what another keeper left is compressed by the next", async () => {
+      const path = keepers.path("log");
+      const leftovers = { [`${path}.1`]: "line 2\n", [`${path}.2.gz`]: "line 1\n", [`${path}.gz.new`]: "half" };
+      for (const [name, content] of Object.entries(leftovers)) writeFileSync(name, content);
+      const container = await keepers.run(["/bin/cat"], {
+        log: { path, maxSize: 1 << 20, maxFiles: 3 },
+        stdin: "open",
+        outside: compressed,
+      });
+      await until(
+        () => endings(path).join(" ") === " .1.gz .2.gz",
+        () => `not compressed: ${endings(path)}`,
+      );
+      assert.deepEqual(numbers(`${path}.1.gz`), [2]);
+      await container.keeper.signal(9);
+      await container.keeper.closed;
+      const again = await keepers.run([probe, "lines", "20000"], {
+        log: { path, maxSize: 500_000, maxFiles: 3 },
+        outside: compressed,
+      });
+      assert.equal(codeOf(await again.keeper.exited), 0);
+      await again.keeper.closed;
+      assert.equal(endings(path).filter((ending) => /^\.\d/.test(ending)).length, 2);
     });
   });
 

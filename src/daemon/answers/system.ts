@@ -51,9 +51,9 @@ const runtimeName = (): string => {
   return bun === undefined ? `node ${process.versions.node}` : `bun ${bun}`;
 };
 
-type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "events">;
+type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "events" | "logDefaults">;
 
-export const infoAnswer = ({ containers, images, host, root, id, events }: Desk): InfoAnswer => {
+export const infoAnswer = ({ containers, images, host, root, id, events, logDefaults }: Desk): InfoAnswer => {
   const records = containers.list();
   const paused = records.filter(({ state }) => wordOf(state) === "paused").length;
   const running = records.filter(({ state }) => isUp(state)).length - paused;
@@ -72,6 +72,7 @@ export const infoAnswer = ({ containers, images, host, root, id, events }: Desk)
     SystemTime: new Date().toISOString(),
     CgroupVersion: host.cgroup.version === "v2" ? "2" : "1",
     NEventsListener: events.listeners,
+    LoggingDriver: logDefaults?.driver ?? "json-file",
     KernelVersion: host.kernelRelease,
     OperatingSystem: host.osName,
     OSVersion: host.osVersion,
@@ -98,11 +99,10 @@ const constants = {
     Volume: ["local"],
     Network: ["bridge", "host", "null"],
     Authorization: null,
-    Log: ["json-file", "local", "none"],
+    Log: ["journald", "json-file", "local", "none", "syslog"],
   },
   Debug: false,
   NGoroutines: 0,
-  LoggingDriver: "json-file",
   CgroupDriver: "cgroupfs",
   OSType: "linux",
   IndexServerAddress: "https://index.docker.io/v1/",

@@ -16,7 +16,7 @@ import { empty, encodeJson, json, jsonType, multiplexedStreamType, rawStreamType
 const idOf = ({ values }: Call): string => values.id ?? "";
 
 export const create: Handler = async ({ services, request, query, version }) => {
-  const asked = parseCreateRequest(await readJson(request), version);
+  const asked = parseCreateRequest(await readJson(request), version, services.logDefaults);
   checkPlatform(query.text("platform"), services.images.get(asked.image));
   const { id, warnings } = await services.containers.create(asked, query.text("name") || undefined).catch(notTheImage);
   return json({ Id: id, Warnings: warnings }, 201);
@@ -38,7 +38,8 @@ const checkPlatform = (asked: string, image: { readonly os: string; readonly arc
 
 /** The plan of a container that is never made: `pier run --explain`. */
 export const explain: Handler = async ({ services, request, query }) => {
-  const plan = await services.containers.explain(parseCreateRequest(await readJson(request)));
+  const asked = parseCreateRequest(await readJson(request), undefined, services.logDefaults);
+  const plan = await services.containers.explain(asked);
   return query.text("format") === "json" ? text(explainPlanJson(plan), jsonType) : text(explainPlan(plan));
 };
 
