@@ -14,7 +14,7 @@ describe("daemon.json", () => {
     );
     assert.deepEqual(Object.fromEntries(options), {
       root: ["/data"],
-      "log-level": ["debug"],
+      debug: ["true"],
       "max-concurrent-downloads": ["5"],
       host: ["unix:///x"],
     });
@@ -62,6 +62,19 @@ describe("daemon.json", () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
+  });
+
+  test("says what log containers have that name none, and what is instead of what pier does not have", () => {
+    const options = parseConfig('{"log-driver": "local", "log-opts": {"max-size": "1m", "max-file": "2"}}', "f");
+    assert.deepEqual(Object.fromEntries(options), {
+      "log-driver": ["local"],
+      "log-opt": ["max-size=1m", "max-file=2"],
+    });
+    assert.throws(() => parseConfig('{"log-opts": {"max-file": 2}}', "f"), /max-file/);
+    assert.throws(
+      () => parseConfig('{"storage-driver": "overlay2"}', "f"),
+      /layers are mounted as --layer-format says/,
+    );
   });
 
   test("is refused where it is none, or says what nobody knows", () => {

@@ -1,5 +1,6 @@
 /** `daemon.json`: dockerd's keys, as far as they mean something here, as the words of `pier daemon`. Pure. */
-import { boolean, integer, list, object, type Shape, string } from "../api/shape.ts";
+import { boolean, integer, list, map, object, type Shape, string } from "../api/shape.ts";
+import { insteadOf } from "./dockerd-options.ts";
 import { daemonError } from "./errors.ts";
 
 /** Where the file is looked for when nobody names one; it need not be there. */
@@ -17,7 +18,9 @@ const number: Shape<readonly string[]> = (value, path) => {
 const pool = object({ base: string, size: integer() });
 const pools: Shape<readonly string[]> = (value, path) =>
   list(pool)(value, path).map(({ base, size }) => `base=${base},size=${size}`);
-const debug: Shape<readonly string[]> = (value, path) => (boolean(value, path) ? ["debug"] : []);
+/** dockerd's `{"max-size": "10m"}`, whose values are texts. */
+const pairs: Shape<readonly string[]> = (value, path) =>
+  Object.entries(map(string)(value, path)).map(([name, text]) => `${name}=${text}`);
 
 /** Key by key: the option that says the same, and how its values are written. */
 const keys: Readonly<Record<string, { readonly option: string; readonly values: Shape<readonly string[]> }>> = {
@@ -29,8 +32,12 @@ const keys: Readonly<Record<string, { readonly option: string; readonly values: 
   tlscert: { option: "tlscert", values: text },
   tlskey: { option: "tlskey", values: text },
   hosts: { option: "host", values: texts },
-  debug: { option: "log-level", values: debug },
+  debug: { option: "debug", values: flag },
   "log-level": { option: "log-level", values: text },
+  "log-driver": { option: "log-driver", values: text },
+  "log-opts": { option: "log-opt", values: pairs },
+  "live-restore": { option: "live-restore", values: flag },
+  pidfile: { option: "pidfile", values: text },
   "layer-format": { option: "layer-format", values: text },
   "registry-mirrors": { option: "registry-mirror", values: texts },
   "insecure-registries": { option: "insecure-registry", values: texts },
@@ -53,6 +60,8 @@ export const parseConfig = (json: string, path: string): ReadonlyMap<string, rea
   const unknown: string[] = [];
   for (const [key, value] of Object.entries(document as Readonly<Record<string, unknown>>)) {
     const known = Object.hasOwn(keys, key) ? keys[key] : undefined;
+    const instead = insteadOf(key);
+    if (instead !== undefined) throw daemonError("dockerdOption", { option: key, instead });
     if (known === undefined) unknown.push(key.slice(0, 100));
     else options.set(known.option, [...(options.get(known.option) ?? []), ...known.values(value, key)]);
   }

@@ -92,6 +92,11 @@ export const daemonErrors = {
     status: 400,
     sentence: "the following directives are specified both as a flag and in the configuration file {path}: {options}",
   },
+  dockerdOption: {
+    status: 400,
+    sentence: "pier has no {option} as dockerd does: {instead}",
+    hint: "pier daemon --help",
+  },
   unknownOption: { status: 400, sentence: "unknown option {option}", hint: "pier daemon --help" },
   missingValue: { status: 400, sentence: "{option} needs a value", hint: "pier daemon --help" },
   badHost: {

@@ -38,6 +38,7 @@ import { hostFacts, openHello } from "./hello.ts";
 import { usualAddress } from "./listen.ts";
 import { Log } from "./log.ts";
 import { type DaemonOptions, parseOptions, usage } from "./options.ts";
+import { PidFile } from "./pid-file.ts";
 import { findPrograms } from "./programs.ts";
 import { tellReady } from "./ready.ts";
 import { Server } from "./server.ts";
@@ -52,8 +53,9 @@ export const main = async (args: readonly string[]): Promise<number> => {
   try {
     const options = parseOptions(args);
     compileWhatRunsOften();
-    if (options !== undefined) await serve(options, args);
-    else process.stdout.write(usage);
+    if (options === undefined) process.stdout.write(usage);
+    else if (options.validate) process.stdout.write("configuration OK\n");
+    else await serve(options, args);
     return 0;
   } catch (error) {
     if (!(error instanceof PierError)) throw error;
@@ -80,6 +82,7 @@ const serve = async (options: DaemonOptions, args: readonly string[]): Promise<v
     const usual = usualAddress(join(options.run, "pier.sock"), process.env);
     await server.listen(options.addresses.length > 0 ? options.addresses : [usual]);
     process.on("SIGHUP", () => reload(args, services));
+    using _pidFile = new PidFile(options.pidFile);
     tellReady(log, process.env);
     log.info(`${await stopSignal()}: containers are left as they are`);
     await server.close();
@@ -190,6 +193,7 @@ const openRooms = async (
     builds,
     buildkit: new BuildKitDesk({ builds, id }),
     host,
+    logDefaults: options.logDefaults,
     events,
     log,
     diskPlaces: () => measurePlaces({ root, run, holder }),

@@ -13,6 +13,9 @@ describe("the daemon's options", () => {
       registries: { mirrors: new Map(), insecure: [] },
       addressPools: undefined,
       configFile: undefined,
+      logDefaults: { driver: "json-file", options: {} },
+      pidFile: undefined,
+      validate: false,
     });
   });
 
@@ -65,6 +68,31 @@ describe("the daemon's options", () => {
     assert.throws(() => parseOptions(["--default-address-pool=10.0.0.0/8"]), { message: /is no pool of addresses/ });
     assert.throws(() => parseOptions(["--log-level", "loud"]), { message: "loud is no log level" });
     assert.throws(() => parseOptions(["--layer-format", "zfs"]), { message: "zfs is no way to mount a layer" });
+  });
+
+  it("have the names that dockerd has for them", () => {
+    const words =
+      "--data-root /d --exec-root=/e -D -p /p.pid --live-restore --log-driver local --log-opt max-size=1m --log-opt tag=a=b";
+    const options = parseOptions([...words.split(" "), "--validate"]);
+    assert.deepEqual(
+      [options?.root, options?.run, options?.logLevel, options?.pidFile, options?.validate],
+      ["/d", "/e", "debug", "/p.pid", true],
+    );
+    assert.deepEqual(options?.logDefaults, { driver: "local", options: { "max-size": "1m", tag: "a=b" } });
+    assert.equal(parseOptions(["-l", "warn", "--debug=false"])?.logLevel, "warn");
+  });
+
+  it("of dockerd's that are not there say what is instead", () => {
+    assert.throws(() => parseOptions(["--storage-driver", "overlay2"]), {
+      message: "pier has no --storage-driver as dockerd does: layers are mounted as --layer-format says",
+    });
+    assert.throws(() => parseOptions(["--live-restore=false"]), { message: /containers live on when the daemon ends/ });
+    assert.throws(() => parseOptions(["--log-driver", "gelf"]), {
+      message: /the logging driver gelf is not supported/,
+    });
+    assert.throws(() => parseOptions(["--log-opt", "size=1"]), {
+      message: "unknown log opt 'size' for json-file log driver",
+    });
   });
 
   it("ask for help", () => assert.equal(parseOptions(["--help"]), undefined));

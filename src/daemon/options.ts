@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
+import { type LogDefaults, parseLog } from "../container/request-log.ts";
 import type { LayerFormat } from "../kernel/facts.ts";
 import { type AddressPool, parseAddressPool } from "../network/pools.ts";
 import { parseInsecure, parseMirror, type RegistrySettings } from "../registry/settings.ts";
 import { defaultConfigFile, parseConfig } from "./config.ts";
+import { insteadOf } from "./dockerd-options.ts";
 import { daemonError } from "./errors.ts";
 import { type ListenAddress, parseListenAddress } from "./hosts.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
@@ -16,8 +18,10 @@ export const usage = `Usage: pier daemon [OPTIONS]
 Serve the Docker Engine API. Containers do not depend on it: it may be stopped and started at any time.
 
 Options:
-      --root DIR          what survives the machine (default "/var/lib/pier")
-      --run DIR           what does not (default "/run/pier")
+      --root, --data-root DIR
+                          what survives the machine (default "/var/lib/pier")
+      --run, --exec-root DIR
+                          what does not (default "/run/pier")
   -H, --host ADDRESS      where clients connect: unix://PATH, tcp://ADDRESS:PORT, or fd:// for the sockets of systemd;
                           may be repeated (default: systemd's, or else "unix://RUN/pier.sock")
       --tlsverify         clients over tcp:// must show a certificate; needed but for 127.0.0.1 and ::1
@@ -37,7 +41,12 @@ Options:
                           layers at once to one registry (default 5)
       --default-address-pool base=SUBNET,size=PREFIX
                           where networks get their subnets from; may be repeated
-      --log-level LEVEL   debug, info, warn or error (default "info")
+      --log-driver DRIVER, --log-opt NAME=VALUE
+                          of containers that name none; options may be repeated
+  -l, --log-level LEVEL   debug, info, warn or error (default "info")
+  -D, --debug             the same as --log-level debug
+  -p, --pidfile FILE      where our number stands while we serve
+      --validate          look at all of this, say what is wrong, and serve nothing
       --help              print this
 `;
 
@@ -54,11 +63,17 @@ export interface DaemonOptions {
   readonly addressPools: readonly AddressPool[] | undefined;
   /** Read again at SIGHUP; undefined where there is none. */
   readonly configFile: string | undefined;
+  readonly logDefaults: LogDefaults;
+  readonly pidFile: string | undefined;
+  /** Nothing is served. */
+  readonly validate: boolean;
 }
 
 const names: Readonly<Record<string, string>> = {
   "--root": "root",
+  "--data-root": "root",
   "--run": "run",
+  "--exec-root": "run",
   "-H": "host",
   "--host": "host",
   "--tls": "tls",
@@ -66,7 +81,16 @@ const names: Readonly<Record<string, string>> = {
   "--tlscacert": "tlscacert",
   "--tlscert": "tlscert",
   "--tlskey": "tlskey",
+  "-l": "log-level",
   "--log-level": "log-level",
+  "-D": "debug",
+  "--debug": "debug",
+  "-p": "pidfile",
+  "--pidfile": "pidfile",
+  "--log-driver": "log-driver",
+  "--log-opt": "log-opt",
+  "--live-restore": "live-restore",
+  "--validate": "validate",
   "--layer-format": "layer-format",
   "--default-address-pool": "default-address-pool",
   "--config-file": "config-file",
@@ -77,7 +101,7 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /** Said without a value. */
-const booleans = new Set(["tls", "tlsverify"]);
+const booleans = new Set(["tls", "tlsverify", "debug", "live-restore", "validate"]);
 
 /** Undefined when the user asks for help. */
 export const parseOptions = (args: readonly string[]): DaemonOptions | undefined => {
@@ -87,24 +111,53 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     const [option = "", ...rest] = args[index]!.split("=");
     if (option === "--help" || option === "-h") return undefined;
     const name = names[option];
-    if (name === undefined) throw daemonError("unknownOption", { option });
+    if (name === undefined) throw unknown(option);
     const value = rest.length > 0 ? rest.join("=") : booleans.has(name) ? "true" : args[++index];
     if (value === undefined || value === "") throw daemonError("missingValue", { option });
     given[name] = value;
     repeated.set(name, [...(repeated.get(name) ?? []), value]);
   }
   const configFile = addConfig(given, repeated);
+  // Containers never need us: that they go with us is what cannot be had.
+  if (given["live-restore"] === "false")
+    throw daemonError("dockerdOption", {
+      option: "live-restore=false",
+      instead: "containers live on when the daemon ends",
+    });
   const run = resolve(given.run ?? "/run/pier");
   return {
     root: resolve(given.root ?? "/var/lib/pier"),
     run,
     addresses: (repeated.get("host") ?? []).map((host) => parseListenAddress(host, given)),
-    logLevel: parseLevel(given["log-level"] ?? "info"),
+    logLevel: parseLevel(given.debug === "true" ? "debug" : (given["log-level"] ?? "info")),
     layerFormat: given["layer-format"] === undefined ? undefined : parseLayerFormat(given["layer-format"]),
     registries: parseRegistries(repeated),
     addressPools: repeated.get("default-address-pool")?.map(parsePool),
     configFile,
+    logDefaults: parseLogDefaults(given["log-driver"], repeated.get("log-opt") ?? []),
+    pidFile: given.pidfile === undefined ? undefined : resolve(given.pidfile),
+    validate: given.validate === "true",
   };
+};
+
+const unknown = (option: string): Error => {
+  const instead = insteadOf(option.replace(/^--/, ""));
+  return instead === undefined
+    ? daemonError("unknownOption", { option })
+    : daemonError("dockerdOption", { option, instead });
+};
+
+/** What containers get that say nothing of their log; checked as if one had said it. */
+const parseLogDefaults = (driver: string | undefined, pairs: readonly string[]): LogDefaults => {
+  const options = Object.fromEntries(
+    pairs.map((pair) => {
+      const [name = "", ...value] = pair.split("=");
+      return [name, value.join("=")];
+    }),
+  );
+  const defaults = { driver: driver ?? "json-file", options };
+  parseLog({}, defaults);
+  return defaults;
 };
 
 /** What the file says is added to what the words say; answers where it is, if there is one. */
