@@ -1,5 +1,6 @@
 /** How archives come in: from any source, in any order, whole or not at all. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { PierError } from "../../src/base/errors.ts";
@@ -202,6 +203,40 @@ describe("an OCI layout", () => {
       assert.deepEqual(leftovers(room), []);
     });
   }
+
+  test("with blobs of another digest than sha256 is refused, whatever they are", async () => {
+    const digest = `sha512:${createHash("sha512").update(layer).digest("hex")}`;
+    const good = await ociLayout([[layer, layer, tarType]]);
+    for (const [what, change] of [
+      [
+        "a layer",
+        (files: Record<string, string | Uint8Array>) => {
+          const [path, manifest] = Object.entries(files).find(([, bytes]) => String(bytes).includes('"layers"'))!;
+          const changed = String(manifest).replace(digestOf(layer), digest);
+          delete files[path];
+          files[blob(changed)] = changed;
+          files[`blobs/sha512/${digest.slice(7)}`] = layer;
+          const index = JSON.parse(String(files["index.json"]));
+          index.manifests[0] = { ...index.manifests[0], digest: digestOf(changed), size: changed.length };
+          files["index.json"] = JSON.stringify(index);
+        },
+      ],
+      [
+        "a manifest",
+        (files: Record<string, string | Uint8Array>) => {
+          const index = JSON.parse(String(files["index.json"]));
+          index.manifests[0] = { ...index.manifests[0], digest };
+          files["index.json"] = JSON.stringify(index);
+        },
+      ],
+    ] as const) {
+      await using room = await openImages();
+      const bytes = await ociLayout([[layer, layer, tarType]], change);
+      await assert.rejects(room.images.load(chunks(bytes)), /must be a sha256 digest/, what);
+      assert.deepEqual(leftovers(room), [], what);
+      await room.images.load(chunks(good));
+    }
+  });
 
   test("whose manifest is an index as well is refused", async () => {
     await using room = await openImages();

@@ -82,6 +82,39 @@ const survived: Readonly<
     },
     requests: 2,
   },
+  "sends a piece twice, and so many bytes as there are, once": {
+    fault: (one) => {
+      if (!isLarge(one) || one.before > 0) return false;
+      const twice = Buffer.concat([one.bytes.subarray(0, 600_000), one.bytes.subarray(400_000)]);
+      one.response.writeHead(200, { "Content-Length": one.bytes.length }).end(twice.subarray(0, one.bytes.length));
+      return true;
+    },
+    // What cannot be unpacked is fetched to its end, to see whose fault that is.
+    requests: 3,
+  },
+  "sends a piece again behind what came before it broke off, once": {
+    fault: (one) => {
+      if (!isLarge(one) || one.before > 1) return false;
+      if (one.before === 0) cut(one, 0, 400_000);
+      else {
+        const from = fromOf(one);
+        const again = Buffer.concat([one.bytes.subarray(from - 1000, from), one.bytes.subarray(from)]);
+        const range = `bytes ${from}-${one.bytes.length - 1}/${one.bytes.length}`;
+        one.response.writeHead(206, { "Content-Range": range }).end(again.subarray(0, one.bytes.length - from));
+      }
+      return true;
+    },
+    requests: 4,
+  },
+  "answers HEAD otherwise than GET": {
+    fault: (one) => {
+      if (one.request.method !== "HEAD") return false;
+      const headers = { "Docker-Content-Digest": digestOf("other"), "Content-Length": 3, "Content-Type": "text/html" };
+      one.response.writeHead(200, headers).end();
+      return true;
+    },
+    requests: 1,
+  },
   "sends nothing any more": {
     stallMs: 300,
     fault: (one) => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { ProgressLine } from "../../src/api/answers/images.ts";
+import { machineArchitecture } from "../../src/image/manifest.ts";
 import { Tree } from "../../src/image/tree.ts";
 import { leftovers, tarOf } from "../image/rooms.ts";
 import { ChaosRegistry, digestOf } from "./chaos.ts";
@@ -110,6 +111,52 @@ describe("a pull", () => {
     assert.equal(registry.count("GET", first.blobs[0]!), 1);
     assert.equal(registry.count("GET", second.blobs[1]!), 1);
     assert.ok(lines.some(({ status }) => status === "Already exists"));
+  });
+
+  test("of one layer in several places and packings has it once, and each of its blobs", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const packing = ["gzip", "zstd", "plain", "gzip", "gzip"] as const;
+    const put = putImage(registry, "app", "1", [one, one, one, one, two], { packing });
+    await world.pulls.pull(`${registry.host}/app:1`);
+    const { layers } = world.room.images;
+    const image = world.room.images.get(`${registry.host}/app:1`);
+    assert.deepEqual(image.layers, [one, one, one, one, two].map(digestOf));
+    assert.deepEqual(
+      layers.stack(image.layers).map(({ diffId }) => diffId),
+      [two, one].map(digestOf),
+    );
+    for (const digest of put.blobs) {
+      assert.equal(registry.count("GET", digest), 1, digest);
+      assert.equal(digestOf(readFileSync(layers.fileOf(digest as never)!.path)), digest);
+    }
+    assert.deepEqual(await Array.fromAsync(world.room.images.check()), []);
+    // What is saved is loaded elsewhere as the same.
+    await using other = await openPulls();
+    await other.room.images.load(await world.room.images.save([`${registry.host}/app:1`]));
+    assert.equal(digestOf((await other.room.images.manifestOf(image.id))!.bytes), put.digest);
+    world.room.images.remove(`${registry.host}/app:1`, { force: true, usedBy: () => [] });
+    await world.room.images.settled();
+    assert.deepEqual(leftovers(world.room), []);
+  });
+
+  test("passes over attestations, which are for no machine, and keeps the index that lists them", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const attestation = putImage(registry, "app", "attestation", [three]);
+    const own = putImage(registry, "app", "own", [one]);
+    const index = putIndex(registry, "app", "1", [
+      { image: attestation, platform: { os: "unknown", architecture: "unknown" } },
+      { image: own, platform: { os: "linux", architecture: machineArchitecture } },
+    ]);
+    const name = `${registry.host}/app:1`;
+    for (const options of [{}, { allPlatforms: true }]) {
+      await world.pulls.pull(name, options);
+      assert.equal(world.room.images.get(name).id, own.config);
+      assert.deepEqual(world.room.images.get(name).digests, [`${registry.host}/app@${index.digest}`]);
+      assert.equal(world.room.images.list().length, 1);
+    }
+    assert.equal(registry.count("GET", `/manifests/${attestation.digest}`), 0);
   });
 
   test("by two at once does the work once, and goes on for the one when the other leaves", async () => {
