@@ -1,5 +1,5 @@
 /** Debian's registry, which is not ours, for a test file: on a directory of its own, ended with it. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -22,6 +22,30 @@ const environment = {
 /** Other people's tools for images: `skopeo`, `umoci`. */
 export const tool = (name: "skopeo" | "umoci", args: readonly string[]): Promise<Ran> =>
   execute(program(name), name === "skopeo" ? ["--insecure-policy", ...args] : args, { env: environment });
+
+/** Podman, which has no daemon, with images of its own below a directory. */
+export class Podman {
+  static readonly missing: string | false =
+    spawnSync("podman", ["--version"]).status === 0 ? false : "needs podman; type: sh scripts/test-packages";
+  readonly #words: readonly string[];
+  readonly #configuration: string;
+
+  constructor(directory: string) {
+    mkdirSync(directory);
+    this.#configuration = join(directory, "containers.conf");
+    // Locks in shared memory would stay behind.
+    writeFileSync(this.#configuration, '[engine]\nlock_type = "file"\n');
+    const [root, run, tmp] = ["root", "run", "tmp"].map((name) => join(directory, name));
+    const places = ["--root", root!, "--runroot", run!, "--tmpdir", tmp!, "--storage-driver", "vfs"];
+    // What its default runtime says of this machine is of no interest: nothing is run.
+    this.#words = [...places, "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"];
+  }
+
+  run(args: readonly string[]): Promise<Ran> {
+    const env = { ...process.env, CONTAINERS_CONF: this.#configuration };
+    return execute("podman", [...this.#words, ...args], { env });
+  }
+}
 
 /** One that nobody listens at. */
 export const freePort = (): Promise<number> =>
