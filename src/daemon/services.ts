@@ -144,7 +144,10 @@ export interface ImageService {
   diskUse(layers: Iterable<DiffId>): Promise<ReadonlyMap<DiffId, number>>;
   diskSize(): number;
   forPlatform(reference: string, platform: Platform | undefined): Promise<ImageRecord>;
-  save(references: readonly string[], platform?: Platform): Promise<AsyncIterable<Uint8Array>>;
+  save(
+    references: readonly string[],
+    options: { readonly platform?: Platform; readonly allPlatforms?: boolean },
+  ): Promise<AsyncIterable<Uint8Array>>;
   tag(source: string, target: string): void;
   remove(
     reference: string,

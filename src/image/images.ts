@@ -23,6 +23,7 @@ import { progressReporter } from "./progress.ts";
 import type { ImageEvent, ImageRecord, ImageUser } from "./record.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "./reference.ts";
 import { saveImages } from "./save.ts";
+import type { SaveOptions } from "./save-choice.ts";
 import { ImageStore } from "./store.ts";
 import type { ManifestDocument, StoredImage } from "./stored-image.ts";
 import { abortable } from "./streams.ts";
@@ -109,7 +110,8 @@ export class Images {
     }
     await this.create(found, "load");
     return found.map(({ id, names }) => {
-      const familiar = names.map(familiarName);
+      const tags = names.filter(({ digest }) => digest === undefined);
+      const familiar = (tags.length === 0 ? names : tags).map(familiarName);
       for (const name of familiar) report({ stream: `Loaded image: ${name}\n` });
       if (familiar.length === 0) report({ stream: `Loaded image ID: ${id}\n` });
       return { id, names: familiar };
@@ -225,9 +227,9 @@ export class Images {
     this.#tell({ action: "push", id, name: familiarName({ domain, path }) });
   }
 
-  /** An archive of these images, or of theirs for this platform; throws before its first byte when one is not there. */
-  save(references: readonly string[], platform?: Platform): Promise<AsyncGenerator<Uint8Array>> {
-    return saveImages(this, references, platform);
+  /** An archive of these images; throws before its first byte when one is not there. */
+  save(references: readonly string[], options?: SaveOptions): Promise<AsyncGenerator<Uint8Array>> {
+    return saveImages(this, references, options);
   }
 
   /** Holds afterwards: what an index lists is known by the digest under which a registry has it now. */

@@ -1,7 +1,7 @@
 /** The documents of an archive that is both an OCI layout and what `docker save` writes. Pure. */
 import type { Digest } from "../base/ids.ts";
 import { withoutNothing } from "./import.ts";
-import type { Descriptor } from "./manifest.ts";
+import { type Descriptor, parseIndex } from "./manifest.ts";
 import { blobPath, digestOfBytes } from "./members.ts";
 import { canonicalName, familiarName, type ImageName } from "./reference.ts";
 import type { ManifestDocument } from "./stored-image.ts";
@@ -17,6 +17,14 @@ export interface LayoutImage {
   readonly manifest: ManifestDocument;
   /** The lowest first. */
   readonly layers: readonly LayoutLayer[];
+  readonly names: readonly ImageName[];
+}
+
+/** What names stand for that is more than one image. */
+export interface LayoutIndex {
+  readonly document: ManifestDocument;
+  /** The manifests that it lists. */
+  readonly manifests: readonly Digest[];
   readonly names: readonly ImageName[];
 }
 
@@ -40,14 +48,20 @@ export const encodePlainManifest = (config: LayoutLayer, layers: readonly Layout
 export const ociManifestType = "application/vnd.oci.image.manifest.v1+json";
 
 /** The small files of the archive, by name, in the order in which they stand behind the blobs. */
-export const encodeLayout = (images: readonly LayoutImage[]): readonly LayoutFile[] => {
-  const [index, marker] = encodeOciLayout(images);
+export const encodeLayout = (
+  images: readonly LayoutImage[],
+  indexes: readonly LayoutIndex[] = [],
+): readonly LayoutFile[] => {
+  const [index, marker] = encodeOciLayout(images, indexes);
   return [index, ["manifest.json", encodeDockerManifest(images)], marker];
 };
 
 /** The same without what only docker reads. */
-export const encodeOciLayout = (images: readonly LayoutImage[]): readonly [LayoutFile, LayoutFile] => [
-  ["index.json", encodeArchiveIndex(images)],
+export const encodeOciLayout = (
+  images: readonly LayoutImage[],
+  indexes: readonly LayoutIndex[] = [],
+): readonly [LayoutFile, LayoutFile] => [
+  ["index.json", encodeArchiveIndex(images, indexes)],
   ["oci-layout", json({ imageLayoutVersion: "1.0.0" })],
 ];
 
@@ -62,23 +76,43 @@ export const encodeIndex = (manifests: readonly Descriptor[], mediaType: string)
   return { digest: digestOfBytes(bytes), mediaType, bytes };
 };
 
-const encodeArchiveIndex = (images: readonly LayoutImage[]): Uint8Array =>
-  json({
+/** The index as it came, if it lists exactly these manifests; otherwise one that does. */
+export const indexOver = (index: ManifestDocument, manifests: readonly Descriptor[]): ManifestDocument => {
+  const listed = parseIndex(index.digest, index.bytes, index.mediaType);
+  const isSame =
+    listed.length === manifests.length &&
+    listed.every(({ digest }, position) => digest === manifests[position]?.digest);
+  return isSame ? index : encodeIndex(manifests, index.mediaType);
+};
+
+/** A name stands for its index, where it has one; what an index lists is not listed again. */
+const encodeArchiveIndex = (images: readonly LayoutImage[], indexes: readonly LayoutIndex[]): Uint8Array => {
+  const listed = new Set(indexes.flatMap(({ manifests }) => manifests));
+  const named = new Set(indexes.flatMap(({ names }) => names.map(canonicalName)));
+  return json({
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.index.v1+json",
-    manifests: images.flatMap(({ manifest, names }) => {
-      const { digest, mediaType, bytes } = manifest;
-      const descriptor = { mediaType, digest, size: bytes.length };
-      if (names.length === 0) return [descriptor];
-      return names.map((name) => ({
-        ...descriptor,
-        annotations: {
-          "io.containerd.image.name": canonicalName(name),
-          "org.opencontainers.image.ref.name": name.tag!,
-        },
-      }));
-    }),
+    manifests: [
+      ...indexes.flatMap(({ document, names }) => descriptorsOf(document, names)),
+      ...images.flatMap(({ manifest, names }) => {
+        const own = names.filter((name) => !named.has(canonicalName(name)));
+        return own.length === 0 && listed.has(manifest.digest) ? [] : descriptorsOf(manifest, own);
+      }),
+    ],
   });
+};
+
+const descriptorsOf = ({ digest, mediaType, bytes }: ManifestDocument, names: readonly ImageName[]) => {
+  const descriptor = { mediaType, digest, size: bytes.length };
+  if (names.length === 0) return [descriptor];
+  return names.map((name) => ({
+    ...descriptor,
+    annotations: {
+      "io.containerd.image.name": canonicalName(name),
+      "org.opencontainers.image.ref.name": name.tag!,
+    },
+  }));
+};
 
 const encodeDockerManifest = (images: readonly LayoutImage[]): Uint8Array =>
   json(

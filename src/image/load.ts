@@ -18,7 +18,7 @@ import {
   parseManifest,
 } from "./manifest.ts";
 import { type ArchivedLayer, blobPath, digestOfBytes } from "./members.ts";
-import { type ImageName, nameToGive, parseName } from "./reference.ts";
+import { canonicalName, type ImageName, nameToGive, parseName } from "./reference.ts";
 import type { ManifestDocument } from "./stored-image.ts";
 
 /** An image whose every byte is verified and on disk, and that nobody can see yet. */
@@ -31,6 +31,8 @@ export interface ArchivedImage {
   readonly names: readonly ImageName[];
   /** What an OCI layout calls it by. */
   readonly manifest?: ManifestDocument;
+  /** What its names stand for, where that is more than this image. */
+  readonly index?: ManifestDocument;
 }
 
 /** All images of the archive; throws when anything of any of them is not as it should be. */
@@ -64,7 +66,49 @@ const collectDockerImages = async (
     images.push(manifest === undefined ? image : { ...image, manifest });
   }
   if (images.length === 0) throw noImageFor(asked);
-  return images;
+  return indexesBeside(archive).reduce<readonly ArchivedImage[]>((all, one) => underIndex(all, one, asked), images);
+};
+
+interface NamedIndex {
+  readonly name: ImageName;
+  readonly document: ManifestDocument;
+  readonly manifests: readonly Descriptor[];
+}
+
+/** What names stand for in what `save --all-platforms` writes; as above, what is wrong with it is no error. */
+const indexesBeside = (archive: ImageArchive): readonly NamedIndex[] => {
+  try {
+    return parseIndex("index.json", archive.document("index.json")).flatMap((descriptor) => {
+      const key = nameIn(descriptor);
+      if (!isIndex(descriptor) || key === undefined) return [];
+      const { digest, mediaType } = descriptor;
+      const document = { digest, mediaType, bytes: readBlob(archive, descriptor) };
+      return [{ name: nameToGive(parseName(key)), document, manifests: expandIndex(archive, descriptor, new Set()) }];
+    });
+  } catch {
+    return [];
+  }
+};
+
+/** The name is that of the image for this machine or the asked one; those beside it are found by their digests. */
+const underIndex = (
+  images: readonly ArchivedImage[],
+  { name, document, manifests }: NamedIndex,
+  asked: Platform | undefined,
+): readonly ArchivedImage[] => {
+  const here = manifests.filter(({ digest }) => images.some(({ manifest }) => manifest?.digest === digest));
+  const first = choosePlatform(here, asked)[0] ?? here[0];
+  if (first === undefined) return images;
+  const { domain, path } = name;
+  return images.flatMap((image): readonly ArchivedImage[] => {
+    const digest = image.manifest?.digest;
+    const names = image.names.filter((one) => canonicalName(one) !== canonicalName(name));
+    if (!here.some((one) => one.digest === digest)) return [{ ...image, names }];
+    if (digest !== first.digest) return [{ ...image, names: [...names, { domain, path, digest: digest! }] }];
+    const named = { ...image, names: [name, { domain, path, digest: document.digest }], index: document };
+    // What other names stand for is not changed.
+    return names.length === 0 ? [named] : [{ ...image, names }, named];
+  });
 };
 
 const manifestKey = (config: Digest, layers: readonly Digest[]): string => [config, ...layers].join(" ");
@@ -76,8 +120,11 @@ const manifestKey = (config: Digest, layers: readonly Digest[]): string => [conf
 const manifestsBeside = (archive: ImageArchive): ReadonlyMap<string, ManifestDocument> => {
   const found = new Map<string, ManifestDocument>();
   try {
-    for (const descriptor of parseIndex("index.json", archive.document("index.json"))) {
-      if (!isManifest(descriptor)) continue;
+    const listed = parseIndex("index.json", archive.document("index.json"));
+    const seen = new Set<Digest>();
+    const known = listed.filter((one) => isManifest(one) || isIndex(one));
+    for (const descriptor of known.flatMap((one) => expandIndex(archive, one, seen))) {
+      if (!archive.has(blobPath(descriptor.digest))) continue;
       const { digest, mediaType } = descriptor;
       const bytes = readBlob(archive, descriptor);
       const { config, layers } = parseManifest(blobPath(digest), bytes, mediaType);

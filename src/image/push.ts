@@ -11,8 +11,8 @@ import type { BlobHomes } from "./blob-homes.ts";
 import type { CompressedLayers } from "./compressed.ts";
 import { imageError } from "./errors.ts";
 import type { Images } from "./images.ts";
-import { encodeIndex } from "./layout.ts";
-import { type Descriptor, parseIndex, parseManifest } from "./manifest.ts";
+import { indexOver } from "./layout.ts";
+import { type Descriptor, parseManifest } from "./manifest.ts";
 import { digestOfBytes } from "./members.ts";
 import { type Report, shortDigest, throttled } from "./pull-progress.ts";
 import type { ImageRecord } from "./record.ts";
@@ -116,7 +116,7 @@ export class Pushes {
       const { digest, bytes, mediaType } = await this.#pushImage(push, one, descriptor.digest);
       pushed.push({ ...descriptor, digest, size: bytes.length, mediaType });
     }
-    const document = indexOf(index, pushed);
+    const document = indexOver(index, pushed);
     await uploadManifest(repository, name.tag!, document, signal);
     await this.#images.rememberIndex(image.id, name, document);
     return document;
@@ -197,14 +197,6 @@ export class Pushes {
     return { bytes, digest: digestOfBytes(bytes), mediaType: manifestType, layers };
   }
 }
-
-/** The index as it came, if it lists exactly what was pushed. */
-const indexOf = (index: ManifestDocument, pushed: readonly Descriptor[]): ManifestDocument => {
-  const listed = parseIndex(index.digest, index.bytes, index.mediaType);
-  const isSame =
-    listed.length === pushed.length && listed.every(({ digest }, position) => digest === pushed[position]?.digest);
-  return isSame ? index : encodeIndex(pushed, index.mediaType);
-};
 
 /** Side by side; none is still under way when one has failed. */
 const allOrNone = async <T, R>(

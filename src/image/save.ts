@@ -1,15 +1,22 @@
 /** `save`: images as one archive, byte for byte what was pulled or loaded; the same images give the same archive. */
 import { createReadStream } from "node:fs";
-import type { Platform } from "../api/platforms.ts";
 import type { Digest, ImageId } from "../base/ids.ts";
 import { writeTar } from "../format/tar/write.ts";
-import { imageError } from "./errors.ts";
 import type { Images } from "./images.ts";
 import type { Layers } from "./layers.ts";
-import { encodeLayout, encodePlainManifest, type LayoutImage, type LayoutLayer, ociManifestType } from "./layout.ts";
+import {
+  encodeLayout,
+  encodePlainManifest,
+  indexOver,
+  type LayoutImage,
+  type LayoutIndex,
+  type LayoutLayer,
+  ociManifestType,
+} from "./layout.ts";
 import { parseManifest } from "./manifest.ts";
 import { blobPath, digestOfBytes } from "./members.ts";
-import { familiarName, type ImageName, parseName, repositoryOf } from "./reference.ts";
+import type { ImageName } from "./reference.ts";
+import { type ChosenIndex, chooseImages, type SaveOptions } from "./save-choice.ts";
 
 const CHUNK = 1024 * 1024;
 
@@ -23,68 +30,19 @@ interface ArchiveFile {
 export const saveImages = async (
   images: Images,
   references: readonly string[],
-  platform?: Platform,
+  options: SaveOptions = {},
 ): Promise<AsyncGenerator<Uint8Array>> => {
-  const chosen = await chooseImages(images, references, platform);
-  const layers = [...chosen.keys()].flatMap((id) => images.withId(id).layers);
+  const chosen = await chooseImages(images, references, options);
+  const layers = [...chosen.images.keys()].flatMap((id) => images.withId(id).layers);
   const held = images.layers.hold(layers);
   try {
-    const described: LayoutImage[] = [];
-    for (const [id, names] of chosen) described.push(await describe(images, id, names));
-    return heldWrite(images.layers, described, held);
+    const described = new Map<ImageId, LayoutImage>();
+    for (const [id, names] of chosen.images) described.set(id, await describe(images, id, names));
+    const indexes = chosen.indexes.map((index) => describeIndex(index, described));
+    return heldWrite(images.layers, [...described.values()], indexes, held);
   } catch (error) {
     held[Symbol.dispose]();
     throw error;
-  }
-};
-
-/** By image, in the order in which they were asked for: with the names that were meant. */
-const chooseImages = async (
-  images: Images,
-  references: readonly string[],
-  platform: Platform | undefined,
-): Promise<ReadonlyMap<ImageId, readonly ImageName[]>> => {
-  const chosen = new Map<ImageId, readonly ImageName[]>();
-  for (const reference of references) {
-    for (const { id: named, names } of meant(images, reference)) {
-      // Each name of an image may stand for others' images of its own.
-      const { id } = await images.forPlatform(names[0] === undefined ? named : familiarName(names[0]), platform);
-      const before = chosen.get(id) ?? [];
-      const known = new Set(before.map(({ domain, path, tag }) => `${domain}/${path}:${tag}`));
-      chosen.set(id, [...before, ...names.filter(({ domain, path, tag }) => !known.has(`${domain}/${path}:${tag}`))]);
-    }
-  }
-  if (chosen.size === 0) throw imageError("nothingToSave", {});
-  return chosen;
-};
-
-/** A name without a tag means every tag of its repository, as in Docker; an id means the image without its names. */
-const meant = (
-  images: Images,
-  reference: string,
-): readonly { readonly id: ImageId; readonly names: readonly ImageName[] }[] => {
-  const name = nameIn(reference);
-  if (name !== undefined && name.tag === undefined && name.digest === undefined) {
-    const repository = repositoryOf(name);
-    const found = images.list().flatMap(({ id, tags }) => {
-      const own = tags.map(parseName).filter((tag) => repositoryOf(tag) === repository);
-      return own.length === 0 ? [] : [{ id, names: own }];
-    });
-    if (found.length > 0) return found;
-  }
-  const { id, tags } = images.get(reference);
-  const own = name?.tag === undefined ? [] : tags.map(parseName).filter((tag) => isSame(tag, name));
-  return [{ id, names: own }];
-};
-
-const isSame = (a: ImageName, b: ImageName): boolean => repositoryOf(a) === repositoryOf(b) && a.tag === b.tag;
-
-const nameIn = (reference: string): ImageName | undefined => {
-  try {
-    return parseName(reference);
-  } catch {
-    // An id.
-    return undefined;
   }
 };
 
@@ -112,9 +70,32 @@ export const describeNew = (
   return { config, manifest: { digest: digestOfBytes(bytes), mediaType: ociManifestType, bytes }, layers, names };
 };
 
-async function* heldWrite(layers: Layers, described: readonly LayoutImage[], held: Disposable) {
+/** Of the images that are saved, by the manifests under which they are. */
+const describeIndex = (
+  { name, document, listed }: ChosenIndex,
+  described: ReadonlyMap<ImageId, LayoutImage>,
+): LayoutIndex => {
+  const manifests = listed.map(({ descriptor, id }) => {
+    const { digest, mediaType, bytes } = described.get(id)!.manifest;
+    return { ...descriptor, digest, mediaType, size: bytes.length };
+  });
+  return {
+    document: indexOver(document, manifests),
+    manifests: manifests.map(({ digest }) => digest),
+    names: [name],
+  };
+};
+
+async function* heldWrite(
+  layers: Layers,
+  described: readonly LayoutImage[],
+  indexes: readonly LayoutIndex[],
+  held: Disposable,
+) {
   using _held = held;
-  yield* writeLayout(layers, described);
+  // Several names may stand for the same.
+  const blobs = new Map(indexes.map(({ document: { digest, bytes } }) => [blobPath(digest), bytes]));
+  yield* writeLayout(layers, described, [...blobs, ...encodeLayout(described, indexes)]);
 }
 
 /** The archive of these images, whose layers the caller holds. */

@@ -56,7 +56,7 @@ describe("platforms", { skip: cannotRun() }, () => {
     await refuses(sentence, "history", "--platform", "linux/s390x", busybox);
   });
 
-  test("push and save give what a name stands for on the asked one, and push on all of them", async () => {
+  test("push and save give what a name stands for on the asked one, or on all of them", async () => {
     await using registry = await ChaosRegistry.start();
     const put = async (architecture: string, seed: number) => ({
       image: putImage(registry, "app", architecture, [await noisyTar(1000, seed)], { config: { architecture } }),
@@ -86,5 +86,14 @@ describe("platforms", { skip: cannotRun() }, () => {
     await pier("save", "--platform", "linux/s390x", "--output", archive, target);
     await pier("load", "--input", archive);
     assert.equal(await inspected(engine, "{{.Architecture}} {{.Id}}", target), `s390x ${other.image.config}`);
+
+    const all = join(engine.directory, "all.tar");
+    await pier("save", "--all-platforms", "--output", all, source);
+    await pier("rmi", "--force", mine.image.config, other.image.config);
+    await pier("load", "--input", all);
+    assert.equal(await inspected(engine, "{{.Id}}", source), mine.image.config);
+    await pier("tag", source, target);
+    assert.equal(await pushed("--all-platforms"), index.digest);
+    await pier("rmi", "--force", mine.image.config, other.image.config);
   });
 });

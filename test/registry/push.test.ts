@@ -73,8 +73,25 @@ describe("a push", () => {
     assert.equal(at("1"), own.digest);
 
     await using other = await openPulls();
-    await other.room.images.load(await world.room.images.save([target], platforms.arm64));
+    await other.room.images.load(await world.room.images.save([target], { platform: platforms.arm64 }));
     assert.equal(other.room.images.get(target).id, arm.config);
+    // And both with the index over them, which another root has as if it had pulled it.
+    await using third = await openPulls();
+    const archive = Buffer.concat(
+      await Array.fromAsync(await world.room.images.save([target], { allPlatforms: true })),
+    );
+    const both = await third.room.images.load(chunks(archive));
+    assert.deepEqual(
+      both.map(({ names }) => names),
+      [[target], [`${to.host}/other@${arm.digest}`]],
+    );
+    assert.equal(third.room.images.get(target).id, own.config);
+    assert.equal((await third.room.images.forPlatform(target, platforms.arm64)).id, arm.config);
+    const again = await Array.fromAsync(await third.room.images.save([target], { allPlatforms: true }));
+    assert.deepEqual(Buffer.concat(again), archive);
+    await third.room.images.load(chunks(archive), { platform: platforms.arm64 });
+    assert.equal(third.room.images.get(target).id, arm.config);
+    assert.deepEqual(await Array.fromAsync(third.room.images.check()), []);
     assert.deepEqual(await Array.fromAsync(world.room.images.check()), []);
 
     // A new daemon knows the index too; with its last name it is gone.

@@ -64,7 +64,9 @@ export const saveAll: Handler = (call) =>
 
 /** What is wrong is answered before the first byte of the archive. */
 const archive = async ({ services, query }: Call, names: readonly string[]): Promise<Answer> => {
-  return stream("application/x-tar", await services.images.save(names, platformJson(query)));
+  const platform = platformJson(query);
+  const options = { ...(platform === undefined ? {} : { platform }), allPlatforms: query.flag("allPlatforms") };
+  return stream("application/x-tar", await services.images.save(names, options));
 };
 
 /** A line for each thing that is damaged, as it is found. */
