@@ -17,21 +17,24 @@ const readSmall = (path: string): string | undefined => {
 const addressesOf = (endpoints: EndpointChange["before"]): readonly string[] =>
   endpoints.flatMap(({ address, address6 }) => [address, address6]).filter((address) => address !== "");
 
-/** The text with the new addresses instead of the old ones, and all else as it is. */
-export const changedHosts = (text: string, { before, after }: EndpointChange): string => {
+/**
+ * The text with the new addresses instead of the old ones, and all else as it is. `names` are the container's own, for one
+ * that had no address until now.
+ */
+export const changedHosts = (text: string, { before, after }: EndpointChange, names: string): string => {
   const [old, now] = [addressesOf(before), addressesOf(after)];
   const lines = text.split("\n");
   const own = lines.find((line) => old.includes(line.split(/\s/)[0]!));
-  const names = own?.replace(/^\S+\s+/, "");
+  const ownNames = own?.replace(/^\S+\s+/, "") ?? (old.length === 0 ? names : undefined);
   const kept = lines.filter((line) => !old.includes(line.split(/\s/)[0]!) || now.includes(line.split(/\s/)[0]!));
-  const added = names === undefined ? [] : now.filter((one) => !old.includes(one)).map((one) => `${one}\t${names}`);
+  const added = now.filter((one) => ownNames !== undefined && !old.includes(one)).map((one) => `${one}\t${ownNames}`);
   return `${[...kept.join("\n").trimEnd().split("\n"), ...added].join("\n")}\n`;
 };
 
 /** Holds afterwards: the file, which stays the same one, has the addresses that the container has now. */
-export const planHosts = (path: string, change: EndpointChange): readonly Step[] => {
+export const planHosts = (path: string, change: EndpointChange, names: string): readonly Step[] => {
   const text = readSmall(path);
-  const changed = text === undefined ? undefined : changedHosts(text, change);
+  const changed = text === undefined ? undefined : changedHosts(text, change, names);
   if (changed === undefined || changed === text) return [];
   const why = "the container's own addresses";
   return [{ step: "createFile", path, mode: 0o644, content: new TextEncoder().encode(changed), why }];

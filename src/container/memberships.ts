@@ -6,6 +6,7 @@ import { errnoMessage } from "../kernel/numbers/errno.ts";
 import type { NetworkRequest } from "../network/create.ts";
 import type { Attachment, Endpoint } from "../network/endpoint.ts";
 import { networkError } from "../network/errors.ts";
+import { ownNames } from "../network/files.ts";
 import { hasInterface } from "../network/host.ts";
 import { type EndpointChange, movePorts, planClearing, planJoin, planLeave } from "../network/live.ts";
 import { moveSteps } from "../network/publish.ts";
@@ -23,6 +24,7 @@ import { connectRequest } from "./network-files.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerRooms } from "./rooms.ts";
+import { hostnameOf } from "./spec.ts";
 import type { ContainerStore } from "./store.ts";
 
 export interface MembershipContext {
@@ -98,8 +100,10 @@ export class Memberships {
     const { id } = await this.#context.found(reference);
     await locks.run(id, async () => {
       const record = store.get(id);
+      checkShared(record);
+      if (attachment.network === noNetwork) return this.#enterNone(record);
+      if (isInNone(record)) throw containerError("privateNetwork", {});
       const network = rooms.networks.get(attachment.network);
-      checkMode(record);
       if (this.#find(record, network) !== undefined) {
         throw networkError("alreadyConnected", { container: record.name, name: network.name });
       }
@@ -124,8 +128,9 @@ export class Memberships {
     const { id } = await this.#context.found(reference);
     await locks.run(id, async () => {
       const record = store.get(id);
+      checkShared(record);
+      if (networkReference === noNetwork) return this.#leaveNone(record);
       const network = rooms.networks.get(networkReference);
-      checkMode(record);
       const asked = this.#find(record, network);
       if (asked === undefined) throw networkError("notConnected", { container: record.id, name: network.name });
       const endpoint = record.endpoints.find(({ networkId }) => networkId === network.id);
@@ -137,6 +142,25 @@ export class Memberships {
       if (isLive) this.#context.connections.renamed(store.get(id));
       if (isLive) rooms.networks.tell("disconnect", network, id);
     });
+  }
+
+  /** It has its loopback interface there, and nothing else: only what is on record changes. */
+  #enterNone(record: ContainerRecord): void {
+    const { name, request } = record;
+    if (isInNone(record)) throw networkError("alreadyConnected", { container: name, name: noNetwork });
+    if (request.network.attachments.length > 0) throw containerError("privateNetwork", {});
+    this.#saveMode(record, "none");
+  }
+
+  /** From now on it is as one that has left all its networks, and can come into any. */
+  #leaveNone(record: ContainerRecord): void {
+    if (!isInNone(record)) throw networkError("notConnected", { container: record.id, name: noNetwork });
+    this.#saveMode(record, "bridge");
+  }
+
+  #saveMode(record: ContainerRecord, mode: "none" | "bridge"): void {
+    const { request } = record;
+    this.#context.store.put({ ...record, request: { ...request, network: { ...request.network, mode } } });
   }
 
   #find({ request }: ContainerRecord, network: NetworkRecord): Attachment | undefined {
@@ -151,7 +175,10 @@ export class Memberships {
     try {
       await holder.wake();
       const cleared = hasInterface(joined.hostInterface) ? planClearing([joined]).outside : [];
-      await this.#run({ ...rest, outside: [...cleared, ...planHosts(this.#pathOf(record), change), ...outside] });
+      await this.#run({
+        ...rest,
+        outside: [...cleared, ...planHosts(this.#pathOf(record), change, this.#namesOf(record)), ...outside],
+      });
       await this.#movePorts(record, change, live);
     } catch (cause) {
       const back = networks.members.without(record.id, joined);
@@ -175,7 +202,10 @@ export class Memberships {
     try {
       await holder.wake();
       await this.#movePorts(record, change, live);
-      await this.#run({ ...rest, outside: [...outside, ...planHosts(this.#pathOf(record), change)] });
+      await this.#run({
+        ...rest,
+        outside: [...outside, ...planHosts(this.#pathOf(record), change, this.#namesOf(record))],
+      });
     } catch (cause) {
       await this.#movePorts(record, { before: change.after, after: change.before }, live).catch(() => {});
       throw networkError("notLeft", { container: record.name, network: left.network, reason: reasonOf(cause) }, cause);
@@ -203,18 +233,25 @@ export class Memberships {
     return `${containerPaths(this.#context.rooms, id).directory}/hosts`;
   }
 
+  #namesOf({ id, request }: ContainerRecord): string {
+    return ownNames({ hostname: hostnameOf(request, id, this.#context.rooms.host), domainname: request.domainname });
+  }
+
   async #run(plan: Parameters<typeof runErrand>[2]): Promise<void> {
     await runErrand(this.#context.rooms.holder, this.#context.rooms.run, plan);
   }
 }
 
 /** Whose network namespace is the host's or another container's has no networks of its own. */
-const checkMode = ({ request, removing, name }: ContainerRecord): void => {
+const checkShared = ({ request, removing, name }: ContainerRecord): void => {
   if (removing) throw containerError("dead", { name });
   const { mode } = request.network;
-  if (mode === "none") throw containerError("privateNetwork", {});
-  if (mode !== "bridge") throw containerError("sharedNetwork", {});
+  if (mode === "host" || mode === "container") throw containerError("sharedNetwork", {});
 };
+
+/** The network of those that have none. */
+const noNetwork = "none";
+const isInNone = ({ request }: ContainerRecord): boolean => request.network.mode === "none";
 
 const reasonOf = (cause: unknown): string => {
   if (isStepFailure(cause) || cause instanceof ChangeFailure) return errnoMessage(cause.errno);

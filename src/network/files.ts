@@ -49,7 +49,7 @@ const extraHostLine = (entry: string, hostGateway: string): string => {
 };
 
 /** The full name, and its first part where it has more. */
-const ownNames = ({ hostname, domainname }: HostsRequest): string => {
+export const ownNames = ({ hostname, domainname }: Pick<HostsRequest, "hostname" | "domainname">): string => {
   const full = domainname === "" ? hostname : `${hostname}.${domainname}`;
   return full.includes(".") ? `${full} ${full.slice(0, full.indexOf("."))}` : full;
 };

@@ -333,6 +333,36 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.match(await interfacesOf(id), new RegExp(`^eth0: up ${places.later!.IPAddress}$`, "m"));
   });
 
+  for (const when of ["created", "running"] as const) {
+    test(`who is in none comes into others when it has left that: ${when}`, async () => {
+      await said(engine, "network", "create", "late");
+      const id = await said(engine, "create", "--network", "none", "--hostname", "hermit", "probe", "sleep");
+      if (when === "running") await said(engine, "start", id);
+      const both = /cannot be connected to multiple networks with one of the networks in private \(none\) mode/;
+      await refuses(both, "network", "connect", "late", id);
+      await refuses(/is not connected to the network late/, "network", "disconnect", "late", id);
+      await said(engine, "network", "disconnect", "none", id);
+      assert.deepEqual(await placesOf(id), {});
+      await refuses(/is not connected to the network none/, "network", "disconnect", "none", id);
+      await said(engine, "network", "connect", "late", id);
+      await refuses(both, "network", "connect", "none", id);
+      if (when === "created") await said(engine, "start", id);
+      const { IPAddress: address } = (await placesOf(id)).late!;
+      assert.match(await interfacesOf(id), new RegExp(`^eth0: up ${address}$`, "m"));
+      assert.match(await within(id, "cat", "/etc/hosts"), new RegExp(`^${address}\thermit$`, "m"));
+      assert.equal(await inspected(engine, "{{.HostConfig.NetworkMode}}", id), "none");
+      await engine.kill9();
+      await engine.restart();
+      assert.deepEqual(Object.keys(await placesOf(id)), ["late"]);
+      await said(engine, "restart", "-t", "0", id);
+      assert.deepEqual(Object.keys(await placesOf(id)), ["late"]);
+      await said(engine, "network", "disconnect", "late", id);
+      await said(engine, "network", "connect", "none", id);
+      assert.deepEqual(Object.keys(await placesOf(id)), ["none"]);
+      assert.doesNotMatch(await interfacesOf(id), /eth/);
+    });
+  }
+
   test("a container in another one's network shares its interfaces, names and ports", async () => {
     await said(engine, "network", "create", "shared");
     const owner = await runServer(

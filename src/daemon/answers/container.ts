@@ -7,7 +7,7 @@ import { profileOf } from "../../container/spec.ts";
 import { wordOf } from "../../container/state.ts";
 import type { Services } from "../services.ts";
 import { configAnswer } from "./config.ts";
-import { hostConfigAnswer } from "./host-config.ts";
+import { hostConfigAnswer, networkMode } from "./host-config.ts";
 import { mountPoints } from "./mounts.ts";
 import { endpointAnswers, networkSettingsAnswer, portSummaries } from "./network.ts";
 import { stateAnswer, statusText } from "./state.ts";
@@ -80,7 +80,7 @@ export const summaryAnswer = (record: ContainerRecord, desk: Desk, now: number):
     State: record.removing ? "removing" : wordOf(state),
     Status: record.removing ? "Removal In Progress" : statusText(record, now),
     HostConfig: {
-      NetworkMode: request.network.mode,
+      NetworkMode: networkMode(request.network.name, request.network.mode),
       ...(Object.keys(annotations).length === 0 ? {} : { Annotations: annotations }),
     },
     NetworkSettings: { Networks: endpointAnswers(record, desk.networks) },

@@ -120,7 +120,7 @@ const networkAnswer = ({ network }: CreateRequest) => ({
 });
 
 /** The default network has a name of its own. */
-const networkMode = (name: string, mode: CreateRequest["network"]["mode"]): string =>
+export const networkMode = (name: string, mode: CreateRequest["network"]["mode"]): string =>
   name === "" || name === "default" ? mode : name;
 
 const bindingsAnswer = (ports: readonly PortRequest[]): Record<string, PortBinding[]> => {

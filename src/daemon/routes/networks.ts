@@ -129,6 +129,7 @@ export const connect: Handler = async (call) => {
 
 export const disconnect: Handler = async (call) => {
   const body = disconnectBody(await readJson(call.request), "");
-  await call.services.memberships.disconnect(findOurs(call).Id, body.Container);
+  const { Id, Name } = findOurs(call);
+  await call.services.memberships.disconnect(isBuiltIn(Name) ? Name : Id, body.Container);
   return empty(200);
 };
