@@ -8,7 +8,9 @@ import { parseName } from "../image/reference.ts";
 import { encodeInline } from "./cache-config.ts";
 import { type CacheDescriptor, exportCaches } from "./cache-export.ts";
 import { ImportedCaches } from "./cache-import.ts";
-import { hiddenFiles } from "./context.ts";
+import { type CheckResult, checkDockerfile } from "./check/check.ts";
+import type { StageNames } from "./check/stage.ts";
+import { hiddenFiles, ignoredFiles } from "./context.ts";
 import type { CopySource, Owner } from "./copy.ts";
 import type { SourceFinder } from "./copy-step.ts";
 import { type Dockerfile, parseDockerfile } from "./dockerfile/stages.ts";
@@ -23,7 +25,7 @@ import { type BuildRecord, shortDigest } from "./record.ts";
 import type { Reporter } from "./report.ts";
 import type { Shop } from "./shop.ts";
 import { StageBuild, type StageResult } from "./stage-build.ts";
-import { encodeImage } from "./working-image.ts";
+import { encodeImage, variablesOf } from "./working-image.ts";
 
 const root: Owner = { uid: 0, gid: 0 };
 
@@ -56,8 +58,42 @@ export class Build {
     return error instanceof BuildFailure ? excerpt(name, this.#file.lines, error.range) : "";
   }
 
+  /** What the Dockerfile is to be warned of, as far as what is here tells. */
+  check(): CheckResult {
+    const { args, context, dockerfile } = this.#shop.request;
+    const ignored = ignoredFiles(context.tree, dockerfile.name);
+    return checkDockerfile({
+      ...{ file: this.#file, graph: this.#graph, args, ignored },
+      image: (name) => this.#namesOf(name),
+    });
+  }
+
+  #namesOf(name: string): StageNames | undefined {
+    const context = this.#contexts.find(name);
+    const config = this.#shop.rooms.images.find(context?.kind === "image" ? context.name : name)?.config;
+    if (config === undefined) return undefined;
+    return { names: new Set(variablesOf(config).keys()), hasShell: Boolean(config.Shell?.length), hasWorkdir: false };
+  }
+
   /** Holds afterwards, until the build is over: every layer of the image is stored. */
   async run(): Promise<BuiltImage> {
+    const { name, text } = this.#shop.request.dockerfile;
+    const { warnings, isError } = this.check();
+    const [first] = warnings;
+    if (isError && first !== undefined) {
+      this.#reporter.warn(name, text, warnings);
+      const found = [...new Set(warnings.map(({ rule }) => rule))].join(", ");
+      throw new BuildFailure(buildError("checkFailed", { rules: found }), first.range);
+    }
+    try {
+      return await this.#run();
+    } finally {
+      // By now the bases are here, and say which variables there are.
+      this.#reporter.warn(name, text, this.check().warnings);
+    }
+  }
+
+  async #run(): Promise<BuiltImage> {
     const { request, signal } = this.#shop;
     const { stages, target } = this.#graph;
     this.#reporter.planned(stages.reduce((sum, { stage }) => sum + stage.instructions.length + 1, 0));

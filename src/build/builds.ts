@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ImageId } from "../base/ids.ts";
 import { Build } from "./build.ts";
 import { type CacheDescriptor, checkExports } from "./cache-export.ts";
+import type { Warning } from "./check/check.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
 import { buildError } from "./errors.ts";
 import { hidePassword } from "./git/address.ts";
@@ -34,6 +35,13 @@ export interface BuildOutcome {
   readonly outputs: readonly OutputResult[];
   /** What a client's own store has of the cache. */
   readonly cache?: CacheDescriptor;
+}
+
+/** A Dockerfile with what it is to be warned of. */
+export interface CheckedDockerfile {
+  readonly name: string;
+  readonly text: string;
+  readonly warnings: readonly Warning[];
 }
 
 /** Why a build failed, with the lines of the Dockerfile to show. */
@@ -121,6 +129,23 @@ export class Builds {
       await rm(directory, { recursive: true, force: true });
       await rm(secrets, { recursive: true, force: true });
       this.#rooms.images.collectLayers();
+    }
+  }
+
+  /** What the Dockerfile is to be warned of; nothing is built, and no base is fetched. */
+  async check(asked: AskedBuild, source: BuildSource, signal: AbortSignal): Promise<CheckedDockerfile> {
+    const name = randomBytes(6).toString("hex");
+    const directory = join(this.#rooms.root, "build", "running", name);
+    await mkdir(directory, { mode: 0o700 });
+    try {
+      const reporter = new Reporter(() => {});
+      const { context, text } = await this.#open(source, asked, { directory, reporter, signal });
+      const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
+      const request: BuildRequest = { ...asked, context, dockerfile, secrets: new Map() };
+      await using shop = new Shop(this.#rooms, request, { directory, secrets: directory }, signal);
+      return { ...dockerfile, warnings: new Build(shop, reporter).check().warnings };
+    } finally {
+      await rm(directory, { recursive: true, force: true });
     }
   }
 

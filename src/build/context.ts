@@ -94,14 +94,20 @@ export const readText = (tree: Tree, path: string): string | undefined => {
   return bytes === undefined ? undefined : Buffer.from(bytes).toString("utf8");
 };
 
+/** What the context's own file leaves out. Paths have no slash before them. */
+export const ignoredFiles = (tree: Tree, dockerfile: string): Ignore => {
+  const name = dockerfile.replace(/^\/+/, "");
+  const own = readText(tree, `/${name}.dockerignore`) ?? readText(tree, "/.dockerignore");
+  return parseIgnore(own === undefined ? [] : parseIgnoreFile(own));
+};
+
 /**
  * The files that clients send though they are left out, because the build itself reads them. Paths have no slash before
  * them.
  */
 export const hiddenFiles = (tree: Tree, dockerfile: string): Ignore => {
   const name = dockerfile.replace(/^\/+/, "");
-  const own = readText(tree, `/${name}.dockerignore`) ?? readText(tree, "/.dockerignore");
-  const rules = parseIgnore(own === undefined ? [] : parseIgnoreFile(own));
+  const rules = ignoredFiles(tree, dockerfile);
   const files = new Set([name, ".dockerignore", `${name}.dockerignore`]);
   return { has: (path) => files.has(path) && rules.has(path), hasExceptions: false };
 };

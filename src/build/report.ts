@@ -1,5 +1,6 @@
 /** What a build tells while it goes on: steps begin, say something, and end. */
 
+import type { Warning } from "./check/check.ts";
 import { shortDigest, type Wait } from "./record.ts";
 import { type OutputName, SaidOutput } from "./said.ts";
 import { basePart, belowPart } from "./why.ts";
@@ -33,7 +34,8 @@ export type BuildEvent =
       readonly time: number;
       readonly isCached: boolean;
       readonly error?: string;
-    };
+    }
+  | { readonly kind: "warned"; readonly name: string; readonly text: string; readonly warnings: readonly Warning[] };
 
 export type BuildListener = (event: BuildEvent) => void;
 
@@ -48,6 +50,11 @@ export class Reporter {
 
   planned(steps: number): void {
     this.#listener({ kind: "planned", steps });
+  }
+
+  /** Of the Dockerfile. */
+  warn(name: string, text: string, warnings: readonly Warning[]): void {
+    if (warnings.length > 0) this.#listener({ kind: "warned", name, text, warnings });
   }
 
   begin(step: Omit<ReportedStep, "id">, isFresh: boolean): RunningStep {

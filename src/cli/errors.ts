@@ -111,6 +111,7 @@ export const cliErrors = {
     sentence: "invalid build context {given}: it should be NAME=VALUE",
     hint: "--build-context base=docker-image://debian:12",
   },
+  unknownCall: { status: 400, sentence: "pier cannot answer --call={call}: there are build and check" },
   noLayoutImage: { status: 400, sentence: "there is no image {tag} in the layout {directory}" },
   remoteDockerfile: {
     status: 400,

@@ -200,7 +200,7 @@ export interface VolumeService {
   sizes(names: readonly string[]): Promise<readonly number[]>;
 }
 
-export type BuildService = Pick<Builds, "build" | "cache" | "explain" | "prune">;
+export type BuildService = Pick<Builds, "build" | "cache" | "check" | "explain" | "prune">;
 
 export interface MembershipService {
   create(request: NetworkRequest): Promise<NetworkRecord>;

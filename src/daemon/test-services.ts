@@ -172,6 +172,7 @@ export class World implements AsyncDisposable {
     const builds: BuildService = {
       build: async () => ({ id: imageId, outputs: [] }),
       cache: async () => [],
+      check: async () => ({ name: "Dockerfile", text: "", warnings: [] }),
       explain: () => undefined,
       prune: async () => ({ gone: [], bytes: 0 }),
     };

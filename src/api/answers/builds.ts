@@ -7,6 +7,8 @@ export const buildLineIds = {
   image: "moby.image.id",
   /** The lines of the Dockerfile that failed, as text. */
   source: "pier.build.source",
+  /** What the Dockerfile is warned of, as BuildKit's `frontend.lint` says it. */
+  check: "pier.build.check",
   /** What BuildKit's clients write to their metadata file. */
   response: "pier.build.response",
 } as const;

@@ -102,6 +102,7 @@ const directoryContext = (
   directory: string,
   dockerfile: string | undefined,
   outside: string | undefined,
+  isCheck: boolean,
 ): BuildContext => {
   const top = Buffer.from(directory, "utf8").toString("latin1");
   const name =
@@ -120,6 +121,7 @@ const directoryContext = (
     try {
       for (const entry of walk(top, "", ignore, kept)) {
         const path = Buffer.from(entry.header.path).toString("latin1");
+        if (isCheck && !kept.has(path)) continue;
         if (outside === undefined || path !== ".dockerignore") yield entry;
       }
     } catch (cause) {
@@ -157,8 +159,8 @@ const inputContext = async (dockerfile: string | undefined): Promise<BuildContex
 
 async function* empty(): AsyncGenerator<Uint8Array> {}
 
-/** The context that the words of the command line mean; `file` is what -f says. */
-export const openContext = async (path: string, file: string): Promise<BuildContext> => {
+/** The context that the words of the command line mean; `file` is what -f says. A check reads no more than the Dockerfile. */
+export const openContext = async (path: string, file: string, isCheck = false): Promise<BuildContext> => {
   if (isRemote(path)) {
     if (file === "-") throw cliError("remoteDockerfile", {});
     return { data: empty(), dockerfile: file === "" ? "Dockerfile" : file, remote: path };
@@ -174,13 +176,13 @@ export const openContext = async (path: string, file: string): Promise<BuildCont
     throw cliError("noContext", { path }, cause);
   }
   if (!status.isDirectory()) throw cliError("noContext", { path });
-  if (file === "") return directoryContext(path, undefined, undefined);
+  if (file === "") return directoryContext(path, undefined, undefined, isCheck);
   if (file === "-")
-    return directoryContext(path, undefined, Buffer.concat(await Array.fromAsync(readInput())).toString());
+    return directoryContext(path, undefined, Buffer.concat(await Array.fromAsync(readInput())).toString(), isCheck);
   const relative = posix.relative(posix.resolve(path), posix.resolve(file));
-  if (!relative.startsWith("../") && relative !== "..") return directoryContext(path, relative, undefined);
+  if (!relative.startsWith("../") && relative !== "..") return directoryContext(path, relative, undefined, isCheck);
   try {
-    return directoryContext(path, undefined, readFileSync(file, "utf8"));
+    return directoryContext(path, undefined, readFileSync(file, "utf8"), isCheck);
   } catch (cause) {
     throw fileFailure(file, cause);
   }

@@ -40,7 +40,12 @@ export class BuildSteps {
     return this.#steps.get(digest);
   }
 
-  hear({ vertexes, logs }: BuildStatus): void {
+  /** What the Dockerfile is warned of. */
+  readonly warnings: string[] = [];
+
+  hear({ vertexes, logs, warnings }: BuildStatus): void {
+    for (const warning of warnings)
+      if (warning !== undefined) this.warnings.push(Buffer.from(warning.short).toString());
     for (const vertex of vertexes) {
       if (vertex === undefined) continue;
       const { digest, name, cached: isCached, error, started, completed } = vertex;

@@ -4,6 +4,7 @@ import { type BuildProgressLine, buildLineIds } from "../../api/answers/builds.t
 import { type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { type CliCaches, openCaches } from "../build/caches.ts";
+import type { Lint } from "../build/check.ts";
 import { openContext } from "../build/context.ts";
 import { type CliContexts, openContexts } from "../build/named-contexts.ts";
 import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
@@ -26,6 +27,8 @@ export const build = command({
     "build-context": flag(texts, "Additional build contexts (e.g., name=path)"),
     "cache-from": flag(texts, 'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")'),
     "cache-to": flag(texts, 'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")'),
+    call: flag(text("build"), 'Set method for evaluating build ("build", "check")'),
+    check: flag(boolean(), 'Shorthand for "--call=check"'),
     file: flag(text(), 'Name of the Dockerfile (default: "PATH/Dockerfile")', { short: "f" }),
     iidfile: flag(text(), "Write the image ID to a file"),
     json: flag(boolean(), 'Print what "explain" says of the last build as JSON'),
@@ -55,7 +58,9 @@ export const build = command({
     if (positional[0] === "explain") return await explain(client, flags.json);
     const outputs = parseOutputs(flags.output, flags);
     const caches = openCaches(flags["cache-from"], flags["cache-to"]);
-    const context = await openContext(positional[0]!, flags.file);
+    if (flags.call !== "build" && flags.call !== "check") throw cliError("unknownCall", { call: flags.call });
+    const check = flags.check || flags.call === "check";
+    const context = await openContext(positional[0]!, flags.file, check);
     const kind = flags.quiet ? "quiet" : flags.progress;
     using progress = await openProgress(kind, flags.tag[0] ?? positional[0]!);
     const secrets = Object.fromEntries(flags.secret.map(readSecret));
@@ -73,6 +78,7 @@ export const build = command({
       remote: context.remote,
       ...(flags["build-context"].length === 0 ? {} : { contexts: JSON.stringify(contexts.addresses) }),
       target: flags.target,
+      check,
       nocache: flags["no-cache"],
       nocachefilter: flags["no-cache-filter"].flatMap((names) => names.split(",")),
       pull: flags.pull,
@@ -91,7 +97,10 @@ export const build = command({
     };
     const stream = { type: "application/x-tar", data: context.data };
     const { body } = await client.send("build", {}, { query, headers, stream });
-    const { id, response } = await follow(jsonLines<BuildProgressLine>(body), progress);
+    const { id, response, lint } = await follow(jsonLines<BuildProgressLine>(body), progress);
+    if (lint !== undefined) return (await import("../build/check.ts")).printCheck(lint);
+    progress[Symbol.dispose]();
+    printError(progress.warnings());
     caches.finish(response["cache.manifest"]);
     if (flags.iidfile !== "") writeFileSync(flags.iidfile, id);
     if (flags["metadata-file"] !== "") writeFileSync(flags["metadata-file"], encodeMetadata(response));
@@ -173,6 +182,8 @@ const encodeSecrets = (secrets: Readonly<Record<string, string>>): string =>
 interface Built {
   readonly id: string;
   readonly response: Readonly<Record<string, string>>;
+  /** Of a check, which builds nothing. */
+  readonly lint?: Lint;
 }
 
 /** Shows what is said; answers what was built, throws what went wrong. */
@@ -188,6 +199,7 @@ const follow = async (lines: AsyncIterable<BuildProgressLine>, progress: BuildPr
     }
     if (about === buildLineIds.trace) progress.hear(decodeStatus(aux as string));
     if (about === buildLineIds.image) id = (aux as { readonly ID: string }).ID;
+    if (about === buildLineIds.check) return { id: "", response: {}, lint: aux as Lint };
     if (about === buildLineIds.source) source = aux as string;
     if (about === buildLineIds.response) response = aux as Built["response"];
   }

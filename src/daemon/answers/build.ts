@@ -26,6 +26,7 @@ export class BuildLines {
       this.#total = event.steps;
       return;
     }
+    if (event.kind === "warned") return;
     const { step } = event;
     if (step.isInternal === true) return;
     if (this.#current === undefined) this.#begin(step);

@@ -9,6 +9,7 @@ import type { BuildEvent } from "../../build/report.ts";
 import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.ts";
 import type { Services } from "../services.ts";
 import { exportsOf, importsOf, parseEntries } from "./caches.ts";
+import { lintResult } from "./checks.ts";
 import { contextsOf } from "./contexts.ts";
 import type { Entry } from "./entries.ts";
 import { outputsOf } from "./exporters.ts";
@@ -19,13 +20,20 @@ import { fetchCredentials, fetchSecrets, readDockerfile, readSource } from "./so
 const withPrefix = (options: ReadonlyMap<string, string>, prefix: string): readonly (readonly [string, string])[] =>
   [...options].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : []));
 
+/** What is asked instead of a build. */
+export const checkRequest = "frontend.lint";
+
 /** Options that would make another image than ours; whoever gives them must hear of it. */
 const refuseLater = (options: ReadonlyMap<string, string>): void => {
   const input = [...options.keys()].find((key) => key.startsWith("input:"));
   if (input !== undefined)
     throw new GrpcError(codes.unimplemented, `pier builds Dockerfiles, and no other LLB: ${input}`);
-  if (options.get("requestid") !== undefined) {
-    throw new GrpcError(codes.unimplemented, "pier answers no questions about Dockerfiles yet (--check, --call)");
+  const question = options.get("requestid") ?? checkRequest;
+  if (question !== checkRequest) {
+    throw new GrpcError(
+      codes.unimplemented,
+      `pier answers no questions about Dockerfiles but --check: not ${question}`,
+    );
   }
 };
 
@@ -73,6 +81,45 @@ export class ClientBuild {
     this.progress = new Progress(ref);
   }
 
+  async #read(
+    session: Session,
+    options: ReadonlyMap<string, string>,
+    { exporters, cacheTo }: ClientOutputs,
+    signal: AbortSignal,
+  ): Promise<{ readonly asked: AskedBuild; readonly source: BuildSource; readonly filename: string }> {
+    refuseLater(options);
+    const filename = options.get("filename") ?? "Dockerfile";
+    const source = await this.#source(session, filename, options, signal);
+    const asks = options.get("platform") ?? "";
+    const platform = asks === "" ? hostPlatform : parsePlatform(asks, (reason) => new GrpcError(codes.invalid, reason));
+    const asked: AskedBuild = {
+      target: options.get("target") ?? "",
+      args: new Map(withPrefix(options, "build-arg:")),
+      labels: Object.fromEntries(withPrefix(options, "label:")),
+      outputs: outputsOf(exporters, session),
+      cacheFrom: importsOf(parseEntries(options.get("cache-imports") ?? ""), session),
+      cacheTo: exportsOf(cacheTo, session),
+      noCache: noCacheOf(options),
+      credentials: (domain) => fetchCredentials(session, domain),
+      pull: options.get("image-resolve-mode") === "pull",
+      platform,
+      secrets: (ids) => fetchSecrets(session, ids),
+      contexts: contextsOf(withPrefix(options, "context:"), session),
+      host: hostOf(options),
+    };
+    return { asked, source, filename };
+  }
+
+  /** What the Dockerfile is to be warned of, as the metadata of a result. */
+  async check(
+    session: Session,
+    options: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Uint8Array>> {
+    const { asked, source } = await this.#read(session, options, { exporters: [], cacheTo: [] }, signal);
+    return lintResult(await this.#services.builds.check(asked, source, signal));
+  }
+
   /** The client's directory, or what we fetch ourselves; a Dockerfile of the client's own may come with either. */
   async #source(
     session: Session,
@@ -95,26 +142,7 @@ export class ClientBuild {
     { exporters, cacheTo }: ClientOutputs,
     signal: AbortSignal,
   ): Promise<BuildOutcome> {
-    refuseLater(options);
-    const filename = options.get("filename") ?? "Dockerfile";
-    const source = await this.#source(session, filename, options, signal);
-    const asks = options.get("platform") ?? "";
-    const platform = asks === "" ? hostPlatform : parsePlatform(asks, (reason) => new GrpcError(codes.invalid, reason));
-    const asked: AskedBuild = {
-      target: options.get("target") ?? "",
-      args: new Map(withPrefix(options, "build-arg:")),
-      labels: Object.fromEntries(withPrefix(options, "label:")),
-      outputs: outputsOf(exporters, session),
-      cacheFrom: importsOf(parseEntries(options.get("cache-imports") ?? ""), session),
-      cacheTo: exportsOf(cacheTo, session),
-      noCache: noCacheOf(options),
-      credentials: (domain) => fetchCredentials(session, domain),
-      pull: options.get("image-resolve-mode") === "pull",
-      platform,
-      secrets: (ids) => fetchSecrets(session, ids),
-      contexts: contextsOf(withPrefix(options, "context:"), session),
-      host: hostOf(options),
-    };
+    const { asked, source, filename } = await this.#read(session, options, { exporters, cacheTo }, signal);
     let text = "";
     const listening = {
       signal,

@@ -4,6 +4,7 @@ import type { BuildEvent, ReportedStep } from "../../build/report.ts";
 import { frameOf } from "../../format/buildkit/grpc.ts";
 import { status } from "../../format/buildkit/messages.ts";
 import { encodeMessage, type Message } from "../../format/protobuf.ts";
+import { warningOf } from "./checks.ts";
 
 const time = (milliseconds: number) => ({
   seconds: Math.floor(milliseconds / 1000),
@@ -22,6 +23,11 @@ export class Progress {
   }
 
   hear(event: BuildEvent): void {
+    if (event.kind === "warned") {
+      const vertex = this.#digest({ id: 1 });
+      this.#push({ warnings: event.warnings.map((warning) => warningOf(vertex, event, warning)) });
+      return;
+    }
     if (event.kind === "planned" || event.step.isMetadata) return;
     const { step } = event;
     const digest = this.#digest(step);

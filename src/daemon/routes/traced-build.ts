@@ -4,6 +4,7 @@ import { buildLineIds } from "../../api/answers/builds.ts";
 import { decodeJson, list, map, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome, BuildSource } from "../../build/builds.ts";
 import { exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
+import { lintOf } from "../buildkit/checks.ts";
 import { contextsOf } from "../buildkit/contexts.ts";
 import { decodeEntries, type Entry } from "../buildkit/entries.ts";
 import { outputsOf, responseOf } from "../buildkit/exporters.ts";
@@ -91,26 +92,28 @@ export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line
     const missing = ids.filter((id) => !given.has(id));
     return session === undefined ? given : new Map([...given, ...(await fetchSecrets(session, missing))]);
   };
-  const run = async (): Promise<BuildOutcome> => {
+  const run = async (): Promise<BuildOutcome | undefined> => {
     const source = await sourceOf(call, session, progress);
-    return await services.builds.build(
-      {
-        ...{ ...asked, credentials, secrets, contexts: contextsOf(parseContexts(query), session) },
-        ...{ outputs: outputsOf(exporters, session), cacheTo: exportsOf(cacheTo, session) },
-        cacheFrom: importsOf(cacheImports(query), session),
+    const whole: AskedBuild = {
+      ...{ ...asked, credentials, secrets, contexts: contextsOf(parseContexts(query), session) },
+      ...{ outputs: outputsOf(exporters, session), cacheTo: exportsOf(cacheTo, session) },
+      cacheFrom: importsOf(cacheImports(query), session),
+    };
+    if (query.flag("check")) {
+      write({ id: buildLineIds.check, aux: lintOf(await services.builds.check(whole, source, signal)) });
+      return undefined;
+    }
+    return await services.builds.build(whole, source, {
+      signal,
+      listener: (event) => progress.hear(event),
+      failed: ({ excerpt }) => {
+        if (excerpt !== "") write({ id: buildLineIds.source, aux: excerpt });
       },
-      source,
-      {
-        signal,
-        listener: (event) => progress.hear(event),
-        failed: ({ excerpt }) => {
-          if (excerpt !== "") write({ id: buildLineIds.source, aux: excerpt });
-        },
-      },
-    );
+    });
   };
   try {
     const outcome = await run();
+    if (outcome === undefined) return;
     write({ id: buildLineIds.image, aux: { ID: outcome.id } });
     write({ id: buildLineIds.response, aux: Object.fromEntries(responseOf(outcome)) });
   } finally {

@@ -41,7 +41,21 @@ const vertexLog = {
   stream: [3, integer],
   msg: [4, bytes],
 } as const;
-export const status = { vertexes: [1, list(message(vertex))], logs: [3, list(message(vertexLog))] } as const;
+const position = { line: [1, integer], character: [2, integer] } as const;
+const vertexWarning = {
+  vertex: [1, text],
+  level: [2, integer],
+  short: [3, bytes],
+  detail: [4, list(bytes)],
+  url: [5, text],
+  info: [6, message({ filename: [1, text], data: [2, bytes], language: [4, text] })],
+  ranges: [7, list(message({ start: [1, message(position)], end: [2, message(position)] }))],
+} as const;
+export const status = {
+  vertexes: [1, list(message(vertex))],
+  logs: [3, list(message(vertexLog))],
+  warnings: [4, list(message(vertexWarning))],
+} as const;
 
 export const usageRequest = { filter: [1, list(text)] } as const;
 const usage = {
