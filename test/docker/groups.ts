@@ -1,5 +1,5 @@
 /** Where the numbers of control groups stand, on version 1 and on version 2. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { Engine } from "../engine.ts";
 import { inspected, said } from "./containers.ts";
@@ -24,7 +24,10 @@ const groupOf = (pid: number, controller: string): string => {
 /** The directory of a running container's group, on the host. */
 export const groupDirectory = async (engine: Engine, id: string, controller: string): Promise<string> => {
   const pid = Number(await inspected(engine, "{{.State.Pid}}", id));
-  return `/sys/fs/cgroup${isV2 ? "" : `/${controller}`}${groupOf(pid, controller)}`;
+  if (isV2) return `/sys/fs/cgroup${groupOf(pid, controller)}`;
+  // Controllers may be mounted together, under all of their names.
+  const hierarchy = readdirSync("/sys/fs/cgroup").find((name) => name.split(",").includes(controller));
+  return `/sys/fs/cgroup/${hierarchy}${groupOf(pid, controller)}`;
 };
 
 /** A number that the kernel counts in a group's file: its only one, or the one on the line of this name. */

@@ -25,7 +25,10 @@ const run = (step: Step, pid: number): void => {
     else if (step.step === "write") writeFileSync(step.path, step.content, { flag: "r+" });
     else if (step.step === "removeDirectory") rmdirSync(step.path);
     else if (step.step === "killCgroup") writeFileSync(`${step.path}/cgroup.kill`, "1", { flag: "r+" });
-    else if (["openDirectory", "reportFile", "watchMemory"].includes(step.step) && "path" in step)
+    else if (step.step === "killFrozen") {
+      for (const one of readFileSync(step.path, "utf8").trim().split(/\s+/))
+        if (one !== "") process.kill(Number(one), "SIGKILL");
+    } else if (["openDirectory", "reportFile", "watchMemory"].includes(step.step) && "path" in step)
       assert.ok(existsSync(step.path));
     else assert.fail(`a step that only the keeper can do: ${step.step}`);
   } catch (error) {
