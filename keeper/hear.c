@@ -130,6 +130,8 @@ int step_hear_changes(struct keeper *k, const struct argument *a) {
   int rules = open_group(NETLINK_NETFILTER, NFNLGRP_NFTABLES);
   struct transaction transaction = {.table = a[HEAR_CHANGES_TABLE].bytes};
   struct pollfd watched[] = {{.fd = k->daemon, .events = POLLIN}, {.fd = links, .events = POLLIN}, {.fd = rules, .events = POLLIN}};
+  /* Nothing yet, but from here on nothing is missed. */
+  tell(k, &heard);
   for (int64_t due = 0;;) {
     int64_t left = due - loop_now();
     if (!is_empty(&heard) && left <= 0) tell(k, &heard);

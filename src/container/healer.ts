@@ -1,10 +1,12 @@
 /** What others do to the host's networking while the daemon runs: as far as it is ours it is healed, at once. */
+import { setTimeout } from "node:timers/promises";
 import type { ContainerId } from "../base/ids.ts";
 import type { Locks } from "../base/lock.ts";
 import { type ChangeListener, type Changes, listenForChanges } from "../kernel/changes.ts";
 import { openDoors } from "../network/firewalls.ts";
 import type { Connections } from "./connect.ts";
 import type { Memberships } from "./memberships.ts";
+import { nextWait } from "./restart.ts";
 import type { ContainerRooms } from "./rooms.ts";
 
 interface HealerContext {
@@ -14,33 +16,62 @@ interface HealerContext {
   readonly locks: Locks;
 }
 
+/** What may have happened while nobody listened. */
+const anything: Changes = { links: new Set(), anyLink: true, ownRules: true, otherRules: true };
+
 export class Healer {
   readonly #context: HealerContext;
-  readonly #listener: ChangeListener | undefined;
+  readonly #closing = new AbortController();
+  readonly #listening: Promise<void>;
   #healing: Promise<void> = Promise.resolve();
 
   /** Heals from now on. */
   constructor(context: HealerContext) {
     this.#context = context;
-    this.#listener = this.#listen();
+    this.#listening = this.#keepListening();
   }
 
-  /** Where nobody can listen, the next start and the next daemon heal. */
-  #listen(): ChangeListener | undefined {
+  /** When the keeper that listens has ended, killed by somebody, another one listens, and what happened meanwhile is healed. */
+  async #keepListening(): Promise<void> {
+    const { rooms } = this.#context;
+    const { signal } = this.#closing;
+    for (let isFirst = true, wait: number | undefined; ; isFirst = false) {
+      const began = rooms.clock.now();
+      await this.#listen(isFirst);
+      wait = nextWait(wait, rooms.clock.now() - began);
+      await setTimeout(wait, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+    }
+  }
+
+  /** Until the listener has ended; where there can be none, the next start and the next daemon heal. */
+  async #listen(isFirst: boolean): Promise<void> {
     const { holder, run, networks } = this.#context.rooms;
+    const { signal } = this.#closing;
+    let hasMissed = !isFirst;
+    let listener: ChangeListener;
     try {
-      return listenForChanges(holder, run, networks.host.name, (changes) => {
+      await holder.wake();
+      if (signal.aborted) return;
+      listener = listenForChanges(holder, run, networks.host.name, (changes) => {
+        const told = hasMissed ? anything : changes;
+        hasMissed = false;
         // What cannot be healed now is tried again after the next change, and by the next start.
-        this.#healing = this.#healing.then(() => this.#heal(changes)).catch(() => {});
+        this.#healing = this.#healing.then(() => this.#heal(told)).catch(() => {});
       });
     } catch {
-      return undefined;
+      return;
     }
+    const close = () => listener.close();
+    signal.addEventListener("abort", close);
+    await listener.ended;
+    signal.removeEventListener("abort", close);
   }
 
   /** Holds afterwards: nothing is healed any more. */
   async close(): Promise<void> {
-    this.#listener?.close();
+    this.#closing.abort();
+    await this.#listening;
     await this.#healing;
   }
 

@@ -29,6 +29,10 @@ const longest = 60_000;
 /** Who ran for so long has come up: its next failure is its first. */
 const good = 10_000;
 
+/** Milliseconds to wait before what has ended is started again; `last` is how long it was the time before. */
+export const nextWait = (last: number | undefined, ranFor: number): number =>
+  last === undefined || ranFor >= good ? shortest : Math.min(Math.max(last, shortest) * 2, longest);
+
 /** How long to wait before the next start (milliseconds); undefined when there is none. */
 export const nextRestart = (
   { request, restarts, backOff, stopped }: ContainerRecord,
@@ -38,7 +42,7 @@ export const nextRestart = (
   if (stopped || request.restart === undefined) return undefined;
   const { name, most } = request.restart;
   if (name === "on-failure" && (exitCode === 0 || (most > 0 && restarts >= most))) return undefined;
-  return backOff === undefined || ranFor >= good ? shortest : Math.min(Math.max(backOff, shortest) * 2, longest);
+  return nextWait(backOff, ranFor);
 };
 
 /** Whether a new daemon starts a container that stands still. */

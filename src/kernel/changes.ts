@@ -28,7 +28,10 @@ export interface ChangeListener {
   close(): void;
 }
 
-/** Calls the listener, from now on, after every change to interfaces and to the packet filter; `table` is the name of ours. */
+/**
+ * Calls the listener after every change to interfaces and to the packet filter, and first of all with none: from then on
+ * no change is missed. `table` is the name of ours.
+ */
 export const listenForChanges = (
   holder: Holder,
   directory: string,

@@ -117,7 +117,7 @@ export const stepTable = {
   hearChanges: {
     code: 53,
     lanes: outside,
-    does: "until it goes, the daemon has been told (as bytes of number 0) what others did to interfaces, to the rules of the table, and to other rules; what comes within the pause of so many milliseconds is told together",
+    does: "until it goes, the daemon has been told (as bytes of number 0) what others did to interfaces, to the rules of the table, and to other rules; what comes within the pause of so many milliseconds is told together; the first word, of nothing, is that it listens",
     args: { table: "text", pause: "number" },
   },
   answerNames: {

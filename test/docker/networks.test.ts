@@ -513,6 +513,21 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.equal(await wayOut(id), "eth0 10.90.0.1");
   });
 
+  test("what somebody takes away while nobody listens is there again when somebody does", async () => {
+    const id = await runServer(engine, "-p", "24111:80", "probe", "tcp-serve", "0.0.0.0", "80");
+    const listening = (): string => host(`pgrep -f '^keeper run ${engine.run}/changes' || true`);
+    const table = `nft list table ip ${prefix} 2>/dev/null || true`;
+    for (const time of [1, 2, 3]) {
+      await until("somebody listens", () => listening() !== "");
+      const pid = listening();
+      host(`kill -9 ${pid}; nft delete table ip ${prefix}`);
+      await until(`the table is there again, time ${time}`, () => /24111[\s\S]*dnat/.test(host(table)));
+      assert.notEqual(listening(), pid);
+    }
+    assert.match(await interfacesOf(id), /^eth0: up /m);
+    assert.equal(await within(id, "tcp-ask", "127.0.0.1", "80", "hi"), "answer: hi");
+  });
+
   test("pier's own command has the same words", async () => {
     const pier = async (...args: readonly string[]): Promise<string> => {
       const { code, stdout, stderr } = await engine.pier(args);

@@ -10,7 +10,6 @@ import { PlanFile, runCleaning, runErrand } from "../../src/kernel/errand.ts";
 import { borrowHolder, type Holder } from "../../src/kernel/holder.ts";
 import { tableChanges } from "../../src/network/firewall.ts";
 import { firewallStep } from "../../src/network/steps.ts";
-import { until } from "../docker/containers.ts";
 import { cannotKeep, keeperProgram } from "./keepers.ts";
 import { noWorld } from "./netlink-world.ts";
 
@@ -45,11 +44,9 @@ describe("changes of the host's networking", { skip: cannotKeep || noWorld }, ()
       all.push(changes);
       wake();
     });
-    await until("it listens", () => {
-      host(`nft add table ip ${table}-first; nft delete table ip ${table}-first`);
-      return all.length > 0;
+    await heard(({ links, anyLink, ownRules, otherRules }) => {
+      return links.size === 0 && !anyLink && !ownRules && !otherRules;
     });
-    await settled();
   });
   after(async () => {
     listener.close();
