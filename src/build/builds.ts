@@ -156,7 +156,7 @@ export class Builds {
     options: { readonly directory: string; readonly reporter: Reporter; readonly signal: AbortSignal },
   ): Promise<{ readonly context: Context; readonly text?: string }> {
     const { directory, reporter, signal } = options;
-    if (typeof archive !== "string") return { context: await storeArchive(archive, directory) };
+    if (typeof archive !== "string") return { context: await storeArchive(archive, directory, signal) };
     const remote = join(directory, "context");
     await mkdir(remote, { mode: 0o700 });
     const name = `[internal] load remote build context ${hidePassword(archive)}`;

@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type DiffId, digestFromHex } from "../base/ids.ts";
-import { decompress } from "../format/compression.ts";
 import { IndexBuilder } from "../format/erofs/builder.ts";
 import { type Ignore, parseIgnore, parseIgnoreFile } from "../format/ignore.ts";
 import type { TarEntry, TarTime } from "../format/tar/entry.ts";
 import { TarParser } from "../format/tar/parser.ts";
 import { type TarHeader, writeTar } from "../format/tar/write.ts";
 import { Tree } from "../image/tree.ts";
+import { decompressAny } from "./decompress.ts";
 import { buildError } from "./errors.ts";
 
 export interface Context {
@@ -28,6 +28,9 @@ export interface StoredArchive {
 const maxFileSize = 16 * 1024 * 1024;
 const partSize = 1024 * 1024;
 
+/** Of archives of our own, which are plain. */
+const never = new AbortController().signal;
+
 const checkName = ({ path }: TarEntry): void => {
   const text = Buffer.from(path).toString("latin1");
   if (/(^|\/)\.wh\./.test(text)) throw buildError("whiteoutName", { path: text.slice(0, 200) });
@@ -37,7 +40,11 @@ const checkName = ({ path }: TarEntry): void => {
  * Holds afterwards: `directory`, which exists, has the archive's `tar` and its `index`. Not for good: nothing of it
  * needs to survive the build.
  */
-export const storeArchive = async (source: AsyncIterable<Uint8Array>, directory: string): Promise<StoredArchive> => {
+export const storeArchive = async (
+  source: AsyncIterable<Uint8Array>,
+  directory: string,
+  signal: AbortSignal = never,
+): Promise<StoredArchive> => {
   const [tar, index] = [join(directory, "tar"), join(directory, "index")];
   const builder = new IndexBuilder();
   const parser = new TarParser({
@@ -54,7 +61,7 @@ export const storeArchive = async (source: AsyncIterable<Uint8Array>, directory:
     await file.writev(held);
     [held, heldSize] = [[], 0];
   };
-  for await (const bytes of decompress(source)) {
+  for await (const bytes of decompressAny(source, signal)) {
     tarSize += bytes.length;
     parser.push(bytes);
     held.push(bytes);

@@ -1,7 +1,8 @@
 /** COPY and ADD: a layer that is written as a tar from files as data; nothing is unpacked on the way. */
 import { posix } from "node:path";
+import { PierError } from "../base/errors.ts";
 import { resolveUser, userFileLimit } from "../container/users.ts";
-import { compressionOf, decompress } from "../format/compression.ts";
+import { compressionOf } from "../format/compression.ts";
 import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
 import { parsePathPattern } from "../format/path-patterns.ts";
 import type { TarOutput } from "../format/tar/write.ts";
@@ -10,6 +11,7 @@ import { isTarHeader } from "./archives.ts";
 import { storeArchive, storeFile } from "./context.ts";
 import { type CopyItem, type CopySource, type Owner, planCopy } from "./copy.ts";
 import { parseMode } from "./copy-mode.ts";
+import { decompressAny } from "./decompress.ts";
 import { chomp, type Heredoc } from "./dockerfile/heredocs.ts";
 import type { CopyInstruction } from "./dockerfile/instructions.ts";
 import { downloadArchive, isUrl } from "./downloads.ts";
@@ -175,14 +177,8 @@ const archiveSource = async (shop: Shop, { tree, pattern }: CopySource): Promise
   if (head === undefined) return undefined;
   const compression = compressionOf(head);
   if (compression === "none" && !isTarHeader(head)) return undefined;
-  if (compression === "bzip2" || compression === "xz") {
-    throw buildError("unpack", {
-      name: pattern,
-      reason: `pier does not know ${compression} yet; ADD --unpack=false copies it`,
-    });
-  }
-  if (compression !== "none" && !(await holdsTar(pieces()))) return undefined;
-  const { tree: inner } = await storeArchive(pieces(), await shop.directory());
+  if (compression !== "none" && !(await holdsTar(pieces(), shop.signal))) return undefined;
+  const { tree: inner } = await storeArchive(pieces(), await shop.directory(), shop.signal);
   return { tree: inner, pattern: "/", keepsXattrs: true };
 };
 
@@ -190,10 +186,11 @@ async function* asyncOf(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array
   yield* pieces;
 }
 
-const holdsTar = async (source: AsyncIterable<Uint8Array>): Promise<boolean> => {
+const holdsTar = async (source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<boolean> => {
   try {
-    for await (const bytes of decompress(source)) return isTarHeader(bytes);
-  } catch {
+    for await (const bytes of decompressAny(source, signal)) return isTarHeader(bytes);
+  } catch (error) {
+    if (error instanceof PierError && error.code === "noDecompressor") throw error;
     // A file that only begins like an archive is a file.
   }
   return false;

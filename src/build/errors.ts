@@ -65,7 +65,12 @@ export const buildErrors = {
   runFailed: { status: 400, sentence: 'process "{command}" did not complete successfully: exit code: {code}' },
   download: { status: 400, sentence: "failed to download {url}: {reason}" },
   checksum: { status: 400, sentence: "{url} has checksum {found}, not {expected}" },
-  unpack: { status: 400, sentence: "{name} cannot be unpacked: {reason}" },
+  decompress: { status: 400, sentence: "the archive cannot be read as {format}: {reason}" },
+  noDecompressor: {
+    status: 501,
+    sentence: "archives of {format} are read by the program {format}, which is not installed where the daemon runs",
+    hint: "apt install {format}",
+  },
   secretMissing: { status: 400, sentence: "secret {id}: not found" },
   layerLimit: {
     status: 400,

@@ -43,7 +43,7 @@ export const fetchContext = async (address: string, options: RemoteOptions): Pro
   const place = join(directory, "files");
   await mkdir(place, { mode: 0o700 });
   try {
-    if (await isArchive(path)) return { tree: (await storeArchive(readPieces(path), place)).tree };
+    if (await isArchive(path)) return { tree: (await storeArchive(readPieces(path), place, signal)).tree };
     const text = size > maxDockerfile ? [] : await Array.fromAsync(readPieces(path));
     return { tree: (await storeArchive(writeTar([]), place)).tree, text: Buffer.concat(text).toString("utf8") };
   } finally {

@@ -194,6 +194,26 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
     assert.equal(listed, "real/b.txt\nreal/d/f\ncopied/a.tar.gz\n5:6\ninner\n");
   });
 
+  test("unpacks what is compressed with xz and bzip2, also the context itself, and says what is broken", async () => {
+    const inner = makeContext(engine, { "d/f": "inner\n" });
+    const directory = makeContext(engine, {
+      Dockerfile: `FROM ${base}\nADD a.tar.xz /x/\nADD a.tar.bz2 /b/\nADD text.xz /\n`,
+    });
+    execFileSync("tar", ["-cJf", join(directory, "a.tar.xz"), "-C", inner, "d"]);
+    execFileSync("tar", ["-cjf", join(directory, "a.tar.bz2"), "-C", inner, "d"]);
+    writeFileSync(join(directory, "text.xz"), execFileSync("xz", ["-c"], { input: "text\n" }));
+    const context = execFileSync("tar", ["-cJ", "-C", directory, "."]);
+    const ran = await dockerBuild(engine, ["-t", "unpacked", "-"], context);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.equal(
+      await printed(engine, "unpacked", "sh", "-c", "cat /x/d/f /b/d/f; xz -dc text.xz"),
+      "inner\ninner\ntext\n",
+    );
+    const broken = await dockerBuild(engine, ["-"], context.subarray(0, context.length / 2));
+    assert.equal(broken.code, 1);
+    assert.match(broken.stderr, /the archive cannot be read as xz: .*[Uu]nexpected end/);
+  });
+
   test("runs what a base wants to have done, once", async () => {
     await built({ Dockerfile: `FROM ${base}\nONBUILD COPY x /x\nONBUILD RUN cat /x > /y\n` }, "trigger");
     await built({ Dockerfile: "FROM trigger\n", x: "fired\n" }, "fired");

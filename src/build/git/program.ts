@@ -1,10 +1,8 @@
 /** The host's `git`, as a program that knows nobody: no configuration, no hooks, no passwords of whoever runs the daemon. */
-import { spawn } from "node:child_process";
 import { dirname } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { errnoOf } from "../../base/errors.ts";
 import { buildError } from "../errors.ts";
+import { programOutput } from "../program.ts";
 import { hidePassword } from "./address.ts";
 
 export interface GitPlace {
@@ -60,47 +58,21 @@ const environment = (place: GitPlace): Record<string, string> => {
   };
 };
 
-const keptErrors = 4096;
-
 /** What git writes when it is given `input`; throws what git says is wrong. */
 export async function* gitOutput(
   place: GitPlace,
   args: readonly string[],
   input: Iterable<string> = [],
 ): AsyncGenerator<Buffer> {
-  // In a group of its own, so that the programs that it starts go with it.
-  const child = spawn("git", args, { cwd: "/", env: environment(place), stdio: "pipe", detached: true });
-  let isOver = false;
-  const stop = (): void => {
-    if (!isOver && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-  };
-  let errors = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors = (errors + chunk.toString()).slice(-keptErrors);
-  });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", () => (isOver = true));
-    child.once("close", resolve);
-  });
-  ended.catch(() => {});
-  place.signal.addEventListener("abort", stop, { once: true });
-  // One that ends early says why.
-  pipeline(Readable.from(input), child.stdin).catch(() => {});
+  const failed = (errors: string): Error => failure(place, errors);
   try {
-    for await (const piece of child.stdout) yield piece as Buffer;
-    const code = await ended;
-    place.signal.throwIfAborted();
-    if (code !== 0) throw failed(place, errors);
+    yield* programOutput({ name: "git", args, env: environment(place), signal: place.signal, failed }, input);
   } catch (error) {
     throw errnoOf(error) === "ENOENT" ? buildError("noGit", {}, error) : error;
-  } finally {
-    place.signal.removeEventListener("abort", stop);
-    stop();
   }
 }
 
-const failed = ({ remote }: GitPlace, errors: string): Error => {
+const failure = ({ remote }: GitPlace, errors: string): Error => {
   const lines = errors.split("\n").filter((line) => /^(fatal|error|remote):/.test(line));
   const reason = (lines.at(-1) ?? errors).replace(/^(fatal|error): /, "").trim();
   return buildError("git", { remote: hidePassword(remote), reason: hidePassword(reason) || "git failed" });
