@@ -1,7 +1,7 @@
 /** `RUN --mount=type=cache`: directories that outlive builds, each shared, locked or private as the step asks. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Locks } from "../base/lock.ts";
 import { runErrand } from "../kernel/errand.ts";
@@ -24,10 +24,24 @@ interface MountRooms {
   readonly holder: Holding;
 }
 
-const idOf = ({ id, target }: RunMount): string =>
+/** What a cache has at its beginning. */
+export interface CacheBase {
+  readonly digest: string;
+  /** Holds afterwards: the files lie in the directory that it answers, on the same file system, and are the caller's. */
+  extract(): Promise<string>;
+}
+
+/** Another beginning is another cache. */
+const idOf = ({ id, target }: RunMount, base: CacheBase | undefined): string =>
   createHash("sha256")
     .update(id ?? target ?? "")
+    .update(base === undefined ? "" : `\0${base.digest}`)
     .digest("hex");
+
+interface Cache {
+  readonly mount: RunMount;
+  readonly base: CacheBase | undefined;
+}
 
 /** The strictest first: of one directory that a step names twice, it counts. */
 const sharings = ["locked", "private", "shared"] as const;
@@ -51,16 +65,18 @@ export class CacheMounts {
     mounts: readonly RunMount[],
     signal: AbortSignal,
     work: (pathOf: (mount: RunMount) => string) => Promise<T>,
+    baseOf: (mount: RunMount) => CacheBase | undefined = () => undefined,
   ): Promise<T> {
+    const keyOf = (mount: RunMount): string => idOf(mount, baseOf(mount));
     // In one order, each once: two steps never wait for each other, nor one for itself.
-    const groups = [...Map.groupBy(mounts, idOf)].sort(([a], [b]) => (a < b ? -1 : 1));
+    const groups = [...Map.groupBy(mounts, keyOf)].sort(([a], [b]) => (a < b ? -1 : 1));
     const paths = new Map<string, string>();
     const withRest = (index: number): Promise<T> => {
       const group = groups[index];
-      if (group === undefined) return work((mount) => paths.get(idOf(mount))!);
+      if (group === undefined) return work((mount) => paths.get(keyOf(mount))!);
       const [id, [first, ...others]] = group as [string, [RunMount, ...RunMount[]]];
       const sharing = sharings.find((one) => [first, ...others].some((mount) => mount.sharing === one))!;
-      return this.#take(id, { ...first, sharing }, signal, (path) => {
+      return this.#take(id, { mount: { ...first, sharing }, base: baseOf(first) }, signal, (path) => {
         paths.set(id, path);
         return withRest(index + 1);
       });
@@ -68,12 +84,13 @@ export class CacheMounts {
     return withRest(0);
   }
 
-  async #take<T>(id: string, mount: RunMount, signal: AbortSignal, work: (path: string) => Promise<T>): Promise<T> {
-    if (mount.sharing === "locked") return this.#inTurn(id, signal, () => this.#use(id, mount, work));
-    if (mount.sharing === "shared") return this.#use(id, mount, work);
+  async #take<T>(id: string, cache: Cache, signal: AbortSignal, work: (path: string) => Promise<T>): Promise<T> {
+    const { sharing } = cache.mount;
+    if (sharing === "locked") return this.#inTurn(id, signal, () => this.#use(id, cache, work));
+    if (sharing === "shared") return this.#use(id, cache, work);
     for (let number = 0; ; number++) {
       const own = number === 0 ? id : `${id}-${number}`;
-      if (!this.#users.has(own)) return this.#use(own, mount, work);
+      if (!this.#users.has(own)) return this.#use(own, cache, work);
     }
   }
 
@@ -90,21 +107,31 @@ export class CacheMounts {
     return Promise.race([turn, gone]);
   }
 
-  async #use<T>(id: string, mount: RunMount, work: (path: string) => Promise<T>): Promise<T> {
+  async #use<T>(id: string, cache: Cache, work: (path: string) => Promise<T>): Promise<T> {
     this.#users.set(id, (this.#users.get(id) ?? 0) + 1);
     try {
       const path = join(this.#directory, id);
-      if (!existsSync(path)) {
-        await mkdir(path, { recursive: true, mode: 0o700 });
-        await chmod(path, mount.mode ?? 0o755);
-        await chown(path, mount.uid, mount.gid);
-      }
+      if (!existsSync(path)) await this.#create(path, cache);
       return await work(path);
     } finally {
       const left = this.#users.get(id)! - 1;
       if (left === 0) this.#users.delete(id);
       else this.#users.set(id, left);
     }
+  }
+
+  async #create(path: string, { mount, base }: Cache): Promise<void> {
+    if (base === undefined) {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await chmod(path, mount.mode ?? 0o755);
+      await chown(path, mount.uid, mount.gid);
+      return;
+    }
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    // Whole from its first moment; of two steps that begin it, the first has begun it.
+    await rename(await base.extract(), path).catch((error: unknown) => {
+      if (!existsSync(path)) throw error;
+    });
   }
 
   async list(): Promise<readonly CacheMount[]> {

@@ -71,6 +71,16 @@ export const buildErrors = {
     sentence: "archives of {format} are read by the program {format}, which is not installed where the daemon runs",
     hint: "apt install {format}",
   },
+  notAllowed: {
+    status: 403,
+    sentence: "{entitlement} is not allowed",
+    hint: "--allow {entitlement}",
+  },
+  agentMissing: {
+    status: 400,
+    sentence: "no ssh agent {id} is given to the build",
+    hint: "--ssh {id}",
+  },
   secretMissing: { status: 400, sentence: "secret {id}: not found" },
   layerLimit: {
     status: 400,

@@ -1,5 +1,6 @@
 /** What is asked of a build, whoever asked: parsed and checked. */
 import type { Credentials } from "../registry/credentials.ts";
+import type { Agents } from "./agents.ts";
 import type { CacheExport, CacheImport } from "./cache-request.ts";
 import type { Context } from "./context.ts";
 import type { NamedContextTable } from "./named-contexts.ts";
@@ -26,6 +27,9 @@ export interface BuildRequest {
   readonly credentials: (domain: string) => Promise<Credentials | undefined>;
   readonly platform: BuildPlatform;
   readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** What steps may do that they may not by themselves. */
+  readonly allowed: ReadonlySet<string>;
+  readonly agents: Agents;
   /** For the programs that RUN starts: a part of a body of `POST /containers/create`. */
   readonly host: Readonly<Record<string, unknown>>;
 }

@@ -6,6 +6,8 @@ import type { CreateRequest } from "../container/request.ts";
 import { parseCreateRequest } from "../container/request-parse.ts";
 import { writeTar } from "../format/tar/write.ts";
 import { runErrand } from "../kernel/errand.ts";
+import { AgentSocket } from "./agents.ts";
+import type { CacheBase } from "./cache-mounts.ts";
 import { storeArchive } from "./context.ts";
 import { planCopy } from "./copy.ts";
 import { outputsOf, type SourceFinder } from "./copy-step.ts";
@@ -67,15 +69,14 @@ type Body = Readonly<Record<string, unknown>>;
 
 export const runStep = async (input: RunInput): Promise<StageFiles> => {
   const { shop, instruction, image, files, running } = input;
-  if (instruction.security === "insecure") throw buildError("notYet", { what: "RUN --security=insecure" });
+  checkAllowed(input);
   const script = scriptOf(image, instruction);
   dependOn(input, script);
-  const binds = await Promise.all(
-    instruction.mounts.filter(({ type }) => type === "bind").map((mount) => planBind(input, mount)),
-  );
+  const binds = await Promise.all(instruction.mounts.filter(hasFiles).map((mount) => planBind(input, mount)));
   const key = keyOf("RUN", [
     ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, networkOf(input)],
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
+    ...(instruction.security === "insecure" ? [instruction.security] : []),
   ]);
   const known = await shop.cached(key, running);
   if (known !== undefined) return files.with(known, key);
@@ -90,6 +91,20 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
   const storing = shop.store(withoutStubs(shop.written(job.upper), targets, below));
   // What was made to mount on is not there for the next step: that one waits until it has been left out.
   return files.with(shop.part(key, running, storing, targets.length === 0 ? job : undefined), key);
+};
+
+/** Whether what is mounted has files of a stage, an image or the context, as a cache has at its beginning. */
+const hasFiles = ({ type, from, source }: RunMount): boolean =>
+  type === "bind" || (type === "cache" && (from !== "" || source !== ""));
+
+/** Who builds says what goes beyond the walls of every container. */
+const checkAllowed = ({ shop, instruction }: RunInput): void => {
+  const needed = [
+    ...(instruction.security === "insecure" ? ["security.insecure"] : []),
+    ...(instruction.network === "host" && shop.request.host.NetworkMode !== "host" ? ["network.host"] : []),
+  ];
+  const missing = needed.find((entitlement) => !shop.request.allowed.has(entitlement));
+  if (missing !== undefined) throw buildError("notAllowed", { entitlement: missing });
 };
 
 /** The parts of the key, by the names that whoever asks why knows them by. */
@@ -111,14 +126,22 @@ const withoutSecrets = ({ type, target, source, from, readonly, id, sharing, env
   ...[type, target ?? null, source, from, readonly, id ?? null, sharing, env ?? null, mode ?? null, uid, gid, size],
 ];
 
+/** Where programs find the agent: at the first that is mounted. */
+export const agentVariables = (image: WorkingImage, { mounts }: RunInstruction): readonly string[] => {
+  const first = mounts.find(({ type }) => type === "ssh");
+  return first === undefined ? [] : [`SSH_AUTH_SOCK=${targetOf(first, image)}`];
+};
+
 const targetOf = ({ type, target, id }: RunMount, { config }: WorkingImage): string => {
-  const path = target ?? `/run/${type === "ssh" ? "buildkit/ssh_agent" : "secrets"}/${posix.basename(id ?? "default")}`;
+  const own = type === "ssh" ? "buildkit/ssh_agent.0" : `secrets/${posix.basename(id ?? "default")}`;
+  const path = target ?? `/run/${own}`;
   return posix.resolve("/", config.WorkingDir || "/", path);
 };
 
 /** What the program may use: as the build says, or the step itself. */
-const hostOf = ({ shop, instruction: { network } }: RunInput): Body => ({
+const hostOf = ({ shop, instruction: { network, security } }: RunInput): Body => ({
   ...shop.request.host,
+  ...(security === "insecure" ? { Privileged: true } : {}),
   ...(network === "default" ? {} : { NetworkMode: network }),
 });
 
@@ -165,10 +188,13 @@ interface PlannedBind {
 }
 
 const planBind = async ({ sources, running }: RunInput, mount: RunMount): Promise<PlannedBind> => {
+  // A cache without a stage or an image is empty, and has no such directory.
+  if (mount.type === "cache" && mount.from === "") throw buildError("notFound", { path: mount.source });
   const source = await sources.find(mount.from);
   const pattern = `/${mount.source}`;
   if (source.tree.find(posix.resolve("/", mount.source)) === undefined) throw buildError("notFound", { path: pattern });
   const isDirectory = source.tree.find(posix.resolve("/", mount.source))?.type === "directory";
+  if (mount.type === "cache" && !isDirectory) throw buildError("notADirectory", { path: pattern });
   const items = planCopy({
     name: "RUN --mount",
     sources: [{ ...source, pattern }],
@@ -192,6 +218,7 @@ const withMounts = async <T>(
   work: (mounts: readonly Body[]) => Promise<T>,
 ): Promise<T> => {
   const caches = instruction.mounts.filter(({ type }) => type === "cache");
+  using opened = new DisposableStack();
   const others: Body[] = [];
   for (const mount of instruction.mounts) {
     const Target = targetOf(mount, image);
@@ -200,19 +227,42 @@ const withMounts = async <T>(
     } else if (mount.type === "secret") {
       const Source = await writeSecret(shop, mount);
       if (Source !== undefined) others.push(bindOf(Source, Target, true));
-    } else if (mount.type === "ssh") throw buildError("notYet", { what: "RUN --mount=type=ssh" });
-    else if (mount.type === "cache" && (mount.source !== "" || mount.from !== "")) {
-      throw buildError("notYet", { what: "a cache mount with a source" });
+    } else if (mount.type === "ssh") {
+      const agent = await openAgent(shop, mount);
+      if (agent === undefined) continue;
+      opened.use(agent);
+      others.push(bindOf(agent.path, Target, false));
     }
   }
-  for (const { mount, items, isDirectory } of binds) {
+  const bases = new Map<RunMount, CacheBase>();
+  for (const { mount, items, isDirectory, digest } of binds) {
+    if (mount.type === "cache") {
+      bases.set(mount, { digest, extract: () => extract(shop, items) });
+      continue;
+    }
     const files = await extract(shop, items);
     const Source = isDirectory ? files : join(files, "file");
     others.push(bindOf(Source, targetOf(mount, image), mount.readonly));
   }
-  return shop.rooms.cacheMounts.use(caches, shop.signal, (pathOf) =>
-    work([...others, ...caches.map((mount) => bindOf(pathOf(mount), targetOf(mount, image), mount.readonly))]),
+  return await shop.rooms.cacheMounts.use(
+    caches,
+    shop.signal,
+    (pathOf) =>
+      work([...others, ...caches.map((mount) => bindOf(pathOf(mount), targetOf(mount, image), mount.readonly))]),
+    (mount) => bases.get(mount),
   );
+};
+
+/** The client's agent at a socket, or undefined: it is not given, and need not be. */
+const openAgent = async (shop: Shop, mount: RunMount): Promise<AgentSocket | undefined> => {
+  const id = mount.id ?? "default";
+  const { agents } = shop.request;
+  if (!(await agents.has(id))) {
+    if (mount.required) throw buildError("agentMissing", { id });
+    return undefined;
+  }
+  const { uid, gid, mode = 0o600 } = mount;
+  return AgentSocket.open(agents, id, await shop.secretDirectory(), { uid, gid, mode });
 };
 
 /** A secret as a file in memory, or undefined: it is not given, and need not be; or it goes into the environment. */

@@ -16,7 +16,7 @@ import type { BaseImage } from "./named-contexts.ts";
 import { undeclared } from "./platform.ts";
 import { shortDigest, type Wait } from "./record.ts";
 import type { Reporter, RunningStep } from "./report.ts";
-import { runStep, secretVariables, toldCommand } from "./run-step.ts";
+import { agentVariables, runStep, secretVariables, toldCommand } from "./run-step.ts";
 import type { Shop } from "./shop.ts";
 import {
   afterChange,
@@ -238,7 +238,11 @@ export class StageBuild {
     const told = toldCommand(this.#image, instruction);
     this.#files = await runStep({
       ...{ shop, instruction, image: this.#image, files: this.#files, env, sources, running },
-      secretEnv: [...hidden.map(([name, value]) => `${name}=${value}`), ...secretVariables(shop, instruction)],
+      secretEnv: [
+        ...hidden.map(([name, value]) => `${name}=${value}`),
+        ...secretVariables(shop, instruction),
+        ...agentVariables(this.#image, instruction),
+      ],
     });
     const counted = args.length === 0 ? "" : `|${args.length} ${args.join(" ")} `;
     this.#image = withHistory(this.#image, `RUN ${counted}${told} # buildkit`, this.#created, false);

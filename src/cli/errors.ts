@@ -112,6 +112,12 @@ export const cliErrors = {
     hint: "--build-context base=docker-image://debian:12",
   },
   unknownCall: { status: 400, sentence: "pier cannot answer --call={call}: there are build and check" },
+  noAgent: { status: 400, sentence: "there is no ssh agent: SSH_AUTH_SOCK is not set", hint: "--ssh default=SOCKET" },
+  agentSocket: {
+    status: 400,
+    sentence: "{path} is no socket of an ssh agent",
+    hint: "ssh-add the key, and name the agent's socket",
+  },
   noLayoutImage: { status: 400, sentence: "there is no image {tag} in the layout {directory}" },
   remoteDockerfile: {
     status: 400,

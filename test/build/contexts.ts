@@ -48,5 +48,5 @@ export const buildxMissing: string | false = existsSync(plugin)
 export const addBuildx = (engine: Engine): void => {
   const plugins = join(engine.directory, "client/cli-plugins");
   mkdirSync(plugins, { recursive: true });
-  symlinkSync(plugin, join(plugins, "docker-buildx"));
+  if (!existsSync(join(plugins, "docker-buildx"))) symlinkSync(plugin, join(plugins, "docker-buildx"));
 };

@@ -9,7 +9,6 @@ import { exporterHeader, fileData, fileSend } from "../../format/buildkit/messag
 import { messageOf } from "../failure.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { contentMethods } from "./content.ts";
-import { directoryMethods } from "./directories.ts";
 import type { Receiver } from "./outputs.ts";
 
 export class BuildSession implements Disposable {
@@ -26,16 +25,12 @@ export class BuildSession implements Disposable {
     client: Client,
     receivers: readonly (Receiver | undefined)[],
     stores: ReadonlyMap<string, BlobStore>,
-    directories: ReadonlyMap<string, string>,
+    more: readonly (readonly [path: string, method: GrpcMethod])[],
   ): Promise<BuildSession> {
     const id = randomUUID();
     const headers = { "X-Docker-Expose-Session-Uuid": id };
     const { socket, first } = await client.hijack("session", {}, { headers });
-    const methods = new Map<string, GrpcMethod>([
-      [fileSend, receive(receivers)],
-      ...contentMethods(stores),
-      ...directoryMethods(directories),
-    ]);
+    const methods = new Map<string, GrpcMethod>([[fileSend, receive(receivers)], ...contentMethods(stores), ...more]);
     const http = performServerHandshake(new SocketDuplex(socket, first));
     http.on("error", () => socket.destroy());
     http.on("stream", (stream: ServerHttp2Stream, told) => {

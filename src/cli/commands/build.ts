@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type BuildProgressLine, buildLineIds } from "../../api/answers/builds.ts";
 import { type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
+import { agentMethods, openAgents } from "../build/agents.ts";
 import { type CliCaches, openCaches } from "../build/caches.ts";
 import type { Lint } from "../build/check.ts";
 import { openContext } from "../build/context.ts";
@@ -23,6 +24,7 @@ export const build = command({
   usage: "[OPTIONS] PATH | URL | - | explain",
   flags: {
     "add-host": flag(texts, 'Add a custom host-to-IP mapping (format: "host:ip")'),
+    allow: flag(texts, 'Allow extra privileged entitlement (e.g., "network.host", "security.insecure")'),
     "build-arg": flag(texts, "Set build-time variables"),
     "build-context": flag(texts, "Additional build contexts (e.g., name=path)"),
     "cache-from": flag(texts, 'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")'),
@@ -47,6 +49,7 @@ export const build = command({
     quiet: flag(boolean(), "Suppress the build output and print image ID on success", { short: "q" }),
     secret: flag(texts, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
     "shm-size": flag(bytes, "Shared memory size for build containers"),
+    ssh: flag(texts, 'SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")'),
     squash: flag(boolean(), "Squash newly built layers into a single new layer"),
     tag: flag(texts, 'Name and optionally a tag (format: "name:tag")', { short: "t" }),
     target: flag(text(), "Set the target build stage to build"),
@@ -69,7 +72,7 @@ export const build = command({
       ...(flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) }),
     };
     const contexts = openContexts(flags["build-context"]);
-    using session = await openSession(client, outputs, caches, contexts);
+    using session = await openSession(client, outputs, caches, contexts, openAgents(flags.ssh));
     const query = {
       version: "2",
       session: session?.id,
@@ -78,6 +81,7 @@ export const build = command({
       remote: context.remote,
       ...(flags["build-context"].length === 0 ? {} : { contexts: JSON.stringify(contexts.addresses) }),
       target: flags.target,
+      allow: flags.allow.flatMap((names) => names.split(",")),
       check,
       nocache: flags["no-cache"],
       nocachefilter: flags["no-cache-filter"].flatMap((names) => names.split(",")),
@@ -124,15 +128,18 @@ const openSession = async (
   outputs: readonly CliOutput[],
   { stores: caches }: CliCaches,
   { stores: layouts, directories }: CliContexts,
+  agents: ReadonlyMap<string, string>,
 ) => {
   const stores = new Map([...caches, ...layouts]);
-  if (stores.size + directories.size === 0 && outputs.every(({ receive }) => receive === undefined)) return undefined;
+  if (stores.size + directories.size + agents.size === 0 && outputs.every(({ receive }) => receive === undefined))
+    return undefined;
   const { BuildSession } = await import("../build/session.ts");
+  const { directoryMethods } = await import("../build/directories.ts");
   return await BuildSession.open(
     client,
     outputs.map(({ receive }) => receive),
     stores,
-    directories,
+    [...directoryMethods(directories), ...agentMethods(agents)],
   );
 };
 

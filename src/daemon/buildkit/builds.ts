@@ -8,6 +8,7 @@ import { isRemote } from "../../build/remote.ts";
 import type { BuildEvent } from "../../build/report.ts";
 import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.ts";
 import type { Services } from "../services.ts";
+import { agentsOf } from "./agents.ts";
 import { exportsOf, importsOf, parseEntries } from "./caches.ts";
 import { lintResult } from "./checks.ts";
 import { contextsOf } from "./contexts.ts";
@@ -70,6 +71,7 @@ const hostOf = (options: ReadonlyMap<string, string>): Readonly<Record<string, u
 export interface ClientOutputs {
   readonly exporters: readonly Entry[];
   readonly cacheTo: readonly Entry[];
+  readonly entitlements: readonly string[];
 }
 
 export class ClientBuild {
@@ -84,7 +86,7 @@ export class ClientBuild {
   async #read(
     session: Session,
     options: ReadonlyMap<string, string>,
-    { exporters, cacheTo }: ClientOutputs,
+    { exporters, cacheTo, entitlements }: ClientOutputs,
     signal: AbortSignal,
   ): Promise<{ readonly asked: AskedBuild; readonly source: BuildSource; readonly filename: string }> {
     refuseLater(options);
@@ -101,6 +103,8 @@ export class ClientBuild {
       cacheTo: exportsOf(cacheTo, session),
       noCache: noCacheOf(options),
       credentials: (domain) => fetchCredentials(session, domain),
+      allowed: new Set(entitlements),
+      agents: agentsOf(session),
       pull: options.get("image-resolve-mode") === "pull",
       platform,
       secrets: (ids) => fetchSecrets(session, ids),
@@ -116,7 +120,12 @@ export class ClientBuild {
     options: ReadonlyMap<string, string>,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Uint8Array>> {
-    const { asked, source } = await this.#read(session, options, { exporters: [], cacheTo: [] }, signal);
+    const { asked, source } = await this.#read(
+      session,
+      options,
+      { exporters: [], cacheTo: [], entitlements: [] },
+      signal,
+    );
     return lintResult(await this.#services.builds.check(asked, source, signal));
   }
 
@@ -139,10 +148,15 @@ export class ClientBuild {
   async run(
     session: Session,
     options: ReadonlyMap<string, string>,
-    { exporters, cacheTo }: ClientOutputs,
+    { exporters, cacheTo, entitlements }: ClientOutputs,
     signal: AbortSignal,
   ): Promise<BuildOutcome> {
-    const { asked, source, filename } = await this.#read(session, options, { exporters, cacheTo }, signal);
+    const { asked, source, filename } = await this.#read(
+      session,
+      options,
+      { exporters, cacheTo, entitlements },
+      signal,
+    );
     let text = "";
     const listening = {
       signal,

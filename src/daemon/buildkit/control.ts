@@ -153,7 +153,11 @@ export class Control {
         try {
           if (Definition.length > 0)
             throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
-          const outputs = { exporters: exportersOf(request), cacheTo: entriesOf(request.Cache?.Exports ?? []) };
+          const outputs = {
+            exporters: exportersOf(request),
+            cacheTo: entriesOf(request.Cache?.Exports ?? []),
+            entitlements: request.Entitlements,
+          };
           checkExporters(outputs.exporters);
           joint.asked.resolve({ session: Session, outputs });
           // With a frontend of its own name the daemon runs it; without, the client does, over the bridge.

@@ -3,6 +3,7 @@ import { PassThrough } from "node:stream";
 import type { BuildExplainAnswer, BuildPruneAnswer } from "../../api/answers/builds.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { decodeJson, integer, list, map, nullable, object, type Shape, string } from "../../api/shape.ts";
+import { noAgents } from "../../build/agents.ts";
 import type { AskedBuild } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
 import { hostPlatform } from "../../build/platform.ts";
@@ -110,7 +111,8 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     outputs: [{ kind: "image", names: tags, push: false }],
     noCache: query.flag("nocache") ? "all" : query.list("nocachefilter"),
     // Of a build of version=1 what is here is found anyway.
-    ...{ cacheFrom: [], cacheTo: [], contexts: new Map() },
+    ...{ cacheFrom: [], cacheTo: [], contexts: new Map(), agents: noAgents },
+    allowed: new Set(query.list("allow")),
     platform: platform ?? hostPlatform,
     secrets: () => Promise.resolve(secrets),
     pull: query.flag("pull"),

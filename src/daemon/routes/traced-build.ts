@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { buildLineIds } from "../../api/answers/builds.ts";
 import { decodeJson, list, map, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome, BuildSource } from "../../build/builds.ts";
+import { agentsOf } from "../buildkit/agents.ts";
 import { exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
 import { lintOf } from "../buildkit/checks.ts";
 import { contextsOf } from "../buildkit/contexts.ts";
@@ -97,6 +98,7 @@ export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line
     const whole: AskedBuild = {
       ...{ ...asked, credentials, secrets, contexts: contextsOf(parseContexts(query), session) },
       ...{ outputs: outputsOf(exporters, session), cacheTo: exportsOf(cacheTo, session) },
+      ...(session === undefined ? {} : { agents: agentsOf(session) }),
       cacheFrom: importsOf(cacheImports(query), session),
     };
     if (query.flag("check")) {

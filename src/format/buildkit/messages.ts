@@ -21,6 +21,7 @@ export const controlSolve = {
   Frontend: [6, text],
   FrontendAttrs: [7, map(text)],
   Cache: [8, message({ Exports: [4, list(message({ Type: [1, text], Attrs: [2, map(text)] }))] })],
+  Entitlements: [9, list(text)],
   Exporters: [13, list(message({ Type: [1, text], Attrs: [2, map(text)] }))],
 } as const;
 export const controlSolved = { ExporterResponse: [1, map(text)] } as const;
@@ -146,6 +147,11 @@ export const contentWritten = {
   total: [5, integer],
   digest: [6, text],
 } as const;
+
+/** The ssh agents that a session lets a build use. */
+export const agentService = "/moby.sshforward.v1.SSH/";
+export const agentHeader = "buildkit.ssh.id";
+export const agentRequest = { ID: [1, text] } as const;
 
 export const secretRequest = { ID: [1, text] } as const;
 export const secretAnswer = { data: [1, bytes] } as const;
