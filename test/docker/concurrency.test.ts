@@ -102,17 +102,17 @@ describe("many at once", { skip: cannotRun() }, () => {
     ].map((args) => new Listener(engine.spawn("docker", args)));
     await Promise.all(clients.map((client) => client.seen(/line/)));
     const waiter = new Listener(engine.spawn("docker", ["wait", id]));
-    const stats = new Listener(
-      engine.spawn("docker", ["events", "--filter", `container=${id}`, "--format", "{{.Action}}"]),
-    );
+    // It may be gone before they begin to listen.
+    const listens = ["events", "--since", "0", "--filter", `container=${id}`, "--format", "{{.Action}}"];
+    const events = new Listener(engine.spawn("docker", listens));
     await said(engine, "rm", "--force", id);
     const codes = await Promise.all(clients.map((client) => client.ended()));
     assert.deepEqual(codes.slice(0, 2), [0, 137]);
     // Of a session whose container is gone nobody may know the exit code any more.
     for (const code of codes.slice(2)) assert.ok([1, 137].includes(code), String(code));
     await waiter.ended();
-    await stats.seen(/destroy\n/);
-    stats.child.kill("SIGKILL");
+    await events.seen(/destroy\n/);
+    events.child.kill("SIGKILL");
   });
 
   test("exec sessions that begin while their container ends are refused or over", async () => {

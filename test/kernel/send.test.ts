@@ -77,11 +77,13 @@ describe("lines that are sent", { skip: cannotKeep }, () => {
   test("are messages of syslog in the forms that Docker knows", async () => {
     const day = "[A-Z][a-z]{2} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d";
     const full = (fraction: string) => `\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d${fraction}(?:Z|[+-]\\d\\d:\\d\\d)`;
+    // A machine that nobody has named is called `(none)`.
+    const host = hostname().replace(/[()]/g, "\\$&");
     const heads = {
       unix: `${day} web\\[\\d+\\]: `,
-      rfc3164: `${day} ${hostname()} web\\[\\d+\\]: `,
-      rfc5424: `1 ${full("")} ${hostname()} web \\d+ web - `,
-      rfc5424micro: `1 ${full("\\.\\d{6}")} ${hostname()} web \\d+ web - `,
+      rfc3164: `${day} ${host} web\\[\\d+\\]: `,
+      rfc5424: `1 ${full("")} ${host} web \\d+ web - `,
+      rfc5424micro: `1 ${full("\\.\\d{6}")} ${host} web \\d+ web - `,
     } as const;
     for (const [format, head] of Object.entries(heads) as [keyof typeof heads, string][]) {
       const path = keepers.path("log-socket");
@@ -136,11 +138,12 @@ describe("lines that are sent", { skip: cannotKeep }, () => {
     await once(udp, "listening");
     const targets: readonly Step[] = [inet(stream, await tcp.listen(0)), inet(datagram, udp.address().port)];
     await local.listen(path);
+    // As many as a socket holds for somebody who does not read yet: more of UDP would be lost.
     for (const target of [...targets, unix(stream, path)])
-      await ended(await run([probe, "lines", "300"], [target, asSyslog("unix")]));
-    const isWhole = (text: string) => text.split("\n").length === 301;
+      await ended(await run([probe, "lines", "100"], [target, asSyslog("unix")]));
+    const isWhole = (text: string) => text.split("\n").length === 101;
     await until(
-      () => isWhole(tcp.text) && isWhole(local.text) && datagrams.length === 300,
+      () => isWhole(tcp.text) && isWhole(local.text) && datagrams.length === 100,
       () => `${tcp.text.length} ${local.text.length} ${datagrams.length}`,
     );
     udp.close();
