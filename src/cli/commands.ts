@@ -12,6 +12,8 @@ export interface Entry {
 }
 
 export const groups = {
+  builder: { summary: "Manage builds" },
+  buildx: { summary: "Manage builds, by the words of docker's plugin" },
   container: { summary: "Manage containers" },
   image: { summary: "Manage images" },
   manifest: { summary: "Look at image manifests and manifest lists in registries" },
@@ -29,6 +31,9 @@ const network = (command: string, ...aliases: string[]) => ({
   group: { name: "network" as const, command, aliases },
 });
 const volume = (command: string, ...aliases: string[]) => ({ group: { name: "volume" as const, command, aliases } });
+const builder = (name: "builder" | "buildx", command: string, ...aliases: string[]) => ({
+  group: { name, command, aliases },
+});
 const system = (command: string) => ({ group: { name: "system" as const, command } });
 
 export const entries: readonly Entry[] = [
@@ -59,6 +64,31 @@ export const entries: readonly Entry[] = [
     common: true,
     summary: "Build an image from a Dockerfile",
     load: async () => (await import("./commands/build.ts")).build,
+  },
+  {
+    ...builder("builder", "build"),
+    summary: "Build an image from a Dockerfile",
+    load: async () => (await import("./commands/build.ts")).build,
+  },
+  {
+    ...builder("builder", "prune"),
+    summary: "Remove build cache",
+    load: async () => (await import("./commands/builder.ts")).builderPrune,
+  },
+  {
+    ...builder("buildx", "build", "b"),
+    summary: "Start a build",
+    load: async () => (await import("./commands/build.ts")).build,
+  },
+  {
+    ...builder("buildx", "du"),
+    summary: "Disk usage of the build cache",
+    load: async () => (await import("./commands/builder.ts")).builderUsage,
+  },
+  {
+    ...builder("buildx", "prune"),
+    summary: "Remove build cache",
+    load: async () => (await import("./commands/builder.ts")).builderPrune,
   },
   {
     top: "images",

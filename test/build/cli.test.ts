@@ -236,4 +236,27 @@ COPY --exclude=*.md x /without/
     const ran = await engine.docker(["system", "df"]);
     assert.match(ran.stdout, /^Build Cache +\d+/m);
   });
+
+  test("is had by the words that people know from docker, and so is what it keeps", async () => {
+    const Dockerfile = `FROM ${base}\nRUN --mount=type=cache,target=/c echo x > /c/x; echo y > /y\n`;
+    const directory = makeContext(engine, { Dockerfile });
+    for (const words of [
+      ["builder", "build"],
+      ["buildx", "build"],
+      ["buildx", "b"],
+      ["image", "build"],
+    ]) {
+      const ran = await engine.pier([...words, "-q", directory]);
+      assert.match(ran.stdout, /^sha256:/, ran.stderr);
+    }
+    const usage = (await engine.pier(["buildx", "du"])).stdout;
+    assert.match(usage, /^ID +RECLAIMABLE +SIZE +LAST ACCESSED\n[0-9a-f]{25} +true +/);
+    assert.match(usage, /^Total: +[\d.]+k?M?B$/m);
+    assert.match((await engine.pier(["buildx", "du", "--verbose"])).stdout, /^Type: +exec\.cachemount$/m);
+    const some = await engine.pier(["builder", "prune", "-f", "--filter", "type=exec.cachemount"]);
+    assert.match(some.stdout, /^Deleted build cache objects:\n[0-9a-f]{64}\n[\s\S]*\nTotal reclaimed space: /);
+    assert.equal((await engine.pier(["buildx", "prune", "-f", "-a"])).code, 0);
+    const none = await engine.pier(["builder", "prune", "--all", "--force"]);
+    assert.equal(none.stdout, "Total reclaimed space: 0B\n", none.stderr);
+  });
 });
