@@ -95,6 +95,24 @@ static int check_no_descriptors(void) {
   return 0;
 }
 
+/* There are so many large pipes and no more; who comes later has an ordinary one, and what is left in one goes with it. */
+static int check_pipes(void) {
+  enum { count = most_large_pipes + 2 };
+  struct flow flows[count];
+  for (int i = 0; i < count; i++) {
+    flows[i] = (struct flow){.pipe = {-1, -1, 0}};
+    CLAIM(borrow_pipe(&flows[i]) == 0);
+    CLAIM((size_t)fcntl(flows[i].pipe.read, F_GETPIPE_SZ) == flows[i].pipe.size);
+    CLAIM(flows[i].pipe.size == (i < most_large_pipes ? large_pipe_size : pipe_size));
+  }
+  flows[0].held = (size_t)write(flows[0].pipe.write, "x", 1);
+  return_pipe(&flows[0]);
+  CLAIM(large_pipe_count == most_large_pipes - 1 && spare_pipe_count == 0);
+  for (int i = 1; i < count; i++) return_pipe(&flows[i]);
+  CLAIM(large_pipe_count == most_spare_pipes && spare_pipe_count == most_spare_pipes);
+  return 0;
+}
+
 /* Who has not been heard of for long is forgotten, and nobody else. */
 static int check_idle(void) {
   struct sockaddr_in address, target;
@@ -132,7 +150,8 @@ static int check_idle(void) {
 }
 
 int main(void) {
-  static int (*const checks[])(void) = {check_refusals, check_unreachable, check_no_descriptors, check_idle};
+  static int (*const checks[])(void) = {check_refusals, check_unreachable, check_no_descriptors, check_pipes,
+                                         check_idle};
   signal(SIGPIPE, SIG_IGN);
   if (loop_init(&loop) < 0) return 255;
   int line = 0;
