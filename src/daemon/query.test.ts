@@ -23,7 +23,8 @@ describe("a query", () => {
     const query = new Query("since=1795483503.416724753&short=5.5&zero=0&bad=yesterday");
     assert.equal(query.time("since"), 1_795_483_503_416_724_753n);
     assert.equal(query.time("short"), 5_500_000_000n);
-    assert.equal(query.time("zero"), undefined);
+    assert.equal(query.time("zero"), 0n);
+    assert.equal(query.time("absent"), undefined);
     assert.throws(() => query.time("bad"), { status: 400 });
   });
 });

@@ -31,10 +31,10 @@ export class Query {
     return number;
   }
 
-  /** Seconds since 1970 with up to nine places, as nanoseconds; absent and 0 are undefined. */
+  /** Seconds since 1970 with up to nine places, as nanoseconds. */
   time(name: string): bigint | undefined {
     const value = this.text(name);
-    if (value === "" || value === "0") return undefined;
+    if (value === "") return undefined;
     const match = /^(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(value);
     if (match === null) throw daemonError("invalidTime", { name, value });
     return BigInt(match[1]!) * 1_000_000_000n + BigInt((match[2] ?? "").padEnd(9, "0"));

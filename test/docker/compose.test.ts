@@ -92,7 +92,8 @@ describe("docker compose", { skip: reason() }, () => {
     assert.match(await compose("top", "db"), /httpd/);
     assert.match(await compose("images"), /fixture\/busybox/);
     assert.match(await compose("ls"), /shop\s+running/);
-    assert.match(await compose("stats", "--no-stream"), /shop-web-1/);
+    // The command waits two seconds for the first figures, and shows none when a slow machine needs longer.
+    await until("it has figures", async () => (await compose("stats", "--no-stream")).includes("shop-web-1"));
     await compose("kill", "web");
     assert.equal(await said(engine, "inspect", "--format", "{{.State.ExitCode}}", "shop-web-1"), "137");
   });

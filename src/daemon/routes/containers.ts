@@ -155,7 +155,8 @@ export const logs: Handler = (call) => {
     details: query.flag("details"),
     tail: parseTail(query.text("tail")),
     since: query.time("since"),
-    until: query.time("until"),
+    // Clients say 0 where nobody has asked for an end.
+    until: query.time("until") || undefined,
   };
   return stream(streamType(record.request.tty, version), services.containers.logs(record.id, options, call.signal));
 };
