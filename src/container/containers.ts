@@ -20,6 +20,7 @@ import { Jobs } from "./jobs.ts";
 import { joinedOf } from "./joined.ts";
 import { Launcher } from "./launch.ts";
 import { LayerMounts } from "./layer-mounts.ts";
+import { linkedOf } from "./links.ts";
 import { readSpec } from "./live.ts";
 import { type LogOptions, readLogs } from "./logs.ts";
 import { Memberships } from "./memberships.ts";
@@ -326,11 +327,13 @@ export class Containers {
   }
 
   #joined(record: ContainerRecord) {
-    return joinedOf(
+    const { joined } = joinedOf(
       record,
       (reference) => this.#store.get(reference),
       (id) => containerPaths(this.#rooms, id).directory,
     );
+    const linked = linkedOf(record, (reference) => this.#store.find(reference));
+    return { linked, ...(joined === undefined ? {} : { joined }) };
   }
 }
 

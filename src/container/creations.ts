@@ -3,6 +3,7 @@ import { type ContainerId, newContainerId } from "../base/ids.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
 import { withNetworkOwner } from "./joined.ts";
+import { withLinkedIds } from "./links.ts";
 import { volumeMounts } from "./mounts.ts";
 import type { Namings } from "./namings.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -63,7 +64,8 @@ export class Creations {
       withVolumesFrom(asked, (other) => this.#donor(other)),
       image.config,
     );
-    const own = withNetworkOwner(withVolumeNames(whole), (one) => store.find(one), rooms.host);
+    const find = (reference: string) => store.find(reference);
+    const own = withLinkedIds(withNetworkOwner(withVolumeNames(whole), find, rooms.host), find);
     const { request, warnings } = fitToHost(own, rooms.host, this.#processors);
     const record: ContainerRecord = {
       id: newContainerId(),

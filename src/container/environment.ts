@@ -6,6 +6,8 @@ export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 export interface EnvironmentInput {
   readonly hostname: string;
   readonly tty: boolean;
+  /** What it is told of the containers that it is linked to. */
+  readonly linked?: readonly string[];
   /** The container's, the image's included. */
   readonly env: readonly string[];
   /** An exec session's: over the container's. */
@@ -14,8 +16,9 @@ export interface EnvironmentInput {
   readonly home: string;
 }
 
-export const planEnvironment = ({ hostname, tty, env, exec = [], home }: EnvironmentInput): readonly string[] => {
-  const defaults = [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, ...(tty ? ["TERM=xterm"] : [])];
+export const planEnvironment = (input: EnvironmentInput): readonly string[] => {
+  const { hostname, tty, linked = [], env, exec = [], home } = input;
+  const defaults = [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, ...(tty ? ["TERM=xterm"] : []), ...linked];
   const planned = override(override(defaults, env), exec);
   // As runc: an empty HOME counts as none.
   const kept = planned.filter((entry) => entry !== "HOME=");

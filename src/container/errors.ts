@@ -155,6 +155,23 @@ export const requestErrors = {
     status: 400,
     sentence: "container cannot be connected to multiple networks with one of the networks in private (none) mode",
   },
+  invalidLink: { status: 400, sentence: "bad format for links: {link}" },
+  linkUnknown: { status: 400, sentence: "could not get container for {name}: No such container: {name}" },
+  linkToHost: {
+    status: 400,
+    sentence:
+      "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+  },
+  linkStopped: {
+    status: 409,
+    sentence: "Cannot link to a non running container: /{name} AS {link}",
+    hint: "pier start {name}",
+  },
+  linkElsewhere: {
+    status: 409,
+    sentence: "container {name} is not attached to the default bridge network",
+    hint: "pier network connect bridge {name}",
+  },
   joinNetworkStopped: { status: 409, sentence: "cannot join network of a non running container: {id}" },
   aliasNotSupported: {
     status: 400,

@@ -23,11 +23,12 @@ export interface FactsInput {
   /** Where volumes lie, by name. */
   readonly volumes: ReadonlyMap<string, string>;
   readonly joined?: ContainerFacts["joined"];
+  readonly linked?: ContainerFacts["linked"];
 }
 
 /** Reads, changes nothing. What is missing is a fact too; planning decides whether it matters. */
 export const collectFacts = async (request: CreateRequest, input: FactsInput): Promise<ContainerFacts> => {
-  const { tree, joined, ...place } = input;
+  const { tree, joined, linked, ...place } = input;
   const binds = request.mounts.filter((mount) => mount.kind === "bind");
   const [passwd, group, sources, devices, hostDevices, mountedPasswd] = await Promise.all([
     tree.read("/etc/passwd", userFileLimit),
@@ -46,6 +47,7 @@ export const collectFacts = async (request: CreateRequest, input: FactsInput): P
     hostDevices,
     maxOpenFiles: parseMaxOpenFiles(readFileSync("/proc/self/limits", "utf8")),
     ...(joined === undefined ? {} : { joined }),
+    ...(linked === undefined ? {} : { linked }),
   };
 };
 

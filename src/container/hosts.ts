@@ -1,4 +1,4 @@
-/** The lines of a running container's `/etc/hosts` about its own addresses, when it comes into a network or leaves one. */
+/** The lines of a running container's `/etc/hosts` about itself and those that it is linked to, as addresses come and go. */
 import { readFileSync, statSync } from "node:fs";
 import type { Step } from "../kernel/steps.ts";
 import type { EndpointChange } from "../network/live.ts";
@@ -31,11 +31,26 @@ export const changedHosts = (text: string, { before, after }: EndpointChange, na
   return `${[...kept.join("\n").trimEnd().split("\n"), ...added].join("\n")}\n`;
 };
 
+/** The text in which these names are the address's, and nobody's else. */
+export const relinkedHosts = (text: string, address: string, names: readonly string[]): string => {
+  const kept = text.split("\n").filter((line) => line.split(/\s+/).slice(1).join(" ") !== names.join(" "));
+  return `${kept.join("\n").trimEnd()}\n${address}\t${names.join(" ")}\n`;
+};
+
 /** Holds afterwards: the file, which stays the same one, has the addresses that the container has now. */
-export const planHosts = (path: string, change: EndpointChange, names: string): readonly Step[] => {
+export const planHosts = (path: string, change: EndpointChange, names: string): readonly Step[] =>
+  planRewrite(path, (text) => changedHosts(text, change, names), "the container's own addresses");
+
+/** Holds afterwards: the same with the address of a container that it is linked to. */
+export const planRelink = (path: string, address: string, names: readonly string[]): readonly Step[] => {
+  const line = `${address}\t${names.join(" ")}`;
+  const rewrite = (text: string) => (text.split("\n").includes(line) ? text : relinkedHosts(text, address, names));
+  return planRewrite(path, rewrite, `${names[0] ?? ""} is at ${address} now`);
+};
+
+const planRewrite = (path: string, rewrite: (text: string) => string, why: string): readonly Step[] => {
   const text = readSmall(path);
-  const changed = text === undefined ? undefined : changedHosts(text, change, names);
-  if (changed === undefined || changed === text) return [];
-  const why = "the container's own addresses";
-  return [{ step: "createFile", path, mode: 0o644, content: new TextEncoder().encode(changed), why }];
+  const rewritten = text === undefined ? undefined : rewrite(text);
+  if (rewritten === undefined || rewritten === text) return [];
+  return [{ step: "createFile", path, mode: 0o644, content: new TextEncoder().encode(rewritten), why }];
 };

@@ -43,7 +43,7 @@ const resolvSteps = async (
   live: Live,
 ): Promise<readonly Step[]> => {
   const { host, networks } = rooms;
-  const own = { hostname: host.hostname, hostGateway: networks.hostGateway(), ipv6: networks.host.ipv6 };
+  const own = { hostname: host.hostname, hostGateway: networks.hostGateway(), ipv6: networks.host.ipv6, linked: [] };
   const spec = await readSpec(live.paths);
   const fileOf = (endpoints: readonly Endpoint[]) =>
     networkFiles(record, spec, containerPaths(rooms, record.id), endpoints, own).find(({ path }) =>

@@ -49,6 +49,8 @@ export interface LaunchInput {
   readonly volumes: ReadonlyMap<string, string>;
   /** The namespaces of other containers that are joined. */
   readonly joined?: ContainerFacts["joined"];
+  /** The containers that it is linked to. */
+  readonly linked?: ContainerFacts["linked"];
   /** It is a job. */
   readonly job?: JobPlace;
 }
@@ -105,6 +107,7 @@ export class Launcher {
       tree,
       volumes: input.volumes,
       ...(input.joined === undefined ? {} : { joined: input.joined }),
+      ...(input.linked === undefined ? {} : { linked: input.linked }),
     });
     const spec = await this.#withImageEnv(planSpec(record.request, image.config, facts, host), image);
     const cgroup = planCgroup(host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
@@ -120,6 +123,7 @@ export class Launcher {
       directories: directoriesOf(record, paths, facts),
       files: networkFiles(record, spec, paths, endpoints, {
         hostname: host.hostname,
+        linked: input.linked ?? [],
         hostGateway: this.#rooms.networks.hostGateway(),
         ipv6: this.#rooms.networks.host.ipv6,
       }),

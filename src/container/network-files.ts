@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { ConnectRequest, Endpoint } from "../network/endpoint.ts";
 import { findHostResolv, hostnameFile, hostsFile, resolvFile } from "../network/files.ts";
+import type { LinkedContainer } from "./links.ts";
 import { asksPier } from "./listings.ts";
 import { networkFileNames } from "./mounts.ts";
 import type { OciSpec } from "./oci/spec.ts";
@@ -24,7 +25,12 @@ export const networkFiles = (
   spec: OciSpec,
   paths: ContainerPaths,
   endpoints: readonly Endpoint[],
-  host: { readonly hostname: string; readonly hostGateway: string; readonly ipv6: boolean },
+  host: {
+    readonly hostname: string;
+    readonly hostGateway: string;
+    readonly ipv6: boolean;
+    readonly linked: readonly LinkedContainer[];
+  },
 ): readonly { readonly path: string; readonly content: string }[] => {
   const { network, domainname } = record.request;
   const { mode, dns, dnsSearch, dnsOptions } = network;
@@ -46,6 +52,7 @@ export const networkFiles = (
       domainname,
       addresses: endpoints.flatMap(({ address, address6 }) => [address, address6]).filter((address) => address !== ""),
       extraHosts: network.extraHosts,
+      linked: host.linked,
       hostGateway: host.hostGateway,
       hostFile: mode === "host" ? readOrEmpty("/etc/hosts") : "",
       ipv6: host.ipv6,

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import type { ContainerCreateBody, HostConfig } from "../api/types.ts";
 import { containerError } from "./errors.ts";
+import { parseLink } from "./links.ts";
 import type { NetworkRequest, PortRequest } from "./request.ts";
 import { isDefault, parseAttachments, parseMode } from "./request-attachments.ts";
 
@@ -10,16 +11,17 @@ export const parseNetwork = (body: ContainerCreateBody, host: HostConfig): Netwo
   if (mode.mode === "container") checkShared(body, host);
   if ((body.MacAddress ?? "") !== "" && mode.mode === "host") throw conflict("mac-address and the network mode");
   const attachments = parseAttachments(body, mode);
+  const links = (host.Links ?? []).map(parseLink);
+  if (links.length > 0 && mode.mode === "host") throw containerError("linkToHost", {});
   // On a network of one's own they stand with the network too, and mean something only there.
-  if ((host.Links ?? []).length > 0 && (attachments[0] === undefined || isDefault(attachments[0].network))) {
-    throw containerError("notSupported", { what: "a link on the default network" });
-  }
+  const isLinked = attachments[0] !== undefined && isDefault(attachments[0].network);
   return {
     ...mode,
     attachments,
     exposedPorts: Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposed),
     ports: parsePorts(host),
     publishAll: host.PublishAllPorts ?? false,
+    links: isLinked ? links : [],
     extraHosts: (host.ExtraHosts ?? []).map(checkExtraHost),
     dns: (host.Dns ?? []).map(checkAddress),
     dnsOptions: (host.DnsOptions ?? []).map(checkResolverWord),
@@ -36,6 +38,10 @@ const checkShared = (body: ContainerCreateBody, host: HostConfig): void => {
     [(host.Dns ?? []).length > 0, "dns and the network mode"],
     [(host.ExtraHosts ?? []).length > 0, "custom host-to-IP mapping and the network mode"],
     [(body.MacAddress ?? "") !== "", "mac-address and the network mode"],
+    [
+      (host.Links ?? []).length > 0,
+      "container type network can't be used with links. This would result in undefined behavior",
+    ],
     [
       Object.keys(host.PortBindings ?? {}).length > 0 || (host.PublishAllPorts ?? false),
       "port publishing and the container type network mode",

@@ -758,7 +758,7 @@ describe("logs and the rest", () => {
         { RestartPolicy: { Name: "always" }, AutoRemove: true },
         "can't create 'AutoRemove' container with restart policy",
       ],
-      [{ Links: ["x:y"] }, "a link on the default network is not supported by this version of pier", 501],
+      [{ Links: ["x:y:z"] }, "bad format for links: x:y:z", 400],
       [{ StorageOpt: { size: "1G" } }, "a storage option is not supported by this version of pier", 501],
       [{ KernelMemory: 1 << 30 }, "a limit of kernel memory is not supported by this version of pier", 501],
       [{ Runtime: "runsc" }, "unknown or invalid runtime name: runsc"],

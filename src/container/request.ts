@@ -257,6 +257,13 @@ export interface PortRequest {
   readonly hostPortLast: number;
 }
 
+/** Another container by an alias. */
+export interface LinkRequest {
+  /** As written; from the creation on its id. */
+  readonly container: string;
+  readonly alias: string;
+}
+
 export interface NetworkRequest {
   /** `bridge`: a network namespace of its own, connected to the networks of its attachments. */
   readonly mode: "none" | "host" | "bridge" | "container";
@@ -270,6 +277,8 @@ export interface NetworkRequest {
   readonly exposedPorts: readonly string[];
   readonly ports: readonly PortRequest[];
   readonly publishAll: boolean;
+  /** On the default network; those on others are with their attachments. */
+  readonly links: readonly LinkRequest[];
   /** `name:address`; the address may be `host-gateway`. */
   readonly extraHosts: readonly string[];
   readonly dns: readonly string[];

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import type { ContainerId } from "../base/ids.ts";
 import type { Locks } from "../base/lock.ts";
+import { runErrand } from "../kernel/errand.ts";
 import type { ExitReport } from "../kernel/keeper.ts";
 import { signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
@@ -11,7 +12,9 @@ import type { Connections } from "./connect.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
 import { endedHealth, planCheck, startingHealth } from "./health.ts";
+import { planRelink } from "./hosts.ts";
 import type { Launcher } from "./launch.ts";
+import { defaultAddress, linkNames } from "./links.ts";
 import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
 import { containerPaths } from "./paths.ts";
 import { type ContainerRecord, goesAtEnd } from "./record.ts";
@@ -40,7 +43,7 @@ export interface RunContext {
   readonly waiters: Waiters;
   readonly locks: Locks;
   /** The processes whose namespaces the container asks to share. */
-  joined(record: ContainerRecord): { readonly joined?: ContainerFacts["joined"] };
+  joined(record: ContainerRecord): Pick<ContainerFacts, "joined" | "linked">;
   /** A container that was to go with its end has ended. */
   destroy(record: ContainerRecord, last: WaitResult): Promise<void>;
 }
@@ -163,9 +166,25 @@ export class Runs {
       await live.keeper.start();
       this.#tell("connect", record.id, endpoints);
       this.#running({ ...this.#context.store.get(record.id), endpoints }, live);
+      await this.#relink(this.#context.store.get(record.id)).catch(() => {});
       await attachments.started(record.id, live);
     } catch (error) {
       throw await this.#notStarted(record, error, plan);
+    }
+  }
+
+  /** Holds afterwards: those that run and are linked to it find it, by the address that it has now. */
+  async #relink(started: ContainerRecord): Promise<void> {
+    const { rooms, store } = this.#context;
+    const address = defaultAddress(started);
+    if (address === undefined) return;
+    for (const { id, state, request } of store.list()) {
+      if (state.status !== "running") continue;
+      for (const { container, alias } of request.network.links) {
+        if (container !== started.id) continue;
+        const outside = planRelink(`${containerPaths(rooms, id).directory}/hosts`, address, linkNames(started, alias));
+        if (outside.length > 0) await runErrand(rooms.holder, rooms.run, { outside, inside: [], after: [] });
+      }
     }
   }
 

@@ -9,6 +9,7 @@ import { type Capability, planCapabilities } from "../kernel/numbers/capabilitie
 import { type DeviceFacts, planDevices } from "./devices.ts";
 import { planEnvironment } from "./environment.ts";
 import { containerError } from "./errors.ts";
+import type { LinkedContainer } from "./links.ts";
 import { planMounts, type SourceFact } from "./mounts.ts";
 import type { OciCapabilities, OciDevice, OciNamespace, OciProcess, OciSeccomp, OciSpec } from "./oci/spec.ts";
 import type { CreateRequest, NamespaceRequest, SecurityRequest } from "./request.ts";
@@ -47,6 +48,8 @@ export interface ContainerFacts {
     /** Where the files about names of whoever has the network namespace are. */
     readonly networkDirectory?: string;
   };
+  /** The containers that it is linked to. */
+  readonly linked?: readonly LinkedContainer[];
 }
 
 /** What a spec depends on of the host. */
@@ -145,6 +148,7 @@ const planProcess = (
     env: planEnvironment({
       hostname: hostnameOf(request, facts.id, host),
       tty: request.tty,
+      linked: (facts.linked ?? []).flatMap(({ env }) => env),
       env: request.env,
       home,
     }),

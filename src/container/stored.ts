@@ -11,7 +11,13 @@ type EarlierRecord = Omit<ContainerRecord, "endpoints" | "request"> & {
 };
 
 export const decodeRecord = (text: string): ContainerRecord =>
-  withVolumes(withNetworks(JSON.parse(text) as ContainerRecord | EarlierRecord));
+  withLinks(withVolumes(withNetworks(JSON.parse(text) as ContainerRecord | EarlierRecord)));
+
+/** Builds refused links on the default network, and had no place for them. */
+const withLinks = (record: ContainerRecord): ContainerRecord => {
+  const { request } = record;
+  return { ...record, request: { ...request, network: { ...request.network, links: request.network.links ?? [] } } };
+};
 
 /** A build knew one network, and no other. */
 const withNetworks = (stored: ContainerRecord | EarlierRecord): ContainerRecord => {

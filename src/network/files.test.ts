@@ -9,6 +9,7 @@ const hosts = (change: Partial<HostsRequest>): string =>
     domainname: "",
     addresses: ["172.17.0.2"],
     extraHosts: [],
+    linked: [],
     hostGateway: "172.17.0.1",
     hostFile: "127.0.0.1 localhost\n10.0.0.1 machine",
     ipv6: true,

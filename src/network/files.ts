@@ -12,6 +12,8 @@ export interface HostsRequest {
   readonly addresses: readonly string[];
   /** `name:address` or `name:host-gateway`. */
   readonly extraHosts: readonly string[];
+  /** Others that it has names for. */
+  readonly linked: readonly { readonly address: string; readonly names: readonly string[] }[];
   /** What `host-gateway` stands for. */
   readonly hostGateway: string;
   /** The host's own file: what a container in the host's network sees. */
@@ -38,8 +40,9 @@ export const hostsFile = (request: HostsRequest): string => {
       ? hostFile + (hostFile === "" || hostFile.endsWith("\n") ? "" : "\n")
       : loopbackHosts + (request.ipv6 ? loopbackHosts6 : "");
   const extra = request.extraHosts.map((entry) => extraHostLine(entry, request.hostGateway));
+  const linked = request.linked.map(({ address, names }) => `${address}\t${names.join(" ")}\n`);
   const own = request.addresses.map((address) => `${address}\t${ownNames(request)}\n`);
-  return [known, ...extra, ...own].join("");
+  return [known, ...extra, ...linked, ...own].join("");
 };
 
 const extraHostLine = (entry: string, hostGateway: string): string => {

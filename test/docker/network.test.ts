@@ -180,6 +180,47 @@ describe("the default network", { skip: cannotRun() }, () => {
     assert.equal(await askTcp("::1", outer, "hi"), "ECONNREFUSED");
   });
 
+  test("a container that is linked to another one finds it by an alias and by variables, also at another address", async () => {
+    const env = ["-e", "COLOUR=blue", "--expose", "80"];
+    const db = await runServer(engine, "--name", "db", ...env, "probe", "tcp-serve", "0.0.0.0", "80");
+    const web = await runDetached(engine, "--name", "web", "--link", "db:store", busybox, "sleep", "1000");
+    const address = await addressOf(db);
+    const hosts = () => said(engine, "exec", web, "cat", "/etc/hosts");
+    assert.match(await hosts(), new RegExp(`^${address}\tstore ${db.slice(0, 12)} db$`, "m"));
+    const told = (await said(engine, "exec", web, "env")).split("\n");
+    for (const entry of [
+      `STORE_PORT=tcp://${address}:80`,
+      `STORE_PORT_80_TCP_ADDR=${address}`,
+      "STORE_NAME=/web/store",
+      "STORE_ENV_COLOUR=blue",
+    ]) {
+      assert.ok(told.includes(entry), entry);
+    }
+    assert.equal(await said(engine, "exec", web, "sh", "-c", "echo hi | nc -w 2 store 80"), "hi");
+    assert.equal(await inspected(engine, "{{json .HostConfig.Links}}", web), '["/db:/web/store"]');
+    await said(engine, "stop", "-t", "0", db);
+    const other = await runDetached(engine, busybox, "sleep", "1000");
+    await said(engine, "start", db);
+    const now = await addressOf(db);
+    assert.notEqual(now, address);
+    assert.match(await hosts(), new RegExp(`^${now}\tstore`, "m"));
+    assert.doesNotMatch(await hosts(), new RegExp(`^${address}\t`, "m"));
+    await said(engine, "rename", db, "base");
+    assert.equal(await inspected(engine, "{{json .HostConfig.Links}}", web), '["/base:/web/store"]');
+    await engine.kill9();
+    await engine.restart();
+    await said(engine, "stop", "-t", "0", db);
+    const stopped = await engine.docker(["restart", "-t", "0", web]);
+    assert.match(stopped.stderr, /Cannot link to a non running container: \/base AS \/web\/store/);
+    await said(engine, "rm", "-f", db, other);
+    await said(engine, "start", web);
+    assert.doesNotMatch(await hosts(), /store/, "who is gone is forgotten");
+    const unknown = await engine.docker(["create", "--link", "nosuch", busybox]);
+    assert.match(unknown.stderr, /could not get container for nosuch/);
+    const host = await engine.docker(["create", "--link", "web", "--network", "host", busybox]);
+    assert.match(host.stderr, /host type networking can't be used with links/);
+  });
+
   test("ranges, ports that anybody may choose, and -P are shown as they came out", async () => {
     const options = ["-p", "23701-23703:80", "-p", "23710-23711:90-91", "-p", "82/udp", "--expose", "83", "-P"];
     const id = await runDetached(engine, ...options, "probe", "sleep");

@@ -1,6 +1,7 @@
 /** A container as `inspect` and `ps` show it. */
 import { join } from "node:path";
 import type { ContainerInspect, ContainerSummary, GraphDriver } from "../../api/answers/containers.ts";
+import { linkTexts } from "../../container/links.ts";
 import { containerPaths } from "../../container/paths.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { profileOf } from "../../container/spec.ts";
@@ -41,12 +42,17 @@ export const containerAnswer = (record: ContainerRecord, desk: Desk): ContainerI
     ProcessLabel: "",
     AppArmorProfile: desk.host.apparmor ? profileOf(request) : "",
     ExecIDs: execsOf(record, desk),
-    HostConfig: hostConfigAnswer(request, desk.host.throttledCpus),
+    HostConfig: { ...hostConfigAnswer(request, desk.host.throttledCpus), Links: linksOf(record, desk) },
     GraphDriver: graphDriver(record, paths),
     Mounts: mountPoints(request, desk),
     Config: configAnswer(record),
     NetworkSettings: networkSettingsAnswer(record, desk.networks),
   };
+};
+
+const linksOf = (record: ContainerRecord, { containers }: Desk): readonly string[] | null => {
+  const links = linkTexts(record, (id) => containers.list().find((one) => one.id === id));
+  return links.length === 0 ? null : links;
 };
 
 /** Those that have not begun among them. */
