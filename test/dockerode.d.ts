@@ -13,6 +13,10 @@ declare module "dockerode" {
     exec(options: object): Promise<Exec>;
   }
 
+  interface Progress {
+    readonly stream?: string;
+  }
+
   interface Exec {
     start(options: object): Promise<Readable>;
     inspect(): Promise<{ readonly ExitCode: number }>;
@@ -20,7 +24,14 @@ declare module "dockerode" {
 
   export default class Docker {
     constructor(options: { readonly socketPath: string; readonly version: string });
-    readonly modem: { demuxStream(stream: Readable, stdout: Writable, stderr: Writable): void };
+    readonly modem: {
+      demuxStream(stream: Readable, stdout: Writable, stderr: Writable): void;
+      followProgress(stream: Readable, done: (error: Error | null, lines: readonly Progress[]) => void): void;
+    };
+    buildImage(
+      context: { readonly context: string; readonly src: readonly string[] },
+      options: object,
+    ): Promise<Readable>;
     version(): Promise<{ readonly ApiVersion: string }>;
     run(
       image: string,
