@@ -1,5 +1,7 @@
 /** Attaching and running further commands: the routes that take the connection over. */
+
 import { boolean, integer, list, object, refuse, type Shape } from "../../api/shape.ts";
+import { PierError } from "../../base/errors.ts";
 import { parseExecRequest } from "../../container/request-parse.ts";
 import { encodeFrame } from "../../format/raw-stream.ts";
 import { execAnswer } from "../answers/exec.ts";
@@ -67,7 +69,8 @@ export const execStart: Hijacker = async ({ services, request, values, version }
         // The answer has begun: as in Docker, what could not be run says so where its output would be.
         const line = Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`);
         if (client.writable) client.write(options.tty ? line : encodeFrame("stdout", line));
-        throw error;
+        // Said is said: the stream ends, whole, as after any other session.
+        if (!(error instanceof PierError)) throw error;
       }
     },
   };
