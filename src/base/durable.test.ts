@@ -25,6 +25,22 @@ describe("what must survive", () => {
       assert.ok(readFileSync(join(directory, "file")).equals(Buffer.concat(pieces)));
     }));
 
+  test("what is given to a file is gone from memory when it is written, and a buffer with its last part", () =>
+    within(async (directory) => {
+      const buffers = Array.from({ length: 300 }, (_, index) => new Uint8Array(50_000).fill(index));
+      const whole = Buffer.concat(buffers);
+      const file = await DurableFile.create(join(directory, "file"));
+      const parts = buffers.flatMap((buffer) => [buffer.subarray(0, 10_000), buffer.subarray(10_000)]);
+      const unfinished = new Uint8Array(100).fill(1);
+      await Promise.all([...parts, unfinished.subarray(0, 50)].map((part) => file.give(part)));
+      const kept = new Uint8Array(100).fill(2);
+      await file.write(kept);
+      await file.finish();
+      assert.deepEqual([...new Set(buffers.map(({ buffer }) => buffer.byteLength))], [0]);
+      assert.deepEqual([unfinished.byteLength, kept.byteLength], [100, 100]);
+      assert.ok(readFileSync(join(directory, "file")).equals(Buffer.concat([whole, unfinished.subarray(0, 50), kept])));
+    }));
+
   test("a file that is there already is not overwritten", () =>
     within(async (directory) => {
       await writeDurably(join(directory, "a"), "one");

@@ -73,6 +73,8 @@ const maxQueuedBuffers = 512;
 export class DurableFile implements AsyncDisposable {
   readonly #file: FileHandle;
   #queue: Uint8Array[] = [];
+  /** Those of the queue whose memory goes when they are written. */
+  #given = new Set<Uint8Array>();
   #queued = 0;
   #written = 0;
   #synced = 0;
@@ -111,6 +113,12 @@ export class DurableFile implements AsyncDisposable {
     while (this.#queued > maxQueuedBytes || this.#queue.length > maxQueuedBuffers) await this.#writing;
   }
 
+  /** As `write`, of bytes that nobody looks at any more when the caller's turn is over: their memory is free when they are written. */
+  give(bytes: Uint8Array): Promise<void> {
+    this.#given.add(bytes);
+    return this.write(bytes);
+  }
+
   /** Holds afterwards: every byte is on disk, and the file is closed. */
   async finish(): Promise<void> {
     await this.#writing;
@@ -132,6 +140,7 @@ export class DurableFile implements AsyncDisposable {
       const length = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
       await this.#writeAll(buffers, length);
       this.#queued -= length;
+      for (const bytes of buffers) if (this.#given.delete(bytes)) release(bytes);
       this.#startWriteBack();
     }
     this.#writing = undefined;
@@ -158,6 +167,14 @@ export class DurableFile implements AsyncDisposable {
     syncing.catch(() => {});
   }
 }
+
+/**
+ * The memory of bytes that are done with is free afterwards, long before a collector would know. What was filled piece by
+ * piece is done with when its last one is.
+ */
+const release = ({ buffer, byteOffset, byteLength }: Uint8Array): void => {
+  if (buffer instanceof ArrayBuffer && byteOffset + byteLength === buffer.byteLength) buffer.transfer(0);
+};
 
 const skip = (buffers: readonly Uint8Array[], length: number): readonly Uint8Array[] => {
   let left = length;

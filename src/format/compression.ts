@@ -41,8 +41,9 @@ const COLLECT = 16 * 1024 * 1024;
 /**
  * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes.
  * A stream that ends early, goes on with rubbish or fails its checksum throws before it ends.
+ * `isFreed`: whoever takes inflated bytes gives their memory back.
  */
-export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* decompress(source: AsyncIterable<Uint8Array>, isFreed = false): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   try {
     const head: Uint8Array[] = [];
@@ -59,9 +60,9 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
     })();
     const compression = compressionOf(Buffer.concat(head));
     if (compression === "none") yield* whole;
-    else if (compression === "gzip") yield* decode(whole, compression, createGunzip(buffers));
+    else if (compression === "gzip") yield* decode(whole, compression, createGunzip(buffers), isFreed);
     else if (compression === "zstd") {
-      yield* decode(wholeFrames(whole), compression, createZstdDecompress(buffers));
+      yield* decode(wholeFrames(whole), compression, createZstdDecompress(buffers), isFreed);
     } else throw formatError("compressionUnsupported", { format: compression });
   } finally {
     await chunks.return?.();
@@ -74,14 +75,16 @@ async function* decode(
   source: AsyncIterable<Uint8Array>,
   format: Compression,
   decoder: Decoder,
+  isFreed: boolean,
 ): AsyncGenerator<Uint8Array> {
   // An error of either side destroys the decoder with it, so the loop below is where it comes out.
   const feeding = pipeline(source, decoder).catch(() => {});
   try {
     let uncollected = 0;
     for await (const chunk of decoder as AsyncIterable<Uint8Array>) {
+      // Its memory may be gone when we come back.
+      uncollected += isFreed ? 0 : chunk.length;
       yield chunk;
-      uncollected += chunk.length;
       if (uncollected < COLLECT) continue;
       collectGarbage();
       uncollected = 0;

@@ -97,14 +97,15 @@ export const writeLayer = async (
   });
   await using tar = await DurableFile.create(join(directory, "tar"));
   let nextCheck = 0;
-  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw))) {
+  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw), true)) {
     if (plain.size + bytes.length > limit) throw imageError("layerLimit", { limit });
     if (plain.size >= nextCheck) {
       await checkSpace(directory);
       nextCheck = plain.size + checkEvery;
     }
     // The write goes on in another thread while the same bytes are hashed and parsed here.
-    const written = tar.write(bytes);
+    // What was inflated for us is ours alone; what came as it is may be part of something else.
+    const written = blob === undefined ? tar.write(bytes) : tar.give(bytes);
     plain.add(bytes);
     try {
       parser.push(bytes);
