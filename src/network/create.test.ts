@@ -92,4 +92,5 @@ test("what makes no network is refused with a sentence", () => {
     Options: { "com.docker.network.bridge.gateway_mode_ipv4": "routed" },
   });
   refuses(/hangs on/, 400, { Driver: "macvlan" });
+  for (const Driver of ["ipvlan", "overlay"]) refuses(/driver (ipvlan|overlay) is not supported/, 501, { Driver });
 });

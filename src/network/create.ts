@@ -87,6 +87,7 @@ const parseName = (name: string): string => {
 const parseDriver = (name: string): NetworkDriver => {
   if (name === "" || name === "default" || name === "bridge") return "bridge";
   if (name === "macvlan") return name;
+  if (name === "ipvlan" || name === "overlay") throw networkError("driverMissing", { name });
   if (name === "host" || name === "null") throw networkError("onlyOne", { name });
   throw networkError("noSuchDriver", { name: name.slice(0, 100) });
 };

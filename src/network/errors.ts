@@ -17,6 +17,11 @@ export const networkErrors = {
     sentence: "error while removing network: network {name} has active endpoints ({endpoints})",
   },
   onlyOne: { status: 403, sentence: 'only one instance of "{name}" network is allowed' },
+  driverMissing: {
+    status: 501,
+    sentence: "the network driver {name} is not supported by this version of pier",
+    hint: "pier network create --driver macvlan -o parent=eth0 NAME",
+  },
   noSuchDriver: {
     status: 404,
     sentence: 'could not find plugin {name} in v1 plugin registry: plugin "{name}" not found',
@@ -63,7 +68,7 @@ export const networkErrors = {
   noSubnetLeft: {
     status: 500,
     sentence: "all predefined address pools have been fully subnetted: each overlaps with a route of this host",
-    hint: "ip route",
+    hint: "pier network create --subnet 10.20.0.0/16 NAME",
   },
   addressOnDefault: { status: 400, sentence: "user specified IP address is supported on user defined networks only" },
   addressNotConfigured: {

@@ -97,7 +97,7 @@ const constants = {
   Driver: storageDriver,
   Plugins: {
     Volume: ["local"],
-    Network: ["bridge", "host", "null"],
+    Network: ["bridge", "host", "macvlan", "null"],
     Authorization: null,
     Log: ["journald", "json-file", "local", "none", "syslog"],
   },
