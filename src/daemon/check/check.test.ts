@@ -5,6 +5,7 @@ import { judgeController } from "./cgroups.ts";
 import { type Check, canRun, type Finding, fails, type Looked, works } from "./check.ts";
 import { judgeChains, parseChains } from "./foreign-rules.ts";
 import { moduleRemedy, parseModules } from "./modules.ts";
+import { judgeNeighbours } from "./network.ts";
 import { formatJson, formatText } from "./report.ts";
 import { judgeSpace } from "./storage.ts";
 
@@ -83,6 +84,13 @@ describe("remedies", () => {
     assert.equal(judgeSpace(2 ** 31, 0, false).works, true);
     assert.equal(judgeSpace(2 ** 31, 500, true).works, false);
     assert.equal(judgeSpace(2 ** 20, 20_000, true).works, false);
+  });
+});
+
+describe("neighbours", () => {
+  test("have room for two entries a container, and a remedy where there is none", () => {
+    assert.equal(judgeNeighbours(1024, 512).works, true);
+    assert.match(remedyOf(judgeNeighbours(1024, 513)), /gc_thresh3=4096$/);
   });
 });
 

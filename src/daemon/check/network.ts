@@ -1,11 +1,11 @@
 /** What the default network needs: of the kernel, tried in a network namespace of its own, and of the host's settings. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { errnoOf } from "../../base/errors.ts";
 import { addBridge, addPairHere } from "../../kernel/netlink/rtnetlink.ts";
 import type { Step } from "../../kernel/steps.ts";
 import { tableChanges } from "../../network/firewall.ts";
 import { firewallStep, routeStep } from "../../network/steps.ts";
-import { type Check, fails, works } from "./check.ts";
+import { type Check, type Finding, fails, works } from "./check.ts";
 import { findForeignRules } from "./foreign-rules.ts";
 import { moduleRemedy } from "./modules.ts";
 
@@ -40,6 +40,28 @@ const findForwarding: Check["look"] = async () => {
   }
 };
 
+const neighbours = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
+
+/**
+ * A container and its gateway know each other's addresses: two entries of a table that all network namespaces share, and
+ * that holds 1,024 where nobody has said otherwise. Who comes when it is full reaches nobody.
+ */
+export const judgeNeighbours = (limit: number, containers: number): Finding => {
+  const room = Math.floor(limit / 2);
+  if (containers <= room) return works(`room for ${room} containers at bridges, of which there are ${containers}`);
+  const enough = 2 ** Math.ceil(Math.log2(4 * containers));
+  const remedy = `sysctl -w net.ipv4.neigh.default.gc_thresh3=${enough}`;
+  return fails(`room for ${room} containers at bridges, of which there are ${containers}`, remedy);
+};
+
+/** Whoever made them: an interface at a bridge is a container, or a virtual machine. */
+const findNeighbours: Check["look"] = async () => {
+  if (!existsSync(neighbours)) return works("the first network namespace's affair");
+  const names = readdirSync("/sys/class/net");
+  const ports = names.filter((name) => existsSync(`/sys/class/net/${name}/brport`));
+  return judgeNeighbours(Number(readFileSync(neighbours, "utf8")), ports.length);
+};
+
 export const networkChecks: readonly Check[] = [
   trial(
     { name: "bridges", found: "can be made", module: "bridge", option: "CONFIG_BRIDGE" },
@@ -59,6 +81,7 @@ export const networkChecks: readonly Check[] = [
     firewallStep("pier's table", tableChanges({ family: "ip", name })),
   ),
   { name: "forwarding", serves, needed: false, look: findForwarding },
+  { name: "neighbours", serves: "containers that reach others", needed: false, look: findNeighbours },
   {
     name: "other firewalls",
     serves: "packets to and from containers on the default network",
