@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Step } from "../../src/kernel/steps.ts";
+import { patience } from "../patience.ts";
 
 const isThere = (command: string, flag: string): boolean => spawnSync(command, [flag]).error === undefined;
 
@@ -81,10 +82,18 @@ export class Namespace {
     await this.#world.hold("nsenter", ["-t", String(this.pid), "-n", peer, "serve", protocol, String(port)]);
   }
 
-  /** The address that a server sees this namespace come from; or an error's name, or `silence`. */
+  /** The address that a server sees this namespace come from, or an error's name: on a busy machine an answer takes its time. */
   ask(protocol: "tcp" | "udp", address: string, port: number, sourcePort?: number): string {
-    const question = [this.#world.program("netlink-peer"), "ask", protocol, address, port, sourcePort ?? ""];
-    return this.run(question.join(" ")).trim();
+    return this.#ask(patience(10_000), protocol, address, port, sourcePort ?? "");
+  }
+
+  /** The same where no answer is to come: `silence`. */
+  askInVain(protocol: "tcp" | "udp", address: string, port: number): string {
+    return this.#ask(300, protocol, address, port);
+  }
+
+  #ask(...question: readonly (string | number)[]): string {
+    return this.run([this.#world.program("netlink-peer"), "ask", ...question].join(" ")).trim();
   }
 
   async end(): Promise<void> {
