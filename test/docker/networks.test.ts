@@ -131,6 +131,30 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.equal(await said(engine, "network", "ls", "--format", "{{.Name}}", "--filter", "dangling=true"), "back");
   });
 
+  test("networks get the subnets of Docker's pools, until none is left", async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `many${index}`);
+    const answers = await Promise.all(
+      names.map(async (name) => ({
+        name,
+        ...(await engine.request("POST", "/networks/create", JSON.stringify({ Name: name }))),
+      })),
+    );
+    const made = answers.filter(({ status }) => status === 201).map(({ name }) => name);
+    // Where the host has routes of its own, fewer are left: of 31, the default network has one.
+    assert.ok(made.length > 20 && made.length <= 30, String(made.length));
+    for (const { body } of answers.filter(({ status }) => status !== 201)) {
+      assert.match(body, /all predefined address pools have been fully subnetted/);
+    }
+    const all = JSON.parse(await said(engine, "network", "inspect", ...made)) as Network[];
+    const subnets = all.map(({ IPAM }) => String(IPAM.Config[0]!.Subnet));
+    assert.equal(new Set(subnets).size, made.length);
+    const large = subnets.filter((subnet) => /^172\.(1[7-9]|2\d|3[01])\.0\.0\/16$/.test(subnet));
+    const small = subnets.filter((subnet) => /^192\.168\.\d+\.0\/20$/.test(subnet));
+    assert.ok(large.length > 0 && small.length > 0 && large.length + small.length === made.length);
+    await said(engine, "network", "create", "--subnet", "10.91.0.0/24", "asked");
+    assert.equal(await said(engine, "run", "--rm", "--network", made.at(-1)!, "probe", "exit"), "");
+  });
+
   test("what makes no network is refused in Docker's words, and leaves nothing", async () => {
     await said(engine, "network", "create", "--subnet", "10.78.0.0/16", "there");
     const create = ["network", "create"] as const;
