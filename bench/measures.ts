@@ -5,7 +5,7 @@ import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
 import type { Client, Engine } from "./engines.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
 import { dns, latency, published, runUser, throughput } from "./networks.ts";
-import { type Answers, answersUnderStress } from "./stress.ts";
+import { stress } from "./stress.ts";
 import { pullLarge, pullSmall } from "./transfers.ts";
 import { inTurns, primary } from "./turns.ts";
 
@@ -221,26 +221,6 @@ const disk = async (bench: Bench): Promise<Row> => {
   }
   const title = "`run --rm` without network while 1 GB is written to the same disk";
   return { title, unit: "ms", statistic: "95th percentile", samples };
-};
-
-const stress = (bench: Bench): Row[] => {
-  const all = new Map(bench.clients.map((client) => [client, answersUnderStress(client, image, bench.quick ? 5 : 40)]));
-  const row = (title: string, pick: (answers: Answers) => readonly number[]): Row => ({
-    title,
-    unit: "ms",
-    statistic: "95th percentile",
-    samples: new Map([...all].map(([client, answers]) => [client, pick(answers)])),
-  });
-  const beside = "beside a memory hog, a fork storm, a spinner and a disk writer";
-  return [
-    row(`\`run --rm\` without network ${beside}`, ({ runs }) => runs),
-    row(`\`exec\` of \`true\` ${beside}`, ({ sessions }) => sessions),
-    row(`\`version\` ${beside}`, ({ pings }) => pings),
-    row(`a program of the host's ${beside}`, ({ programs }) => programs),
-    row("the same at rest", ({ rest }) => rest.programs),
-    row(`a page synced on the containers' disk ${beside}`, ({ syncs }) => syncs),
-    row("the same at rest", ({ rest }) => rest.syncs),
-  ];
 };
 
 export const measures: readonly Measure[] = [
