@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
+import { patience } from "../patience.ts";
 import { imageOf } from "../probe/image.ts";
 import { busybox, inspected, Listener, removeAll, runDetached, said, until } from "./containers.ts";
 
@@ -160,7 +161,7 @@ describe("many at once", { skip: cannotRun() }, () => {
     );
   });
 
-  test("after many runs the daemon has no more than before", { timeout: 120_000 }, async () => {
+  test("after many runs the daemon has no more than before", { timeout: patience(120_000) }, async () => {
     const turn = async (): Promise<void> => {
       const { body } = await engine.request("POST", "/containers/create", JSON.stringify(sleeper));
       const { Id: id } = JSON.parse(body) as { Id: string };

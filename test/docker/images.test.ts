@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import { cannotRun, Engine, executable, fixture } from "../engine.ts";
+import { patience } from "../patience.ts";
 import { tarOf } from "../probe/image.ts";
 import { busybox, removeAll, said, until } from "./containers.ts";
 
@@ -107,7 +108,9 @@ describe("images", {
     assert.match(bad.stderr, /NOPE is not a valid change command/);
   });
 
-  test("every broken archive is refused with a sentence, and leaves nothing", { timeout: 60_000 }, async () => {
+  test("every broken archive is refused with a sentence, and leaves nothing", {
+    timeout: patience(60_000),
+  }, async () => {
     const refused = hostile().filter(({ expected }) => expected === "refused");
     assert.ok(refused.length > 50);
     const names = refused.values();

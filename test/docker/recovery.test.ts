@@ -9,6 +9,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { findParser } from "../../src/kernel/apparmor/load.ts";
 import { cannotRun, Engine, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
+import { patience } from "../patience.ts";
 import { imageOf, probeLayer } from "../probe/image.ts";
 import {
   askTcp,
@@ -336,7 +337,7 @@ describe("recovery", { skip: cannotRun() }, () => {
     }
   });
 
-  test("a daemon killed at any moment: the next one finishes or undoes", { timeout: 120_000 }, async () => {
+  test("a daemon killed at any moment: the next one finishes or undoes", { timeout: patience(120_000) }, async () => {
     const archive = await imageOf({ name: "loaded:latest" });
     const turns = process.env.PIER_LONG === "1" ? 60 : 12;
     for (let turn = 0; turn < turns; turn++) {
