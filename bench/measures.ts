@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
 import type { Client, Engine } from "./engines.ts";
+import { api, copies, list, stops } from "./life.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
 import { dns, latency, published, runUser, throughput } from "./networks.ts";
 import { stress } from "./stress.ts";
@@ -238,6 +239,10 @@ export const measures: readonly Measure[] = [
   { name: "exec", run: async (bench) => [await exec(bench)] },
   { name: "parallel", run: async (bench) => [await parallel(bench)] },
   { name: "many", run: many },
+  { name: "api", run: api },
+  { name: "list", run: async (bench) => [await list(bench)] },
+  { name: "stops", run: async (bench) => [await stops(bench)] },
+  { name: "copies", run: copies },
   { name: "load", run: async (bench) => [await load(bench)] },
   { name: "pull-large", run: pullLarge },
   { name: "pull-small", run: pullSmall },
