@@ -8,6 +8,7 @@ import { namespaces } from "../../src/kernel/numbers/namespaces.ts";
 import type { Step } from "../../src/kernel/steps.ts";
 import { cannotKeep, codeOf, Keepers, parentOf, probe, until } from "./keepers.ts";
 
+const isLong = process.env.PIER_LONG === "1";
 const escapes: Readonly<Record<number, string>> = { 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
 const hidden = new Set("<>&\u2028\u2029");
 
@@ -166,6 +167,22 @@ describe("the log", { skip: cannotKeep }, () => {
         const { size } = statSync(file);
         assert.ok(size >= maxSize && size < maxSize + 100, `${file}: ${size}`);
       }
+    });
+
+    test("loses and doubles nothing of a gibibyte of lines", {
+      skip: !isLong && "takes a minute; set PIER_LONG=1",
+    }, async () => {
+      const count = 14_000_000;
+      const log = await logged([probe, "lines", String(count)], { maxSize: 20_000_000, maxFiles: 10_000 });
+      let [last, size] = [0, 0];
+      for (const file of numbered(log)) {
+        for (const [, number] of readFileSync(file, "latin1").matchAll(/line (\d+)/g)) {
+          if (Number(number) !== ++last) assert.fail(`${number} instead of ${last} in ${file}`);
+        }
+        size += statSync(file).size;
+      }
+      assert.equal(last, count);
+      assert.ok(size >= 2 ** 30, `${size} bytes`);
     });
 
     test("keeps as many files as it was told, the newest", async () => {
