@@ -1,6 +1,7 @@
 /** What is measured: the table that `--only` names, and the order of the report. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { builds } from "./builds.ts";
 import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
 import type { Client, Engine } from "./engines.ts";
 import { api, copies, list, stops } from "./life.ts";
@@ -246,6 +247,7 @@ export const measures: readonly Measure[] = [
   { name: "load", run: async (bench) => [await load(bench)] },
   { name: "pull-large", run: pullLarge },
   { name: "pull-small", run: pullSmall },
+  { name: "builds", run: builds },
   { name: "logs", run: logs },
   { name: "output", run: async (bench) => [await output(bench)] },
   { name: "disk", run: async (bench) => [await disk(bench)] },
