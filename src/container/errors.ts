@@ -250,7 +250,11 @@ export const requestErrors = {
 
   // What a later version brings.
   notSupported: { status: 501, sentence: "{what} is not supported by this version of pier" },
-  unknownRuntime: { status: 400, sentence: "unknown or invalid runtime name: {name}" },
+  unknownRuntime: {
+    status: 400,
+    sentence: "unknown or invalid runtime name: {name}",
+    hint: "leave --runtime out: pier runs containers itself",
+  },
   notPublished: {
     status: 404,
     sentence: "no port {port} of the host is published by container {container}",
