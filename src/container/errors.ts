@@ -135,6 +135,11 @@ export const requestErrors = {
   invalidMode: { status: 400, sentence: "invalid {namespace} mode: {mode}" },
   conflict: { status: 400, sentence: "conflicting options: {options}" },
   invalidPort: { status: 400, sentence: 'invalid port specification: "{port}"' },
+  sctpOnLoopback: {
+    status: 501,
+    sentence: "nothing passes SCTP on from the host's loopback address {address}: only the kernel does, at others",
+    hint: "pier run -p 80:80/sctp IMAGE",
+  },
   invalidExtraHost: { status: 400, sentence: 'bad format for add-host: "{entry}"' },
   invalidExtraHostAddress: { status: 400, sentence: 'invalid IP address in add-host: "{address}"' },
   invalidDns: { status: 400, sentence: "IP address is not correctly formatted: {address}" },

@@ -1,6 +1,7 @@
 /** What a request says about the network, in Docker's words. */
 import { isIP } from "node:net";
 import type { ContainerCreateBody, HostConfig } from "../api/types.ts";
+import { isLoopback } from "../network/published.ts";
 import { containerError } from "./errors.ts";
 import { parseLink } from "./links.ts";
 import type { NetworkRequest, PortRequest } from "./request.ts";
@@ -98,6 +99,7 @@ const portsOf = (
 ): readonly PortRequest[] => {
   const { first, last, protocol } = parsePort(port);
   if (first !== last) throw containerError("invalidPort", { port });
+  if (protocol === "sctp" && isLoopback(hostAddress)) throw containerError("sctpOnLoopback", { address: hostAddress });
   return [
     {
       containerPort: first,

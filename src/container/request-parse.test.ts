@@ -578,6 +578,9 @@ describe("the network", () => {
       "::2:0-0:80/tcp",
     ]);
     assert.deepEqual(ports({ "80/sctp": [{ HostPort: "81" }] }), [":81-81:80/sctp"]);
+    for (const HostIp of ["127.0.0.1", "::1"]) {
+      assert.throws(() => ports({ "80/sctp": [{ HostIp, HostPort: "81" }] }), /nothing passes SCTP on from/);
+    }
   });
 
   test("exposed ports are a list", () => {
