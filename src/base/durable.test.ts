@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -40,6 +41,38 @@ describe("what must survive", () => {
       assert.deepEqual([unfinished.byteLength, kept.byteLength], [100, 100]);
       assert.ok(readFileSync(join(directory, "file")).equals(Buffer.concat([whole, unfinished.subarray(0, 50), kept])));
     }));
+
+  // On Node each handle has functions of its own, which cannot be watched.
+  const skip = process.versions.bun === undefined;
+  test("of all files that are written at once, one is on its way to the disk; all are there in the end", { skip }, () =>
+    within(async (directory) => {
+      const files = await Promise.all(["a", "b", "c"].map((name) => DurableFile.create(join(directory, name))));
+      await using probe = await open(directory, "r");
+      const handles = Object.getPrototypeOf(probe) as { datasync: (this: FileHandle) => Promise<void> };
+      const { datasync } = handles;
+      let [running, most, count] = [0, 0, 0];
+      handles.datasync = async function (this: FileHandle) {
+        [running, count] = [running + 1, count + 1];
+        most = Math.max(most, running);
+        await datasync.call(this);
+        running--;
+      };
+      const piece = Buffer.alloc(1024 * 1024, "x");
+      try {
+        await Promise.all(
+          files.map(async (file) => {
+            for (let written = 0; written < 40; written++) await file.write(piece);
+            await file.finish();
+          }),
+        );
+      } finally {
+        handles.datasync = datasync;
+      }
+      assert.ok(count > 1, `${count} write-backs`);
+      assert.equal(most, 1);
+      for (const name of ["a", "b", "c"]) assert.equal(statSync(join(directory, name)).size, 40 * piece.length);
+    }),
+  );
 
   test("a file that is there already is not overwritten", () =>
     within(async (directory) => {

@@ -67,6 +67,12 @@ const maxQueuedBytes = 4 * 1024 * 1024;
 const maxQueuedBuffers = 512;
 
 /**
+ * The one write-back that runs, of all files: each takes a thread of the few that write and inflate as well, for as long as
+ * the disk does.
+ */
+let writeBack: Promise<void> | undefined;
+
+/**
  * A new file that is written from front to back while its bytes are already on their way to the disk: one sync at the
  * end of a large file would take as long as everything before it.
  */
@@ -158,13 +164,18 @@ export class DurableFile implements AsyncDisposable {
   }
 
   #startWriteBack(): void {
-    if (this.#syncing !== undefined || this.#written - this.#synced < writeBackBytes) return;
+    if (writeBack !== undefined || this.#syncing !== undefined) return;
+    if (this.#written - this.#synced < writeBackBytes) return;
     this.#synced = this.#written;
     const syncing = this.#file.datasync().then(() => {
       this.#syncing = undefined;
     });
     this.#syncing = syncing;
-    syncing.catch(() => {});
+    writeBack = syncing
+      .catch(() => {})
+      .finally(() => {
+        writeBack = undefined;
+      });
   }
 }
 
