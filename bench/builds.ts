@@ -1,12 +1,12 @@
 /** Builds: of many steps and files, of what is in the cache, of a large context, of stages side by side. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { time } from "./commands.ts";
 import type { Client } from "./engines.ts";
 import type { Bench, Row } from "./measures.ts";
-import { inTurns } from "./turns.ts";
+import { inTurns, primary } from "./turns.ts";
 
 const base = "fixture/busybox:1.35";
 const plugin = fileURLToPath(new URL("../build/tools/buildx/docker-buildx", import.meta.url));
@@ -57,6 +57,13 @@ const sideBySide = (directory: string): string => {
   return contextOf(directory, "stages", `${built.join("")}FROM ${base}\n${copied.join("")}`);
 };
 
+/** Bytes that the engine's daemons have read so far, of files and of their clients (man 5 proc_pid_io: rchar). */
+const readBy = (client: Client): number =>
+  client.engine.daemons.reduce(
+    (sum, pid) => sum + Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]),
+    0,
+  );
+
 export const builds = async (bench: Bench): Promise<Row[]> => {
   const directory = mkdtempSync(join(tmpdir(), "pier-bench-builds-"));
   const rounds = bench.quick ? 2 : 7;
@@ -73,6 +80,8 @@ export const builds = async (bench: Bench): Promise<Row[]> => {
     const empty = contextOf(directory, "empty", `FROM ${base}\nLABEL a=b\n`);
     const trues = contextOf(directory, "trues", `FROM ${base}\n${"RUN true\n".repeat(steps)}`);
     let turn = 0;
+    const withDaemon = primary(bench).filter(({ engine }) => engine.daemons.length > 0);
+    const read = new Map<Client, number[]>(withDaemon.map((client) => [client, []]));
     return [
       await measured(`\`build\` of ${steps} × RUN and a COPY of ${files} files, no cache`, { times: 5 }, (client) =>
         build(client, many, "--no-cache"),
@@ -82,8 +91,16 @@ export const builds = async (bench: Bench): Promise<Row[]> => {
       ),
       await measured(`\`build\` with ${megabytes} MB of context, of which one file changed`, {}, (client) => {
         writeFileSync(join(large, "changed"), String(turn++));
-        return build(client, large);
+        const before = readBy(client);
+        const took = build(client, large);
+        read.get(client)?.push((readBy(client) - before) / 1e6);
+        return took;
       }),
+      {
+        ...{ title: "what the daemon read meanwhile", unit: "MB", statistic: "median", target: { atMost: 10 } },
+        // The first build reads all of it, and does not count.
+        samples: new Map([...read].map(([client, values]) => [client, values.slice(1)])),
+      },
       await measured(`\`build\` of ${stages} stages that compute`, {}, (client) => build(client, split, "--no-cache")),
       await measured("what a `RUN true` adds to a build", { own: { atMost: 15 } }, (client) => {
         const without = build(client, empty, "--no-cache");
