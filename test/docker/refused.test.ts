@@ -20,7 +20,6 @@ describe("what is refused", { skip: cannotRun() }, () => {
     [/plugin "other" not found/, "--volume-driver=other", "-v", "data:/data"],
     [/a mount of type "image" is not supported/, "--mount", "type=image,source=data,target=/data"],
     [/the logging driver fluentd is not supported/, "--log-driver=fluentd"],
-    [/a link on the default network is not supported/, "--link=other"],
     [/unknown or invalid runtime name: other/, "--runtime=other"],
     [/a storage option is not supported/, "--storage-opt=size=1g"],
     [/could not select device driver|GPU|device request/i, "--gpus=all"],

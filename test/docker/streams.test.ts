@@ -127,7 +127,8 @@ describe("standard streams", { skip: cannotRun() }, () => {
       "-c",
       "while read line; do echo got $line; done; exit 6",
     );
-    const events = new Listener(engine.spawn("docker", ["events", "--filter", "event=attach", "--since", "0"]));
+    const filters = ["--filter", "event=attach", "--filter", `container=${id}`];
+    const events = new Listener(engine.spawn("docker", ["events", ...filters, "--since", "0"]));
     let attached = 0;
     const attach = async (...flags: string[]) => {
       const client = new Listener(engine.spawn("docker", ["attach", ...flags, "shared"]));

@@ -20,5 +20,11 @@ export const seen = (images: Images, containers: ContainerStore): Seen => ({
 /** As much of a record as the store looks at. */
 export const containerRecord = (digit: string, name = `c${digit}`): ContainerRecord => {
   const id = digit.repeat(64) as ContainerId;
-  return { id, name, created: Number(digit), endpoints: [], request: { mounts: [] } } as object as ContainerRecord;
+  return {
+    id,
+    name,
+    created: Number(digit),
+    endpoints: [],
+    request: { mounts: [], network: {} },
+  } as object as ContainerRecord;
 };
