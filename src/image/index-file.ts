@@ -1,5 +1,6 @@
 /** The bytes of a stored index, for its reader. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { Recent } from "../base/recent.ts";
 import type { IndexBytes } from "../format/erofs/reader.ts";
 
 export const readExactly = (file: number, into: Uint8Array, offset: number): void => {
@@ -19,6 +20,10 @@ const readPart = (file: number, offset: number, length: number): Uint8Array => {
 /** Most indexes are small, and read at once; of a large one only the pieces that are asked for. */
 const smallIndex = 256 * 1024;
 
+/** What is asked for next mostly lies beside what was asked for last. */
+const pieceSize = 64 * 1024;
+const keptPieces = 16;
+
 /** For a few questions: nothing stays open. */
 export const indexBytes = (path: string): IndexBytes | Uint8Array => {
   const read = (offset: number, length: number): Uint8Array => {
@@ -30,7 +35,19 @@ export const indexBytes = (path: string): IndexBytes | Uint8Array => {
     }
   };
   const { size } = statSync(path);
-  return size <= smallIndex ? read(0, size) : { size, read };
+  if (size <= smallIndex) return read(0, size);
+  const pieces = new Recent(keptPieces, (number: number) => {
+    const start = number * pieceSize;
+    return read(start, Math.min(pieceSize, size - start));
+  });
+  return {
+    size,
+    read: (offset, length) => {
+      const number = Math.floor(offset / pieceSize);
+      const start = offset - number * pieceSize;
+      return start + length <= pieceSize ? pieces.get(number).subarray(start, start + length) : read(offset, length);
+    },
+  };
 };
 
 /** For reading all of it: the file stays open until it is disposed. */
