@@ -1,3 +1,4 @@
+import { gather } from "../../base/gather.ts";
 import { formatError } from "../errors.ts";
 import type { TarEntry, TarEntryType } from "./entry.ts";
 import { fields } from "./header.ts";
@@ -140,7 +141,10 @@ export interface TarOutput {
 export const endBlocks = (): Uint8Array => new Uint8Array(2 * BLOCK);
 
 /** A whole archive with its end blocks; same items, same bytes. */
-export async function* writeTar(items: AsyncIterable<TarOutput> | Iterable<TarOutput>): AsyncGenerator<Uint8Array> {
+export const writeTar = (items: AsyncIterable<TarOutput> | Iterable<TarOutput>): AsyncGenerator<Uint8Array> =>
+  gather(blocksOf(items));
+
+async function* blocksOf(items: AsyncIterable<TarOutput> | Iterable<TarOutput>): AsyncGenerator<Uint8Array> {
   for await (const { header, content } of items) {
     yield* encodeHeader(header);
     let written = 0;
