@@ -35,7 +35,12 @@ describe("soak", { skip: cannotRun() }, () => {
    * `work` is done so many times, two at a time, and the daemon has no more at last than it had half-way. Memory goes up and
    * down with the collector's turns: what counts is the median of a fifth of the time.
    */
-  const staysFlat = async (what: string, times: number, work: (index: number) => Promise<void>): Promise<number[]> => {
+  const staysFlat = async (
+    what: string,
+    times: number,
+    work: (index: number) => Promise<void>,
+    most = growth,
+  ): Promise<number[]> => {
     const descriptors: number[] = [];
     const memory: number[] = [];
     const took = await repeat(times, 2, async (index) => {
@@ -49,7 +54,7 @@ describe("soak", { skip: cannotRun() }, () => {
       memory.slice(Math.floor(memory.length * from), Math.floor(memory.length * (from + 0.2)));
     const [first, last] = [median(part(0.4)), median(part(0.8))];
     console.log(`${what}: ${(first / mebibyte).toFixed(1)} MiB half-way, ${(last / mebibyte).toFixed(1)} MiB at last`);
-    assert.ok(last <= first + growth, `${what}: ${first} bytes became ${last}`);
+    assert.ok(last <= first + most, `${what}: ${first} bytes became ${last}`);
     await until("descriptors are closed", () => holdingsOf(engine.pid).descriptors <= median(descriptors));
     return took;
   };
@@ -79,7 +84,7 @@ describe("soak", { skip: cannotRun() }, () => {
     assert.deepEqual(await api.ask("GET", "/containers/json?all=1"), "[]\n");
   });
 
-  const sessions = isLong ? 10_000 : 600;
+  const sessions = isLong ? 10_000 : 3_000;
 
   test(`${sessions} sessions, attachments and changes of size leave nothing (CVE-2022-31030, CVE-2025-64329)`, {
     timeout: 3_600_000,
@@ -104,7 +109,8 @@ describe("soak", { skip: cannotRun() }, () => {
       else await resize(index);
     };
     const before = holdingsOf(keeper);
-    await staysFlat(`${sessions} sessions`, sessions, one);
+    // Within some seconds the collector may turn once between the two.
+    await staysFlat(`${sessions} sessions`, sessions, one, isLong ? growth : 3 * growth);
     await until("the keeper has let go of everybody", () => holdingsOf(keeper).descriptors <= before.descriptors);
     assert.ok(holdingsOf(keeper).memory < 4 * mebibyte, `${holdingsOf(keeper).memory} bytes`);
     await said(engine, "rm", "--force", id);
