@@ -1,18 +1,16 @@
 /** What was made lately, so that it need not be made again at once; of more than the limit, what was not asked for longest goes. */
-export class Recent<K, V> {
+export class Recent<V> {
   readonly #limit: number;
-  readonly #make: (key: K) => V;
-  readonly #made = new Map<K, V>();
+  readonly #made = new Map<string | number, V>();
 
-  constructor(limit: number, make: (key: K) => V) {
+  constructor(limit: number) {
     this.#limit = limit;
-    this.#make = make;
   }
 
   /** The value of this key, made now if it is not there. What cannot be made is an error, each time. */
-  get(key: K): V {
+  get(key: string | number, make: () => V): V {
     const known = this.#made.get(key);
-    const value = known ?? this.#make(key);
+    const value = known ?? make();
     // A map keeps the order in which its keys came.
     if (known !== undefined) this.#made.delete(key);
     this.#made.set(key, value);

@@ -36,16 +36,14 @@ export const indexBytes = (path: string): IndexBytes | Uint8Array => {
   };
   const { size } = statSync(path);
   if (size <= smallIndex) return read(0, size);
-  const pieces = new Recent(keptPieces, (number: number) => {
-    const start = number * pieceSize;
-    return read(start, Math.min(pieceSize, size - start));
-  });
+  const pieces = new Recent<Uint8Array>(keptPieces);
   return {
     size,
     read: (offset, length) => {
-      const number = Math.floor(offset / pieceSize);
-      const start = offset - number * pieceSize;
-      return start + length <= pieceSize ? pieces.get(number).subarray(start, start + length) : read(offset, length);
+      const start = offset - (offset % pieceSize);
+      const end = Math.min(start + pieceSize, size);
+      if (offset + length > end) return read(offset, length);
+      return pieces.get(start, () => read(start, end - start)).subarray(offset - start, offset - start + length);
     },
   };
 };

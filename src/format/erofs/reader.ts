@@ -98,10 +98,7 @@ export class IndexReader {
   readonly root: number;
   readonly #bytes: IndexBytes;
   /** By where they lie: names are mostly asked for in their order, and one block has a hundred of them. */
-  readonly #blocks = new Recent(32, (key: string) => {
-    const [nid = 0, block = 0] = key.split(" ").map(Number);
-    return this.#readDirents(nid, this.#directory(nid), block);
-  });
+  readonly #blocks = new Recent<readonly Dirent[]>(32);
 
   constructor(bytes: IndexBytes | Uint8Array) {
     this.#bytes = bytes instanceof Uint8Array ? inMemory(bytes) : bytes;
@@ -149,7 +146,7 @@ export class IndexReader {
     let high = Math.ceil(head.size / BLOCK) - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
-      const dirents = this.#blocks.get(`${directory} ${middle}`);
+      const dirents = this.#blocks.get(`${directory} ${middle}`, () => this.#dirents(directory, head, middle));
       if (name < dirents[0]!.name) high = middle - 1;
       else if (name > dirents.at(-1)!.name) low = middle + 1;
       else return dirents.find((dirent) => dirent.name === name)?.nid;
@@ -162,7 +159,7 @@ export class IndexReader {
     const head = this.#directory(directory);
     const names: IndexName[] = [];
     for (let block = 0; block * BLOCK < head.size; block++) {
-      for (const { name, nid } of this.#readDirents(directory, head, block)) {
+      for (const { name, nid } of this.#dirents(directory, head, block)) {
         if (name !== "." && name !== "..") names.push({ name, nid });
       }
     }
@@ -207,7 +204,7 @@ export class IndexReader {
     throw damaged(`inode ${nid} has no data of its own`);
   }
 
-  #readDirents(nid: number, head: Head, block: number): Dirent[] {
+  #dirents(nid: number, head: Head, block: number): Dirent[] {
     const start = block * BLOCK;
     const dirents = parseDirents(this.#data(nid, head, start, Math.min(BLOCK, head.size - start)));
     if (dirents === undefined) throw damaged(`the directory with number ${nid} is malformed`);
