@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, describe, test } from "node:test";
-import { removeAll, until } from "../docker/containers.ts";
+import { describe, test } from "node:test";
+import { until } from "../docker/containers.ts";
 import { type Answer, cannotRun, type Engine } from "../engine.ts";
 import { noCompiler } from "../keeper/compile.ts";
 import { tarOf } from "../probe/image.ts";
-import { type Armed, FaultyBuild } from "./keeper.ts";
-import { Requests, succeeds } from "./requests.ts";
+import { useFaultyEngine } from "./faulty.ts";
+import type { Armed, FaultyBuild } from "./keeper.ts";
+import { type Requests, succeeds } from "./requests.ts";
 
 const isLong = process.env.PIER_LONG === "1";
 const atOnce = 4;
@@ -58,16 +59,9 @@ describe("a call that the kernel refuses", { skip: cannotRun() || noCompiler }, 
   let build: FaultyBuild;
   let engine: Engine;
   let requests: Requests;
-  before(async () => {
-    build = new FaultyBuild();
-    engine = await build.launch();
-    requests = new Requests(engine);
+  useFaultyEngine((faulty) => {
+    ({ build, engine, requests } = faulty);
   });
-  after(async () => {
-    await engine.stop();
-    build[Symbol.dispose]();
-  });
-  afterEach(() => removeAll(engine));
 
   const assertSaid = ({ call }: Armed, { status, body }: Answer): void => {
     assert.ok(status === 404 || status === 500 || status === 400, `${call}: ${status} ${body}`);

@@ -2,13 +2,14 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { after, afterEach, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { promisify } from "node:util";
-import { removeAll, until } from "../docker/containers.ts";
+import { until } from "../docker/containers.ts";
 import { cannotRun, type Engine } from "../engine.ts";
 import { noCompiler } from "../keeper/compile.ts";
-import { FaultyBuild } from "./keeper.ts";
-import { Requests, succeeds } from "./requests.ts";
+import { useFaultyEngine } from "./faulty.ts";
+import type { FaultyBuild } from "./keeper.ts";
+import { type Requests, succeeds } from "./requests.ts";
 
 const run = promisify(execFile);
 const rounds = process.env.PIER_LONG === "1" ? 100 : 10;
@@ -18,16 +19,9 @@ describe("a repair of the network", { skip: cannotRun() || noCompiler }, () => {
   let build: FaultyBuild;
   let engine: Engine;
   let requests: Requests;
-  before(async () => {
-    build = new FaultyBuild();
-    engine = await build.launch();
-    requests = new Requests(engine);
+  useFaultyEngine((faulty) => {
+    ({ build, engine, requests } = faulty);
   });
-  after(async () => {
-    await engine.stop();
-    build[Symbol.dispose]();
-  });
-  afterEach(() => removeAll(engine));
 
   const tableOf = async (): Promise<string> => {
     const { body } = await engine.request("GET", "/networks/bridge");

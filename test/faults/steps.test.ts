@@ -2,14 +2,15 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { keeperSays } from "../../src/kernel/messages.ts";
 import type { Lane, Plan, Step } from "../../src/kernel/steps.ts";
-import { isAlive, removeAll, until } from "../docker/containers.ts";
+import { isAlive, until } from "../docker/containers.ts";
 import { type Answer, cannotRun, type Engine } from "../engine.ts";
 import { noCompiler } from "../keeper/compile.ts";
-import { type Armed, FaultyBuild } from "./keeper.ts";
-import { Requests, succeeds } from "./requests.ts";
+import { useFaultyEngine } from "./faulty.ts";
+import type { Armed, FaultyBuild } from "./keeper.ts";
+import { type Requests, succeeds } from "./requests.ts";
 
 const isLong = process.env.PIER_LONG === "1";
 
@@ -59,17 +60,9 @@ describe("broken off at any step", { skip: cannotRun() || noCompiler }, () => {
   let build: FaultyBuild;
   let engine: Engine;
   let requests: Requests;
-  before(async () => {
-    build = new FaultyBuild();
-    engine = await build.launch();
-    requests = new Requests(engine);
+  useFaultyEngine((faulty) => {
+    ({ build, engine, requests } = faulty);
   });
-  after(async () => {
-    await engine.stop();
-    build[Symbol.dispose]();
-  });
-
-  afterEach(() => removeAll(engine));
 
   const planOf = async (body: object): Promise<Plan> => {
     const answer = await requests.post("/pier/explain?format=json", body);
