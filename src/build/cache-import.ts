@@ -1,16 +1,13 @@
 /** Caches of other builds: which layers they have for which keys. A layer comes when a step needs it. */
 import type { Digest } from "../base/ids.ts";
-import { digestOfBytes } from "../image/members.ts";
 import { parseName } from "../image/reference.ts";
 import type { Repository } from "../registry/repository.ts";
 import { type BlobRef, type CachedLayer, parseCacheConfig, parseCacheManifest, parseInline } from "./cache-config.ts";
 import type { CacheImport } from "./cache-request.ts";
+import { documentLimit, readDocument } from "./documents.ts";
 import { buildError } from "./errors.ts";
 import type { Reporter } from "./report.ts";
 import type { Shop } from "./shop.ts";
-
-/** Of manifests and configurations. */
-const documentLimit = 4 * 1024 * 1024;
 
 /** Where the blobs of a cache come from. */
 interface Source {
@@ -106,18 +103,8 @@ const registrySource = ({ rooms, signal }: Shop, repository: Repository): Source
 });
 
 const storeSource = ({ rooms, signal }: Shop, { store }: CacheImport & { readonly kind: "store" }): Source => {
-  const read = async (blob: BlobRef): Promise<Uint8Array> => {
-    const pieces: Uint8Array[] = [];
-    let size = 0;
-    for await (const piece of store.read(blob, signal)) {
-      size += piece.length;
-      if (size > documentLimit) throw buildError("noCacheManifest", {});
-      pieces.push(piece);
-    }
-    const whole = Buffer.concat(pieces);
-    if (digestOfBytes(whole) !== blob.digest) throw buildError("noCacheManifest", {});
-    return whole;
-  };
+  const read = (blob: BlobRef): Promise<Uint8Array> =>
+    readDocument(store, blob, signal, () => buildError("noCacheManifest", {}));
   return {
     document: read,
     manifest: (digest) => read({ digest, size: 0 }),

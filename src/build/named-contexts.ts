@@ -3,13 +3,13 @@ import { formatPlatform, isFor } from "../api/platforms.ts";
 import type { Digest, ImageId } from "../base/ids.ts";
 import { parseConfig } from "../image/config.ts";
 import { isAttestation, isIndexType, parseIndex, parseManifest } from "../image/manifest.ts";
-import { digestOfBytes } from "../image/members.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { familiarName, parseName } from "../image/reference.ts";
 import type { BlobRef } from "./cache-config.ts";
 import type { BlobReader } from "./cache-request.ts";
 import { storeArchive } from "./context.ts";
 import type { CopySource } from "./copy.ts";
+import { readDocument } from "./documents.ts";
 import { downloadArchive } from "./downloads.ts";
 import { buildError } from "./errors.ts";
 import { hidePassword, parseGitAddress } from "./git/address.ts";
@@ -45,8 +45,6 @@ export const contextName = (name: string): string => {
 };
 
 const root = { uid: 0, gid: 0 };
-/** Of manifests and configurations. */
-const documentLimit = 4 * 1024 * 1024;
 
 export class NamedContexts {
   readonly #shop: Shop;
@@ -164,16 +162,8 @@ export class NamedContexts {
     return this.#document(store, asked);
   }
 
-  async #document(store: BlobReader, blob: BlobRef): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
-    let size = 0;
-    for await (const piece of store.read(blob, this.#shop.signal)) {
-      size += piece.length;
-      pieces.push(piece);
-      if (size > documentLimit) throw buildError("wrongBlob", { digest: blob.digest });
-    }
-    const whole = Buffer.concat(pieces);
-    if (digestOfBytes(whole) !== blob.digest) throw buildError("wrongBlob", { digest: blob.digest });
-    return whole;
+  #document(store: BlobReader, blob: BlobRef): Promise<Uint8Array> {
+    const { digest } = blob;
+    return readDocument(store, blob, this.#shop.signal, () => buildError("wrongBlob", { digest }));
   }
 }

@@ -105,8 +105,9 @@ class Repository {
 
   /** The remotes of submodules by their paths, as .gitmodules says. */
   async #modules(): Promise<ReadonlyMap<string, string>> {
-    const blob = `--blob=${this.commit}:.gitmodules`;
-    const listed = await runGit(this.#place, "config", blob, "--null", "--list").catch(() => "");
+    const name = ".gitmodules";
+    if ((await runGit(this.#place, "ls-tree", "--full-tree", this.commit, "--", name)) === "") return new Map();
+    const listed = await runGit(this.#place, "config", `--blob=${this.commit}:${name}`, "--null", "--list");
     const found = new Map<string, { path?: string; url?: string }>();
     for (const line of listed.split("\0")) {
       const [, name = "", key, value = ""] = /^submodule\.([\s\S]*)\.(path|url)\n([\s\S]*)$/.exec(line) ?? [];
