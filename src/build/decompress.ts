@@ -1,40 +1,21 @@
 /** Archives as builds are given them: also those that are compressed in ways for which the host has programs, and we have none. */
 import { errnoOf } from "../base/errors.ts";
-import { type Compression, compressionOf, decompress, longestMagic } from "../format/compression.ts";
+import { decompress } from "../format/compression.ts";
 import { buildError } from "./errors.ts";
 import { programOutput } from "./program.ts";
 
-const programs: Partial<Record<Compression, readonly string[]>> = {
-  // As much memory as xz -9 needs, and some more; what asks for all of it is refused.
-  xz: ["--decompress", "--stdout", "--memlimit-decompress=1GiB"],
-  bzip2: ["--decompress", "--stdout"],
-};
+/** As much memory as xz -9 needs, and some more; what asks for all of it is refused. */
+const xzArgs = ["--decompress", "--stdout", "--memlimit-decompress=1GiB"];
+const bzip2Args = ["--decompress", "--stdout"];
 
 /** The plain bytes of a stream that is plain, or compressed with gzip, zstd, xz or bzip2. */
-export async function* decompressAny(
-  source: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const chunks = source[Symbol.asyncIterator]();
-  try {
-    const held: Uint8Array[] = [];
-    for (let size = 0; size < longestMagic; ) {
-      const { done, value } = await chunks.next();
-      if (done === true) break;
-      held.push(value);
-      size += value.length;
-    }
-    const whole = (async function* () {
-      yield* held;
-      yield* { [Symbol.asyncIterator]: () => chunks };
-    })();
-    const name = compressionOf(Buffer.concat(held.slice(0, longestMagic)));
-    const args = programs[name];
-    yield* args === undefined ? decompress(whole) : unpacked(name, args, whole, signal);
-  } finally {
-    await chunks.return?.();
-  }
-}
+export const decompressAny = (source: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> =>
+  decompress(source, {
+    others: {
+      xz: (whole) => unpacked("xz", xzArgs, whole, signal),
+      bzip2: (whole) => unpacked("bzip2", bzip2Args, whole, signal),
+    },
+  });
 
 async function* unpacked(
   name: string,

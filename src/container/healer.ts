@@ -35,12 +35,12 @@ export class Healer {
   async #keepListening(): Promise<void> {
     const { rooms } = this.#context;
     const { signal } = this.#closing;
-    for (let isFirst = true, wait: number | undefined; ; isFirst = false) {
-      const began = rooms.clock.now();
-      await this.#listen(isFirst);
-      wait = nextWait(wait, rooms.clock.now() - began);
+    let wait: number | undefined;
+    while (!signal.aborted) {
+      const began = rooms.clock.monotonic();
+      await this.#listen(wait === undefined);
+      wait = nextWait(wait, rooms.clock.monotonic() - began);
       await setTimeout(wait, undefined, { signal }).catch(() => {});
-      if (signal.aborted) return;
     }
   }
 

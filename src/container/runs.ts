@@ -178,7 +178,7 @@ export class Runs {
     const { rooms, store } = this.#context;
     const address = defaultAddress(started);
     if (address === undefined) return;
-    for (const { id, state, request } of store.list()) {
+    for (const { id, state, request } of store.all()) {
       if (state.status !== "running") continue;
       for (const { container, alias } of request.network.links) {
         if (container !== started.id) continue;

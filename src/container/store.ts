@@ -18,6 +18,11 @@ export class ContainerStore {
     }
   }
 
+  /** In no order. */
+  all(): Iterable<ContainerRecord> {
+    return this.#byId.values();
+  }
+
   /** In the order of their creation, the youngest first. */
   list(): readonly ContainerRecord[] {
     return [...this.#byId.values()].sort((a, b) => b.created - a.created);

@@ -38,12 +38,21 @@ const buffers = { chunkSize: CHUNK, readableHighWaterMark: 4 * CHUNK };
  */
 const COLLECT = 16 * 1024 * 1024;
 
+export interface DecompressOptions {
+  /** Whoever takes inflated bytes gives their memory back. */
+  readonly isFreed?: boolean;
+  /** What decodes streams that are compressed otherwise than with gzip or zstd. */
+  readonly others?: Partial<Record<Compression, (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>>>;
+}
+
 /**
  * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes.
  * A stream that ends early, goes on with rubbish or fails its checksum throws before it ends.
- * `isFreed`: whoever takes inflated bytes gives their memory back.
  */
-export async function* decompress(source: AsyncIterable<Uint8Array>, isFreed = false): AsyncGenerator<Uint8Array> {
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  { isFreed = false, others = {} }: DecompressOptions = {},
+): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   try {
     const head: Uint8Array[] = [];
@@ -63,7 +72,11 @@ export async function* decompress(source: AsyncIterable<Uint8Array>, isFreed = f
     else if (compression === "gzip") yield* decode(whole, compression, createGunzip(buffers), isFreed);
     else if (compression === "zstd") {
       yield* decode(wholeFrames(whole), compression, createZstdDecompress(buffers), isFreed);
-    } else throw formatError("compressionUnsupported", { format: compression });
+    } else {
+      const other = others[compression];
+      if (other === undefined) throw formatError("compressionUnsupported", { format: compression });
+      yield* other(whole);
+    }
   } finally {
     await chunks.return?.();
   }

@@ -97,7 +97,7 @@ export const writeLayer = async (
   });
   await using tar = await DurableFile.create(join(directory, "tar"));
   let nextCheck = 0;
-  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw), true)) {
+  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw), { isFreed: true })) {
     if (plain.size + bytes.length > limit) throw imageError("layerLimit", { limit });
     if (plain.size >= nextCheck) {
       await checkSpace(directory);
