@@ -22,10 +22,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,8 +84,12 @@ static int run(struct keeper *k, const char *path) {
   return EXIT_SUCCESS;
 }
 
+/* The socket that was given lets as many clients wait as the kernel allows (somaxconn caps the number). */
+static int widen(void) { return listen(DAEMON_FD, INT_MAX) == 0 ? EXIT_SUCCESS : EXIT_FAILURE; }
+
 int main(int argc, char **argv) {
   begin();
+  if (argc == 2 && strcmp(argv[1], "--widen") == 0) return widen();
   if (argc >= 2 && strcmp(argv[1], "--hold") == 0) return hold(argc > 2 ? argv[2] : NULL);
   if (argc != 3) return 2;
   fcntl(DAEMON_FD, F_SETFD, FD_CLOEXEC);

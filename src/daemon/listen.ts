@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { TlsOptions } from "node:tls";
 import { daemonError } from "./errors.ts";
 import type { ListenAddress, TlsFiles } from "./hosts.ts";
+import { findPrograms } from "./programs.ts";
+import { widenQueue } from "./queue.ts";
 import { claimSocket, releaseSocket } from "./socket.ts";
 
 export interface Listener {
@@ -43,9 +45,14 @@ export const readTls = ({ clients, certificate, key }: TlsFiles): TlsOptions => 
 /** Holds afterwards: the server has whoever comes to the address. A socket of its own lies in `run`. */
 export const listenAt = async (address: ListenAddress, http: HttpServer, run: string): Promise<Listener> => {
   if (address.kind === "systemd") return inherit(http, join(run, "passed-on.sock"), process.env);
-  if (address.kind === "unix") await claimSocket(address.path, http);
+  if (address.kind === "unix") await claimOwn(address.path, http);
   else await claimPort(address, http);
   return { close: () => closeHttp(http, address.kind === "unix" ? address.path : undefined) };
+};
+
+const claimOwn = async (path: string, http: HttpServer): Promise<void> => {
+  await claimSocket(path, http);
+  await widenQueue(path, join(findPrograms(), "keeper"));
 };
 
 const claimPort = (address: Extract<ListenAddress, { kind: "tcp" }>, http: HttpServer): Promise<void> =>
@@ -72,7 +79,7 @@ const inherit = async (http: HttpServer, own: string, environment: NodeJS.Proces
   const descriptors = socketsOfSystemd(environment);
   if (descriptors.length === 0) throw daemonError("noSystemdSockets", {});
   for (const number of descriptors) if (!isUnixSocket(number)) throw daemonError("systemdSocketOpen", { number });
-  await claimSocket(own, http);
+  await claimOwn(own, http);
   const servers: Server[] = [];
   for (const fd of descriptors) {
     const server = createServer({ allowHalfOpen: true }, (client) => passOn(client, own));

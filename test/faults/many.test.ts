@@ -1,6 +1,8 @@
 /** Many containers, and a daemon that dies again and again: nothing is started anew, and nothing is lost. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { startTimeOf } from "../../src/kernel/holder.ts";
@@ -231,6 +233,19 @@ describe("many containers", { skip: cannotRun() }, () => {
       for (const { Id } of listed) assert.ok([204, 304].includes((await post(`/containers/${Id}/start`)).status));
       await removeAll(engine);
       await engine.assertNothingLeft();
+    }
+  });
+
+  test("clients that come while the daemon does not answer wait, thousands of them", async () => {
+    const allowed = Number(readFileSync("/proc/sys/net/core/somaxconn", "latin1"));
+    process.kill(engine.pid, "SIGSTOP");
+    const clients: Socket[] = [];
+    try {
+      for (let number = 0; number < Math.min(2000, allowed); number++) clients.push(connect(engine.socket));
+      await Promise.all(clients.map((client) => once(client, "connect")));
+    } finally {
+      process.kill(engine.pid, "SIGCONT");
+      for (const client of clients) client.destroy();
     }
   });
 
