@@ -11,10 +11,10 @@ import { inTurns, primary } from "./turns.ts";
 const image = "fixture/busybox:1.35";
 
 /** Where the engine listens; undefined for one without a daemon. */
-const socketOf = ({ env }: Client): string | undefined => /^unix:\/\/(.+)$/.exec(env.DOCKER_HOST ?? "")?.[1];
+export const socketOf = ({ env }: Client): string | undefined => /^unix:\/\/(.+)$/.exec(env.DOCKER_HOST ?? "")?.[1];
 
 /** The body of an answer that is a success. */
-const call = (agent: Agent, socketPath: string, method: string, path: string, body?: object): Promise<string> =>
+export const call = (agent: Agent, socketPath: string, method: string, path: string, body?: object): Promise<string> =>
   new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { "content-type": "application/json" };
     const asked = request({ agent, socketPath, method, path: `/v1.41${path}`, headers }, (answer) => {
@@ -32,10 +32,21 @@ const call = (agent: Agent, socketPath: string, method: string, path: string, bo
     asked.end(body === undefined ? undefined : JSON.stringify(body));
   });
 
+export const keepAlive = (): Agent => new Agent({ keepAlive: true });
+
+/** The work is done on each, so many at a time. */
+export const atOnce = async <T>(width: number, all: Iterable<T>, work: (one: T) => Promise<void>): Promise<void> => {
+  const rest = Iterator.from(all);
+  const worker = async (): Promise<void> => {
+    for (const one of rest) await work(one);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+};
+
 /** Created, started, waited for and removed, a few at once: how many in a second. */
 const lives = async (client: Client, count: number, network: string): Promise<number> => {
   const socket = socketOf(client)!;
-  const agent = new Agent({ keepAlive: true });
+  const agent = keepAlive();
   const live = async (): Promise<void> => {
     const body = { Image: image, Cmd: ["true"], HostConfig: { NetworkMode: network } };
     const { Id } = JSON.parse(await call(agent, socket, "POST", "/containers/create", body)) as { Id: string };
@@ -43,12 +54,8 @@ const lives = async (client: Client, count: number, network: string): Promise<nu
     await call(agent, socket, "POST", `/containers/${Id}/wait`);
     await call(agent, socket, "DELETE", `/containers/${Id}`);
   };
-  let left = count;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await live();
-  };
   const start = performance.now();
-  await Promise.all(Array.from({ length: 8 }, worker));
+  await atOnce(8, Array.from({ length: count }), live);
   agent.destroy();
   return (1000 * count) / (performance.now() - start);
 };

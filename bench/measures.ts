@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { builds } from "./builds.ts";
 import { ask, time, timeBeside, timeOutput, timeParallel } from "./commands.ts";
+import { crowd } from "./crowd.ts";
 import type { Client, Engine } from "./engines.ts";
 import { api, copies, list, stops } from "./life.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
@@ -243,6 +244,7 @@ export const measures: readonly Measure[] = [
   { name: "api", run: api },
   { name: "list", run: async (bench) => [await list(bench)] },
   { name: "stops", run: async (bench) => [await stops(bench)] },
+  { name: "crowd", run: crowd },
   { name: "copies", run: copies },
   { name: "load", run: async (bench) => [await load(bench)] },
   { name: "pull-large", run: pullLarge },
