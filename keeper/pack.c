@@ -67,11 +67,12 @@ static void pack_next(struct log *log) {
   int from = log_name(name, log, number, "") ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
   int to = log_name(name, log, 0, UNFINISHED) ? open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640) : -1;
   pid_t parent = getpid();
-  if (from >= 0 && to >= 0) packer = fork_at_home();
-  if (packer == 0) pack(parent, from, to);
+  pid_t child = from >= 0 && to >= 0 ? fork_at_home() : -1;
+  if (child == 0) pack(parent, from, to);
   if (from >= 0) close(from);
   if (to >= 0) close(to);
-  if (packer <= 0) return;
+  if (child < 0) return;
+  packer = child;
   log->packing = number;
   int pidfd = (int)syscall(SYS_pidfd_open, packer, 0);
   if (pidfd >= 0 && loop_add(&keeper->loop, pidfd, EPOLLIN, on_packed, keeper) == 0) return;

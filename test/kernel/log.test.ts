@@ -1,6 +1,6 @@
 /** The log that keepers write: Docker's json-file format, byte for byte. Needs root. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
@@ -92,6 +92,13 @@ describe("the log", { skip: cannotKeep }, () => {
     return logged([probe, "cat", path]);
   };
 
+  /** The files of a log, the oldest first. */
+  const numbered = (log: string): string[] =>
+    readdirSync(dirname(log))
+      .filter((name) => name === basename(log) || name.startsWith(`${basename(log)}.`))
+      .sort((a, b) => Number(b.split(".")[1] ?? 0) - Number(a.split(".")[1] ?? 0))
+      .map((name) => join(dirname(log), name));
+
   test("writes every byte as Docker does", async () => {
     const bytes = Buffer.concat([
       Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)),
@@ -150,12 +157,6 @@ describe("the log", { skip: cannotKeep }, () => {
   });
 
   describe("rotated", () => {
-    const numbered = (log: string): string[] =>
-      readdirSync(dirname(log))
-        .filter((name) => name === basename(log) || name.startsWith(`${basename(log)}.`))
-        .sort((a, b) => Number(b.split(".")[1] ?? 0) - Number(a.split(".")[1] ?? 0))
-        .map((name) => join(dirname(log), name));
-
     test("loses and doubles nothing", async () => {
       const maxSize = 256 << 10;
       const log = await logged([probe, "lines", "100000"], { maxSize, maxFiles: 100 });
@@ -267,6 +268,20 @@ describe("the log", { skip: cannotKeep }, () => {
       await again.keeper.closed;
       assert.equal(endings(path).filter((ending) => /^\.\d/.test(ending)).length, 2);
     });
+  });
+
+  test("that cannot be compressed stays as it is, and the container lives", async () => {
+    const path = keepers.path("log");
+    // A directory stands where the compressed file would be made: it cannot be opened.
+    mkdirSync(`${path}.gz.new`);
+    const container = await keepers.run([probe, "lines", "20000"], {
+      log: { path, maxSize: 500_000, maxFiles: 9 },
+      outside: [{ step: "compressLog" }],
+    });
+    assert.equal(codeOf(await container.keeper.exited), 0);
+    await container.keeper.closed;
+    rmdirSync(`${path}.gz.new`);
+    assert.deepEqual(numbered(path).flatMap(numbersIn), range(1, 20_000));
   });
 
   test("on a full disk stops nobody, has whole records only, and goes on when there is room", async () => {
