@@ -2,19 +2,19 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ImageId } from "../base/ids.ts";
-import { Build } from "./build.ts";
+import type { Digest, ImageId } from "../base/ids.ts";
 import { type CacheDescriptor, checkExports } from "./cache-export.ts";
 import type { Warning } from "./check/check.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
 import { buildError } from "./errors.ts";
 import { hidePassword } from "./git/address.ts";
-import { checkOutputs, type OutputResult, writeOutput } from "./outputs.ts";
+import { checkOutputs, identify, type OutputResult, writeOutput } from "./outputs.ts";
 import { fetchContext } from "./remote.ts";
 import { type BuildListener, Reporter } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 import { gitSecretIds, type SecretFinder, secretIdsOf } from "./secrets.ts";
 import { type BuildRooms, Shop } from "./shop.ts";
+import { WholeBuild } from "./whole-build.ts";
 import { type Explanation, explainLast } from "./why.ts";
 
 /** A request whose context is still to come. */
@@ -30,7 +30,10 @@ export interface BuildSource {
 }
 
 export interface BuildOutcome {
-  readonly id: ImageId;
+  /** Of several images that of the index over them. */
+  readonly id: Digest;
+  /** What the only image says of itself, which is what it is known by here. */
+  readonly config?: ImageId;
   /** In the order in which they were asked for. */
   readonly outputs: readonly OutputResult[];
   /** What a client's own store has of the cache. */
@@ -96,7 +99,7 @@ export class Builds {
       readonly failed: (failure: BuildFailed) => void;
     },
   ): Promise<BuildOutcome> {
-    checkOutputs(asked.outputs);
+    checkOutputs(asked);
     checkExports(asked.cacheTo);
     const name = randomBytes(6).toString("hex");
     const directory = join(this.#rooms.root, "build", "running", name);
@@ -110,7 +113,7 @@ export class Builds {
       const ids = [...secretIdsOf(dockerfile.text), ...remotes.flatMap(gitSecretIds)];
       const request: BuildRequest = { ...asked, context, dockerfile, secrets: await asked.secrets(ids) };
       await using shop = new Shop(this.#rooms, request, { directory, secrets }, options.signal);
-      const build = new Build(shop, reporter);
+      const build = new WholeBuild(shop, reporter);
       const began = this.#rooms.clock.now();
       const keep = (error: string): void => this.#rooms.records.add(build.record(began, error));
       try {
@@ -119,7 +122,7 @@ export class Builds {
         for (const output of request.outputs) outputs.push(await writeOutput(shop, built, output));
         const cache = await build.exportCaches(built);
         keep("");
-        return { id: built.id, outputs, ...(cache === undefined ? {} : { cache }) };
+        return { ...identify(shop, built), outputs, ...(cache === undefined ? {} : { cache }) };
       } catch (error) {
         keep(error instanceof Error ? error.message : String(error));
         options.failed({ error, excerpt: build.excerpt(error), dockerfile: dockerfile.text });
@@ -143,7 +146,7 @@ export class Builds {
       const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
       const request: BuildRequest = { ...asked, context, dockerfile, secrets: new Map() };
       await using shop = new Shop(this.#rooms, request, { directory, secrets: directory }, signal);
-      return { ...dockerfile, warnings: new Build(shop, reporter).check().warnings };
+      return { ...dockerfile, warnings: new WholeBuild(shop, reporter).check().warnings };
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

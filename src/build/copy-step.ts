@@ -78,12 +78,12 @@ export const copyStep = async (input: CopyStepInput): Promise<CopiedStep> => {
   const digest = dependOnItems(running, items);
   const key = keyOf("COPY", [flags.link === true ? "" : files.key, digest, shop.epoch ?? null]);
   const chained = keyOf("COPIED", [files.key, key]);
-  const known = await shop.cached(key, running);
-  const told = toldCopy(instruction, expand);
-  if (known !== undefined) return { files: files.with(known, chained), told };
-  const part = shop.part(key, running, shop.store(outputsOf(items.some(({ isOld }) => !isOld) ? items : [])));
-  await part.diffId;
-  return { files: files.with(part, chained), told };
+  const part = await shop.once(key, running, async () => {
+    const made = shop.part(key, running, shop.store(outputsOf(items.some(({ isOld }) => !isOld) ? items : [])));
+    await made.diffId;
+    return made;
+  });
+  return { files: files.with(part, chained), told: toldCopy(instruction, expand) };
 };
 
 /** Expanded, with those flags alone that say how the files look afterwards. */

@@ -56,10 +56,27 @@ export const buildErrors = {
   noContextFiles: { status: 400, sentence: "the build context {name} is no directory" },
 
   // Bases.
+  stagePlatform: { status: 400, sentence: "failed to parse platform: {reason}" },
   noSuchBase: { status: 404, sentence: "{name} was pulled, and is gone again" },
   otherPlatform: { status: 400, sentence: "{name} is for {has}, not for {asked}" },
 
   noCacheManifest: { status: 400, sentence: "there is no cache of a build: neither a manifest of one nor an image" },
+
+  // Several platforms.
+  manifestList: {
+    status: 400,
+    sentence: "docker exporter does not currently support exporting manifest lists",
+    hint: "use type=oci, or no dest, which keeps the images here",
+  },
+  foreignProgram: {
+    status: 400,
+    sentence:
+      "{reason}: it is for {platform}, and this machine's kernel runs no such programs; type: apt install qemu-user-static",
+  },
+  mixedPlatforms: {
+    status: 501,
+    sentence: "files for several platforms go into a directory each: platform-split=true",
+  },
 
   // Steps.
   runFailed: { status: 400, sentence: 'process "{command}" did not complete successfully: exit code: {code}' },

@@ -1,11 +1,23 @@
 /** What becomes of what was built: an image in the store, an archive of it, or its files alone. */
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import type { TarHeader, TarOutput } from "../format/tar/write.ts";
-import { encodeLayout, encodeOciLayout, type LayoutImage, type LayoutLayer } from "../image/layout.ts";
+import type { NewImage } from "../image/creation.ts";
+import {
+  encodeIndex,
+  encodeLayout,
+  encodeOciLayout,
+  type LayoutFile,
+  type LayoutImage,
+  type LayoutLayer,
+} from "../image/layout.ts";
+import { blobPath } from "../image/members.ts";
 import { familiarName, type ImageName, nameToGive, parseName } from "../image/reference.ts";
 import { describeNew, writeLayout } from "../image/save.ts";
 import type { Tree, TreePath } from "../image/tree.ts";
+import { buildError } from "./errors.ts";
 import type { StageFiles } from "./files.ts";
+import { type BuildPlatform, platformText } from "./platform.ts";
+import type { BuildRequest } from "./request.ts";
 import type { Shop } from "./shop.ts";
 
 export type BuildOutput =
@@ -24,10 +36,19 @@ export type BuildOutput =
     }
   | {
       readonly kind: "files";
-      readonly deliver: (tree: Tree) => Promise<void>;
+      /** Each platform's in a directory of its own; undefined: where there are several. */
+      readonly isSplit: boolean | undefined;
+      readonly deliver: (trees: readonly DeliveredTree[]) => Promise<void>;
     };
 
+export interface DeliveredTree {
+  /** `linux_arm64`; "": they lie at the top. */
+  readonly directory: string;
+  readonly tree: Tree;
+}
+
 export interface BuiltImage {
+  readonly platform: BuildPlatform;
   readonly id: ImageId;
   readonly config: Uint8Array;
   /** The lowest first; they are stored, and held until the build is over. */
@@ -43,62 +64,155 @@ export interface OutputResult {
   readonly descriptor?: { readonly mediaType: string; readonly digest: Digest; readonly size: number };
 }
 
-/** Throws what is wrong with the names before anything is built. */
-export const checkOutputs = (outputs: readonly BuildOutput[]): void => {
-  for (const output of outputs) if (output.kind !== "files") parseNames(output.names);
+/** Throws what is wrong with the names, and what there is of one platform alone, before anything is built. */
+export const checkOutputs = ({ outputs, platforms }: Pick<BuildRequest, "outputs" | "platforms">): void => {
+  for (const output of outputs) {
+    if (output.kind !== "files") parseNames(output.names);
+    if (platforms.length < 2) continue;
+    if (output.kind === "archive" && output.layout === "docker") throw buildError("manifestList", {});
+    if (output.kind === "files" && output.isSplit === false) throw buildError("mixedPlatforms", {});
+  }
 };
 
 const parseNames = (names: readonly string[]): readonly ImageName[] => names.map((name) => nameToGive(parseName(name)));
 
-/** Holds afterwards: what was built is where the output says. */
-export const writeOutput = async (shop: Shop, built: BuiltImage, output: BuildOutput): Promise<OutputResult> => {
-  shop.signal.throwIfAborted();
-  if (output.kind === "files") {
-    await output.deliver(await built.files.tree());
-    return { names: [], digest: built.id };
-  }
-  const names = parseNames(output.names);
-  const told = names.map(familiarName);
-  if (output.kind === "image") {
-    await shop.rooms.images.create([{ config: built.config, layers: [], names }], "create");
-    if (output.push) for (const name of names) await push(shop, name);
-    return { names: told, digest: built.id };
-  }
-  const described = await describe(shop, built, names, output.compression);
-  const documents = output.layout === "oci" ? encodeOciLayout([described]) : encodeLayout([described]);
-  await output.deliver(writeLayout(shop.rooms.images.layers, [described], documents));
-  const { digest, mediaType, bytes } = described.manifest;
-  return { names: told, digest, descriptor: { mediaType, digest, size: bytes.length } };
+/** What the images are known by: their index, or where there is one alone its configuration. */
+export const identify = (
+  shop: Shop,
+  built: readonly BuiltImage[],
+): { readonly id: Digest; readonly config?: ImageId } => {
+  const [first, second] = built;
+  if (second === undefined) return { id: first!.id, config: first!.id };
+  return { id: indexOf(built.map((image) => describePlain(shop, image))).digest };
 };
 
-const push = async ({ rooms, request, signal }: Shop, name: ImageName): Promise<void> => {
+/** Holds afterwards: what was built is where the output says. */
+export const writeOutput = async (
+  shop: Shop,
+  built: readonly BuiltImage[],
+  output: BuildOutput,
+): Promise<OutputResult> => {
+  shop.signal.throwIfAborted();
+  if (output.kind === "files") {
+    const isSplit = output.isSplit ?? built.length > 1;
+    const trees = built.map(async ({ platform, files }) => ({
+      directory: isSplit ? platformText(platform).replaceAll("/", "_") : "",
+      tree: await files.tree(),
+    }));
+    await output.deliver(await Promise.all(trees));
+    return { names: [], digest: identify(shop, built).id };
+  }
+  const names = parseNames(output.names);
+  if (output.kind === "archive") return await writeArchive(shop, built, output, names);
+  await shop.rooms.images.create(imagesToKeep(shop, built, names), "create");
+  const allPlatforms = built.length > 1;
+  if (output.push) for (const name of names) await push(shop, name, allPlatforms);
+  return { names: names.map(familiarName), digest: identify(shop, built).id };
+};
+
+/** The name is the first image's; those for other platforms are found by the index that it stands for as well. */
+const imagesToKeep = (shop: Shop, built: readonly BuiltImage[], names: readonly ImageName[]): readonly NewImage[] => {
+  if (built.length === 1) return [{ config: built[0]!.config, layers: [], names }];
+  const described = built.map((image) => ({ ...describePlain(shop, image), platform: image.platform }));
+  const index = indexOf(described);
+  const byDigest = (digest: Digest) => names.map(({ domain, path }) => ({ domain, path, digest }));
+  return described.map(({ config, manifest }, position) => ({
+    config: config.bytes,
+    layers: [],
+    names: position === 0 ? [...names, ...byDigest(index.digest)] : byDigest(manifest.digest),
+    manifest,
+    index: position === 0 ? index : undefined,
+  }));
+};
+
+const ociIndexType = "application/vnd.oci.image.index.v1+json";
+
+interface DescribedImage extends LayoutImage {
+  readonly platform: BuildPlatform;
+}
+
+const indexOf = (described: readonly DescribedImage[]) =>
+  encodeIndex(
+    described.map(({ manifest: { digest, mediaType, bytes }, platform: { os, architecture, variant = "" } }) => ({
+      ...{ mediaType, digest, size: bytes.length, annotations: null, artifactType: "", urls: null },
+      platform: { architecture, os, variant, "os.version": "" },
+    })),
+    ociIndexType,
+  );
+
+const writeArchive = async (
+  shop: Shop,
+  built: readonly BuiltImage[],
+  { layout, compression, deliver }: BuildOutput & { readonly kind: "archive" },
+  names: readonly ImageName[],
+): Promise<OutputResult> => {
+  const { layers } = shop.rooms.images;
+  const described: DescribedImage[] = [];
+  for (const image of built) described.push(await describe(shop, image, built.length > 1 ? [] : names, compression));
+  const [first, second] = described;
+  const document = second === undefined ? first!.manifest : indexOf(described);
+  const index = { document, manifests: described.map(({ manifest }) => manifest.digest), names };
+  const documents: readonly LayoutFile[] =
+    layout === "docker"
+      ? encodeLayout(described)
+      : second === undefined
+        ? encodeOciLayout(described)
+        : [[blobPath(document.digest), document.bytes], ...encodeOciLayout(described, [index])];
+  await deliver(writeLayout(layers, described, documents));
+  const { digest, mediaType, bytes } = document;
+  return { names: names.map(familiarName), digest, descriptor: { mediaType, digest, size: bytes.length } };
+};
+
+const push = async ({ rooms, request, signal }: Shop, name: ImageName, allPlatforms: boolean): Promise<void> => {
   const credentials = await request.credentials(name.domain);
-  await rooms.push(familiarName(name), { credentials, signal });
+  await rooms.push(familiarName(name), { allPlatforms, credentials, signal });
+};
+
+/** As it lies in the store: its layers as the tars that they are. */
+const describePlain = (
+  shop: Shop,
+  { id, config, diffIds, platform }: BuiltImage,
+  names: readonly ImageName[] = [],
+): DescribedImage => {
+  const { layers } = shop.rooms.images;
+  const plain = diffIds.map((diffId) => ({ digest: diffId, size: layers.get(diffId)!.tarSize }));
+  return { ...describeNew({ digest: id, bytes: config }, plain, names), platform };
 };
 
 const describe = async (
   shop: Shop,
-  { id, config, diffIds }: BuiltImage,
+  image: BuiltImage,
   names: readonly ImageName[],
   compression: "gzip" | "uncompressed",
-): Promise<LayoutImage> => {
+): Promise<DescribedImage> => {
+  if (compression === "uncompressed") return describePlain(shop, image, names);
+  const { id, config, diffIds, platform } = image;
   const layers: LayoutLayer[] = [];
   for (const diffId of diffIds) {
-    if (compression === "uncompressed") {
-      layers.push({ digest: diffId, size: shop.rooms.images.layers.get(diffId)!.tarSize });
-      continue;
-    }
     const { digest, size } = await shop.rooms.compressed.get(diffId, shop.signal);
     layers.push({ digest, size, isCompressed: true });
   }
-  return describeNew({ digest: id, bytes: config }, layers, names);
+  return { ...describeNew({ digest: id, bytes: config }, layers, names), platform };
 };
 
-/** A tree as the entries of one archive: every name once, no layer above another. */
-export function* flatten(tree: Tree): Generator<TarOutput> {
+/** Trees as the entries of one archive: every name once, no layer above another. */
+export function* flatten(trees: readonly DeliveredTree[]): Generator<TarOutput> {
+  for (const { directory, tree } of trees) {
+    if (directory !== "") yield { header: directoryOf(directory) };
+    yield* flattenOne(tree, directory === "" ? "" : `${directory}/`);
+  }
+}
+
+const directoryOf = (name: string): TarHeader => ({
+  path: Buffer.from(`${name}/`),
+  ...{ type: "directory", mode: 0o755, uid: 0, gid: 0, major: 0, minor: 0, size: 0 },
+  ...{ link: new Uint8Array(), mtime: { seconds: 0n, nanoseconds: 0 }, xattrs: new Map() },
+});
+
+function* flattenOne(tree: Tree, prefix: string): Generator<TarOutput> {
   const linked = new Map<string, string>();
   for (const entry of tree.walk()) {
-    const path = entry.path.slice(1);
+    const path = `${prefix}${entry.path.slice(1)}`;
     const first = linked.get(entry.identity);
     if (entry.nlink > 1 && entry.type !== "directory") linked.set(entry.identity, first ?? path);
     if (first !== undefined) {

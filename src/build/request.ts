@@ -25,7 +25,8 @@ export interface BuildRequest {
   readonly pull: boolean;
   /** Who the client is at the registry of this domain, for bases that are not here. */
   readonly credentials: (domain: string) => Promise<Credentials | undefined>;
-  readonly platform: BuildPlatform;
+  /** At least one: each has an image of its own. */
+  readonly platforms: readonly BuildPlatform[];
   readonly secrets: ReadonlyMap<string, Uint8Array>;
   /** What steps may do that they may not by themselves. */
   readonly allowed: ReadonlySet<string>;

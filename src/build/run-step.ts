@@ -1,11 +1,13 @@
 /** RUN: a job on the files of the stage; what it writes is the step's layer. */
 import { chmod, chown, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
+import { isStepFailure } from "../container/failure.ts";
 import { extractedFiles, prepareExtraction } from "../container/layer-extraction.ts";
 import type { CreateRequest } from "../container/request.ts";
 import { parseCreateRequest } from "../container/request-parse.ts";
 import { writeTar } from "../format/tar/write.ts";
 import { runErrand } from "../kernel/errand.ts";
+import { errnos } from "../kernel/numbers/errno.ts";
 import { AgentSocket } from "./agents.ts";
 import type { CacheBase } from "./cache-mounts.ts";
 import { storeArchive } from "./context.ts";
@@ -16,8 +18,9 @@ import type { RunInstruction } from "./dockerfile/instructions.ts";
 import type { RunMount } from "./dockerfile/mounts.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
-import type { StageFiles } from "./files.ts";
+import type { Part, StageFiles } from "./files.ts";
 import { dependOnItems, keyOf } from "./keys.ts";
+import { hostPlatform, platformText } from "./platform.ts";
 import type { RunningStep } from "./report.ts";
 import { secretId } from "./secrets.ts";
 import type { Shop } from "./shop.ts";
@@ -78,8 +81,18 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
     ...(instruction.security === "insecure" ? [instruction.security] : []),
   ]);
-  const known = await shop.cached(key, running);
-  if (known !== undefined) return files.with(known, key);
+  const part = await shop.once(key, running, () => makePart(input, { script, binds, key }));
+  return files.with(part, key);
+};
+
+interface PlannedRun {
+  readonly script: Script;
+  readonly binds: readonly PlannedBind[];
+  readonly key: string;
+}
+
+const makePart = async (input: RunInput, { script, binds, key }: PlannedRun): Promise<Part> => {
+  const { shop, instruction, image, files, running } = input;
   const targets = instruction.mounts.map((mount) => targetOf(mount, image));
   const job = await withMounts(input, binds, (mounts) => runJob(input, script, mounts));
   shop.keep(job.id);
@@ -90,7 +103,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
   const below = () => files.tree();
   const storing = shop.store(withoutStubs(shop.written(job.upper), targets, below));
   // What was made to mount on is not there for the next step: that one waits until it has been left out.
-  return files.with(shop.part(key, running, storing, targets.length === 0 ? job : undefined), key);
+  return shop.part(key, running, storing, targets.length === 0 ? job : undefined);
 };
 
 /** Whether what is mounted has files of a stage, an image or the context, as a cache has at its beginning. */
@@ -165,13 +178,26 @@ const runJob = async (input: RunInput, script: Script, mounts: readonly Body[]) 
     WorkingDir: config.WorkingDir || "/",
     HostConfig: { ...hostOf(input), Mounts: [...mounts, ...programs], LogConfig: { Type: "none", Config: {} } },
   });
-  return shop.rooms.jobs.run({
+  const job = {
     request,
     ...(await files.lower()),
-    output: (stream, data) => running.say(stream === "stderr" ? "stderr" : "stdout", data),
+    output: (stream: string, data: Uint8Array) => running.say(stream === "stderr" ? "stderr" : "stdout", data),
     signal: shop.signal,
+  };
+  return await shop.rooms.jobs.run(job).catch((error: unknown) => {
+    throw isForeign(image, error) ? foreignProgram(image, error) : error;
   });
 };
+
+/** Whether it failed for being a program of another machine, which an emulator would run. */
+const isForeign = ({ platform }: WorkingImage, error: unknown): error is Error =>
+  error instanceof Error &&
+  isStepFailure(error.cause) &&
+  error.cause.errno === errnos.ENOEXEC.number &&
+  platform.architecture !== hostPlatform.architecture;
+
+const foreignProgram = ({ platform }: WorkingImage, cause: Error): Error =>
+  buildError("foreignProgram", { reason: cause.message, platform: platformText(platform) }, cause);
 
 const writeProgram = async (shop: Shop, content: string): Promise<Body> => {
   const path = join(await shop.directory(), "program");

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import type { ContainerId, DiffId } from "../base/ids.ts";
+import type { ContainerId, DiffId, ImageId } from "../base/ids.ts";
 import type { Jobs } from "../container/jobs.ts";
 import { readUpper } from "../container/upper.ts";
 import type { TarTime } from "../format/tar/entry.ts";
@@ -31,19 +31,24 @@ export interface BuildRooms {
   readonly cacheMounts: CacheMounts;
   readonly holder: Holding;
   readonly clock: Clock;
-  /** Holds afterwards: the image is here, as its registry has it. */
+  /** Holds afterwards: the image is here, as its registry has it; `keepsName`: the name stays that of whatever it is. */
   readonly pull: (
     name: string,
     options: {
       readonly platform: BuildPlatform;
+      readonly keepsName: boolean;
       readonly credentials: Credentials | undefined;
       readonly signal: AbortSignal;
     },
-  ) => Promise<unknown>;
-  /** Holds afterwards: the registry has what the name stands for here. */
+  ) => Promise<readonly ImageId[]>;
+  /** Holds afterwards: the registry has what the name stands for here; `allPlatforms`: with the images beside it. */
   readonly push: (
     name: string,
-    options: { readonly credentials: Credentials | undefined; readonly signal: AbortSignal },
+    options: {
+      readonly allPlatforms: boolean;
+      readonly credentials: Credentials | undefined;
+      readonly signal: AbortSignal;
+    },
   ) => Promise<void>;
   readonly compressed: CompressedLayers;
   readonly registries: Registries;
@@ -76,6 +81,7 @@ export class Shop implements AsyncDisposable {
   readonly #jobs: ContainerId[] = [];
   readonly #storing: Promise<unknown>[] = [];
   readonly #steps = new Map<string, CachedStep>();
+  readonly #parts = new Map<string, Promise<Part>>();
   #imported: ImportedCaches | undefined;
 
   constructor(
@@ -118,8 +124,26 @@ export class Shop implements AsyncDisposable {
     return [...this.#steps.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
+  /**
+   * What the step makes, or an earlier build made from the same. Of this build's steps that are the same, in stages or
+   * for platforms that do not know of each other, one does the work.
+   */
+  async once(key: string, running: RunningStep, make: () => Promise<Part>): Promise<Part> {
+    const name = `${running.isFresh} ${key}`;
+    const known = this.#parts.get(name);
+    if (known !== undefined) {
+      const part = await running.waitFor("the same step elsewhere", known);
+      running.isCached = true;
+      return part;
+    }
+    const find = async (): Promise<Part> => (await this.#cached(key, running)) ?? (await make());
+    const part = find();
+    this.#parts.set(name, part);
+    return part;
+  }
+
   /** A layer that an earlier build made from the same, or undefined; it stays until this build is over. */
-  async cached(key: string, running: RunningStep): Promise<Part | undefined> {
+  async #cached(key: string, running: RunningStep): Promise<Part | undefined> {
     if (running.isFresh) return undefined;
     // What another build's cache brings serves those that name it, and is not put into our own for everybody.
     const known = this.rooms.cache.find(key) ?? (await this.#imported?.fetch(key, this));

@@ -13,7 +13,7 @@ import { Part, StageFiles } from "./files.ts";
 import { type PlannedStage, sourcesOf } from "./graph.ts";
 import { dependOnItems, keyOf } from "./keys.ts";
 import type { BaseImage } from "./named-contexts.ts";
-import { undeclared } from "./platform.ts";
+import { type BuildPlatform, platformOf, toldPlatform, undeclared } from "./platform.ts";
 import { shortDigest, type Wait } from "./record.ts";
 import type { Reporter, RunningStep } from "./report.ts";
 import { agentVariables, runStep, secretVariables, toldCommand } from "./run-step.ts";
@@ -40,6 +40,10 @@ export interface StageResult {
 export interface StageInput {
   readonly shop: Shop;
   readonly planned: PlannedStage;
+  /** What is built for. */
+  readonly platform: BuildPlatform;
+  /** Among builds for other platforms: its steps are told with theirs. */
+  readonly isOneOfSeveral: boolean;
   readonly backslash: string;
   readonly globals: ReadonlyMap<string, string>;
   readonly reporter: Reporter;
@@ -47,7 +51,7 @@ export interface StageInput {
   /** The stage that it is built on. */
   stage(index: number): Promise<StageResult>;
   /** Throws where it is not there. */
-  image(name: string, platform: string): Promise<BaseImage>;
+  image(name: string, platform: BuildPlatform): Promise<BaseImage>;
   /** The files of a named context. */
   context(name: string): Promise<Omit<CopySource, "pattern">>;
 }
@@ -55,6 +59,7 @@ export interface StageInput {
 export class StageBuild {
   readonly #input: StageInput;
   readonly #label: string;
+  readonly #platform: BuildPlatform;
   readonly #total: number;
   /** What ARG declared; undefined: without a value. */
   readonly #args = new Map<string, string | undefined>();
@@ -66,9 +71,13 @@ export class StageBuild {
   constructor(input: StageInput) {
     this.#input = input;
     const { stage } = input.planned;
-    this.#label = stage.name ?? (stage.index === 0 ? "" : `stage-${stage.index}`);
+    this.#platform = platformOf(input);
+    const label = stage.name ?? (stage.index === 0 ? "" : `stage-${stage.index}`);
+    this.#label = [...(input.isOneOfSeveral ? [toldPlatform(input.platform, this.#platform)] : []), label]
+      .join(" ")
+      .trim();
     this.#total = stage.instructions.filter(isCounted).length + 1;
-    this.#image = scratchImage(input.shop.request.platform);
+    this.#image = scratchImage(input.platform);
     this.#files = new StageFiles(input.shop.rooms.images.layers, [], keyOf("SCRATCH", []));
   }
 
@@ -136,7 +145,7 @@ export class StageBuild {
   /** The base; answers what it wants to have done first. */
   async #from(running: RunningStep): Promise<readonly Instruction[]> {
     const { planned, shop, backslash } = this.#input;
-    const { base, platform } = planned;
+    const { base } = planned;
     const { layers } = shop.rooms.images;
     if (base.kind === "scratch") return [];
     if (base.kind === "files") {
@@ -152,7 +161,7 @@ export class StageBuild {
       running.isBuiltOn(shortDigest(found.files.key));
       return parseTriggers(triggers, backslash, planned.stage);
     }
-    const record = await running.waitFor(base.name, this.#input.image(base.name, platform));
+    const record = await running.waitFor(base.name, this.#input.image(base.name, this.#platform));
     running.isBuiltOn(record.id);
     for (const diffId of record.layers) shop.hold(diffId);
     this.#image = imageToBuildOn(record);
@@ -174,7 +183,7 @@ export class StageBuild {
       time: shop.time,
     });
     const key = keyOf("FILES", [dependOnItems(running, items), shop.epoch ?? null]);
-    const part = (await shop.cached(key, running)) ?? shop.part(key, running, shop.store(outputsOf(items)));
+    const part = await shop.once(key, running, async () => shop.part(key, running, shop.store(outputsOf(items))));
     await part.diffId;
     this.#files = this.#files.with(part, key);
   }
@@ -272,16 +281,13 @@ export class StageBuild {
       ["USER", config.User],
       ["SOURCE_DATE_EPOCH", String(shop.epoch ?? "")],
     ]);
-    const known = await shop.cached(key, running);
-    if (known !== undefined) {
-      this.#files = files.with(known, key);
-      return;
-    }
-    const below = await running.waitFor("the layers below it", files.tree());
-    const owner = config.User === "" ? { uid: 0, gid: 0 } : await ownerOf(config.User, files);
-    const items = planDirectories(path, below, owner, shop.time);
-    const isNew = items.some(({ isOld }) => !isOld);
-    const part = shop.part(key, running, shop.store(isNew ? items.map(({ header }) => ({ header })) : []));
+    const part = await shop.once(key, running, async () => {
+      const below = await running.waitFor("the layers below it", files.tree());
+      const owner = config.User === "" ? { uid: 0, gid: 0 } : await ownerOf(config.User, files);
+      const items = planDirectories(path, below, owner, shop.time);
+      const isNew = items.some(({ isOld }) => !isOld);
+      return shop.part(key, running, shop.store(isNew ? items.map(({ header }) => ({ header })) : []));
+    });
     await part.diffId;
     this.#files = files.with(part, key);
   }

@@ -61,6 +61,11 @@ export const daemonErrors = {
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },
   otherSystem: { status: 400, sentence: "operating system is not supported" },
+  severalPlatforms: {
+    status: 400,
+    sentence: "the classic builder builds for one platform",
+    hint: "pier build or docker buildx build --platform linux/amd64,linux/arm64",
+  },
   noPlatform: { status: 400, sentence: "the image is for {has}, not for {asked}" },
 
   // Swarms and plugins: there are none.

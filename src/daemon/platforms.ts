@@ -12,6 +12,14 @@ export const platformText = (query: Query): Platform | undefined => {
   return text === "" ? undefined : parsePlatform(text, invalid);
 };
 
+/** `linux/amd64,linux/arm64`; none where none is asked for. */
+export const platformTexts = (query: Query): readonly Platform[] =>
+  query
+    .text("platform")
+    .split(",")
+    .filter((text) => text !== "")
+    .map((text) => parsePlatform(text.trim(), invalid));
+
 const shape: Shape<{ readonly os: string; readonly architecture: string; readonly variant: string }> = object({
   os: string,
   architecture: string,

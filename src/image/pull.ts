@@ -41,6 +41,8 @@ export interface PullOptions {
   readonly allTags?: boolean;
   /** Every machine's image, and not only that for this one. */
   readonly allPlatforms?: boolean;
+  /** A tag that stands for an image here stays with it: what is pulled is found by its digest. */
+  readonly keepsName?: boolean;
   readonly credentials?: Credentials | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Report;
@@ -117,8 +119,9 @@ export class Pulls {
     const ids: ImageId[] = [];
     for (const [index, manifest] of chosen.entries()) {
       // The name is that of this machine's image, which comes first; the others are found by their digests.
-      const names = namesFor(name, top.digest, manifest.digest, index === 0);
-      const stands = index === 0 && top !== manifest ? top : undefined;
+      const isNamed = index === 0 && options.keepsName !== true;
+      const names = namesFor(name, top.digest, manifest.digest, isNamed);
+      const stands = isNamed && top !== manifest ? top : undefined;
       ids.push(await this.#pullManifest(repository, manifest, { names, index: stands }, options, report));
     }
     report({ status: `Digest: ${top.digest}` });

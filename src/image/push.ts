@@ -12,7 +12,7 @@ import type { CompressedLayers } from "./compressed.ts";
 import { imageError } from "./errors.ts";
 import type { Images } from "./images.ts";
 import { indexOver } from "./layout.ts";
-import { type Descriptor, parseManifest } from "./manifest.ts";
+import { type Descriptor, parseIndex, parseManifest } from "./manifest.ts";
 import { digestOfBytes } from "./members.ts";
 import { type Report, shortDigest, throttled } from "./pull-progress.ts";
 import type { ImageRecord } from "./record.ts";
@@ -24,8 +24,8 @@ export interface PushOptions {
   readonly credentials?: Credentials | undefined;
   /** That of the name's images which is for this platform. */
   readonly platform?: Platform;
-  /** Every image that the name stands for here, and the index over them. */
-  readonly allPlatforms?: boolean;
+  /** Every image that the name stands for here, and the index over them; undefined: if none is missing. */
+  readonly allPlatforms?: boolean | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Report;
 }
@@ -101,9 +101,17 @@ export class Pushes {
     report: Report,
   ): Promise<ManifestDocument> {
     const push = { name, repository, signal, report };
-    if (allPlatforms === true) return await this.#pushAll(push);
+    if (allPlatforms ?? (platform === undefined && (await this.#hasAll(name)))) return await this.#pushAll(push);
     const image = await this.#images.forPlatform(familiarName(name), platform);
     return await this.#pushImage(push, image, name.tag!);
+  }
+
+  /** Whether the name stands for an index, and all that it lists is here. */
+  async #hasAll(name: ImageName): Promise<boolean> {
+    const { index, others } = await this.#images.machines(familiarName(name));
+    if (index === undefined) return false;
+    const listed = parseIndex(index.digest, index.bytes, index.mediaType);
+    return listed.every(({ digest }) => others.some(({ descriptor }) => descriptor.digest === digest));
   }
 
   /** Every machine's image, then the index over them: as it came if all that it lists is here, and else one of what is. */

@@ -69,8 +69,11 @@ describe("a push", () => {
 
     await world.pushes.push(target, { platform: platforms.arm64 });
     assert.equal(at("1"), arm.digest);
-    await world.pushes.push(target);
+    await world.pushes.push(target, { platform: platforms.amd64 });
     assert.equal(at("1"), own.digest);
+    // Nothing of what the name stands for is missing.
+    await world.pushes.push(target);
+    assert.equal(at("1"), index.digest);
 
     await using other = await openPulls();
     await other.room.images.load(await world.room.images.save([target], { platform: platforms.arm64 }));

@@ -3,7 +3,7 @@
 import { parsePlatform } from "../../api/platforms.ts";
 import type { AskedBuild, BuildFailed, BuildOutcome, BuildSource } from "../../build/builds.ts";
 import { BuildFailure } from "../../build/failure.ts";
-import { hostPlatform } from "../../build/platform.ts";
+import { type BuildPlatform, hostPlatform } from "../../build/platform.ts";
 import { isRemote } from "../../build/remote.ts";
 import type { BuildEvent } from "../../build/report.ts";
 import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.ts";
@@ -44,6 +44,16 @@ const noCacheOf = (options: ReadonlyMap<string, string>): AskedBuild["noCache"] 
   if (text === "") return "all";
   return text === undefined ? [] : text.split(",").map((name) => name.trim());
 };
+
+/** `linux/amd64,linux/arm64` */
+export const platformsOf = (text: string): readonly BuildPlatform[] =>
+  text === ""
+    ? [hostPlatform]
+    : text.split(",").map((one) => {
+        const platform = parsePlatform(one.trim(), (reason) => new GrpcError(codes.invalid, reason));
+        if (platform.os !== "linux") throw new GrpcError(codes.unimplemented, `pier builds for linux, not ${one}`);
+        return platform;
+      });
 
 /** `nofile=1024:2048` */
 const parseLimit = (text: string) => {
@@ -92,8 +102,6 @@ export class ClientBuild {
     refuseLater(options);
     const filename = options.get("filename") ?? "Dockerfile";
     const source = await this.#source(session, filename, options, signal);
-    const asks = options.get("platform") ?? "";
-    const platform = asks === "" ? hostPlatform : parsePlatform(asks, (reason) => new GrpcError(codes.invalid, reason));
     const asked: AskedBuild = {
       target: options.get("target") ?? "",
       args: new Map(withPrefix(options, "build-arg:")),
@@ -106,7 +114,7 @@ export class ClientBuild {
       allowed: new Set(entitlements),
       agents: agentsOf(session),
       pull: options.get("image-resolve-mode") === "pull",
-      platform,
+      platforms: platformsOf(options.get("platform") ?? ""),
       secrets: (ids) => fetchSecrets(session, ids),
       contexts: contextsOf(withPrefix(options, "context:"), session),
       host: hostOf(options),

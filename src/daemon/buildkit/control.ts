@@ -2,12 +2,12 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import { pierVersion } from "../../api/versions.ts";
 import type { BuildOutcome, CacheEntry } from "../../build/builds.ts";
-import { hostPlatform } from "../../build/platform.ts";
+import { type BuildPlatform, hostPlatform, platformText } from "../../build/platform.ts";
 import { codes, decodeFrames, encodeFrame, GrpcError, type GrpcMethod, unary } from "../../format/buildkit/grpc.ts";
 import * as messages from "../../format/buildkit/messages.ts";
 import { chooser, parseFilterTexts } from "../build-cache.ts";
 import type { Services } from "../services.ts";
-import { ClientBuild, type ClientOutputs, checkRequest } from "./builds.ts";
+import { ClientBuild, type ClientOutputs, checkRequest, platformsOf } from "./builds.ts";
 import type { Entry } from "./entries.ts";
 import { checkExporters, responseOf } from "./exporters.ts";
 import type { Sessions } from "./session.ts";
@@ -202,13 +202,13 @@ export class Control {
             const { session } = await abortable(asked.promise, signal);
             return build.check(await this.#sessions.find(session, signal), FrontendOpt, signal);
           });
-          return { result: { ref: undefined, metadata } };
+          return { result: { ref: undefined, refs: undefined, metadata } };
         }
         await this.#join(id, (joint) => {
           this.#run(joint, Frontend, FrontendOpt, signal);
           return abortable(joint.image.promise, signal);
         });
-        return { result: { ref: { id }, metadata: new Map() } };
+        return { result: resultOf(id, platformsOf(FrontendOpt.get("platform") ?? "")) };
       },
     );
   }
@@ -242,6 +242,17 @@ export class Control {
     };
   }
 }
+
+/** What a client is given of a build to name it by: of several platforms one reference for each. */
+const resultOf = (id: string, platforms: readonly BuildPlatform[]) => {
+  if (platforms.length === 1) return { ref: { id }, refs: undefined, metadata: new Map() };
+  const told = platforms.map((Platform) => ({ ID: platformText(Platform), Platform }));
+  return {
+    ref: undefined,
+    refs: { refs: new Map(told.map(({ ID }) => [ID, { id: `${id}/${ID}` }])) },
+    metadata: new Map([["refs.platforms", Buffer.from(JSON.stringify({ Platforms: told }))]]),
+  };
+};
 
 const refuseHistory: GrpcMethod = () =>
   Promise.reject(

@@ -4,7 +4,7 @@ import { type BuildOutput, flatten } from "../../build/outputs.ts";
 import { writeTar } from "../../format/tar/write.ts";
 import { type Entry, isTrue, refused } from "./entries.ts";
 import type { Session } from "./session.ts";
-import { sendArchive, sendTree } from "./uploads.ts";
+import { sendArchive, sendTrees } from "./uploads.ts";
 
 /** Attributes that mean something here, or nothing anywhere but on the client's side. */
 const known: Readonly<Record<string, readonly string[]>> = {
@@ -50,9 +50,11 @@ export const outputsOf = (exporters: readonly Entry[], session: Session | undefi
       return { kind: "image", names, push };
     }
     if (session === undefined) throw refused(`the exporter ${type} sends what was built to a session: there is none`);
-    if (type === "local") return { kind: "files", deliver: (tree) => sendTree(session, id, tree) };
+    const split = attributes.get("platform-split");
+    const isSplit = split === undefined ? undefined : isTrue(split);
+    if (type === "local") return { kind: "files", isSplit, deliver: (trees) => sendTrees(session, id, trees) };
     if (type === "tar")
-      return { kind: "files", deliver: (tree) => sendArchive(session, id, {}, writeTar(flatten(tree))) };
+      return { kind: "files", isSplit, deliver: (trees) => sendArchive(session, id, {}, writeTar(flatten(trees))) };
     const compression = compressionOf(type, attributes);
     const layout = type === "oci" ? "oci" : "docker";
     const metadata = names.length === 0 ? {} : { "image.name": names.join(",") };
@@ -65,8 +67,9 @@ export const outputsOf = (exporters: readonly Entry[], session: Session | undefi
 };
 
 /** What a client is told of its outputs, and writes to its metadata file. */
-export const responseOf = ({ id, outputs, cache }: BuildOutcome): ReadonlyMap<string, string> => {
-  const response = new Map<string, string>([["containerimage.config.digest", id]]);
+export const responseOf = ({ config, outputs, cache }: BuildOutcome): ReadonlyMap<string, string> => {
+  // Several images have several.
+  const response = new Map<string, string>(config === undefined ? [] : [["containerimage.config.digest", config]]);
   const names = [...new Set(outputs.flatMap((output) => output.names))];
   if (names.length > 0) response.set("image.name", names.join(","));
   for (const { digest, descriptor } of outputs) {

@@ -15,7 +15,7 @@ import { BuildLines } from "../answers/build.ts";
 import { chooser, parseDockerFilters } from "../build-cache.ts";
 import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
-import { platformText } from "../platforms.ts";
+import { platformTexts } from "../platforms.ts";
 import type { Query } from "../query.ts";
 import { failureOf, json, jsonType, stream } from "../wire.ts";
 import { runTracedBuild } from "./traced-build.ts";
@@ -98,8 +98,10 @@ const parseSecrets = (header: string | readonly string[] | undefined): ReadonlyM
 
 const parseBuild = ({ query, request }: Call): AskedBuild => {
   refuseLater(query);
-  const platform = platformText(query);
-  if (platform !== undefined && platform.os !== "linux") throw daemonError("otherSystem", {});
+  const platforms = platformTexts(query);
+  if (platforms.some(({ os }) => os !== "linux")) throw daemonError("otherSystem", {});
+  // As Docker's classic builder, whose answer has one image.
+  if (platforms.length > 1 && query.text("version") !== "2") throw daemonError("severalPlatforms", {});
   const tags = query.list("t").filter((name) => name !== "");
   for (const name of tags) nameToGive(parseName(name));
   const secrets = parseSecrets(request.headers[buildSecretsHeader.toLowerCase()]);
@@ -113,7 +115,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     // Of a build of version=1 what is here is found anyway.
     ...{ cacheFrom: [], cacheTo: [], contexts: new Map(), agents: noAgents },
     allowed: new Set(query.list("allow")),
-    platform: platform ?? hostPlatform,
+    platforms: platforms.length === 0 ? [hostPlatform] : platforms,
     secrets: () => Promise.resolve(secrets),
     pull: query.flag("pull"),
     credentials: (domain) => Promise.resolve(credentials.get(domain)),

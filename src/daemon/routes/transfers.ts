@@ -65,7 +65,8 @@ export const push: Handler = (call) => {
   return progressOrFailure(call, (report) =>
     services.pushes.push(reference, {
       ...(platform === undefined ? {} : { platform }),
-      ...{ allPlatforms: query.flag("allPlatforms"), credentials, signal, progress: report },
+      ...(query.flag("allPlatforms") ? { allPlatforms: true } : {}),
+      ...{ credentials, signal, progress: report },
     }),
   );
 };

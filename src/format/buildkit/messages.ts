@@ -88,7 +88,12 @@ export const pong = {
 } as const;
 export const bridgeSolve = { Definition: [1, bytes], Frontend: [2, text], FrontendOpt: [3, map(text)] } as const;
 const gatewayRef = { id: [1, text] } as const;
-const gatewayResult = { ref: [3, message(gatewayRef)], metadata: [10, map(bytes)] } as const;
+/** Of several platforms there are several, by their names. */
+const gatewayResult = {
+  ref: [3, message(gatewayRef)],
+  refs: [4, message({ refs: [1, map(message(gatewayRef))] })],
+  metadata: [10, map(bytes)],
+} as const;
 export const bridgeSolved = { result: [3, message(gatewayResult)] } as const;
 /** google.rpc.Status, as which an error is told. */
 export const rpcStatus = {
