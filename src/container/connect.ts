@@ -7,6 +7,7 @@ import { openIptables } from "../network/doors.ts";
 import type { Endpoint, PublishedPort } from "../network/endpoint.ts";
 import { explainNetworkFailure, type NetworkFailure } from "../network/failure.ts";
 import { planClearing } from "../network/live.ts";
+import type { NetworkRecord } from "../network/record.ts";
 import { isStepFailure } from "./failure.ts";
 import { asksPier, bookEntry } from "./listings.ts";
 import { cleanAfter, clearRun } from "./live.ts";
@@ -23,8 +24,8 @@ export interface Attempt<T> {
 
 export class Connections {
   readonly #rooms: ContainerRooms;
-  /** Those that run or wait for their turn. */
-  #repairs: Promise<void> = Promise.resolve();
+  /** Repairs and changes of networks that run or wait for their turn: none may plan with what another is about to change. */
+  #turns: Promise<void> = Promise.resolve();
   /** The one whose plan is made and not yet carried out: what is connected now would not be in it. */
   #underway: Promise<unknown> | undefined;
   /** Those whose ports a repair may have brought back when they were gone already. */
@@ -38,9 +39,36 @@ export class Connections {
 
   /** Holds afterwards: the bridge and the firewall's table are there, with what is connected now and nothing else. */
   async repair(): Promise<void> {
-    const repair = this.#repairs.then(() => this.#prepare());
-    this.#repairs = repair.catch(() => {});
-    await repair;
+    await this.#inTurn(() => this.#prepare());
+  }
+
+  /**
+   * Holds afterwards: the host has what a network needs that is new on record, or nothing of one that has gone from it; by
+   * a change of this network alone, or by a repair where the host is not as it was left.
+   */
+  async change(network: NetworkRecord): Promise<void> {
+    if (network.driver !== "bridge") return;
+    const { holder, run, networks } = this.#rooms;
+    await this.#inTurn(async () => {
+      // The older firewalls tell nobody what they have begun to drop: whoever needs them open looks.
+      const opened = this.#openDoors();
+      const changed = runErrand(holder, run, networks.change(network)).then(
+        () => {},
+        () => this.#prepare(),
+      );
+      await Promise.all([opened, changed]);
+    });
+  }
+
+  /** Where a firewall cannot be asked or does not listen, `pier check` says what its owner can do. */
+  async #openDoors(): Promise<void> {
+    await openIptables(this.#rooms.networks.host.name).catch(() => {});
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turns.then(work);
+    this.#turns = turn.catch(() => {});
+    await turn;
   }
 
   /** Resolves when no repair is under way. */
@@ -59,8 +87,7 @@ export class Connections {
     } finally {
       this.#underway = undefined;
     }
-    // Where a firewall cannot be asked or does not listen, `pier check` says what its owner can do.
-    await openIptables(networks.host.name).catch(() => {});
+    await this.#openDoors();
   }
 
   /** Holds afterwards: the container has its addresses and its ports; none where its network is not ours. */

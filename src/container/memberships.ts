@@ -72,7 +72,7 @@ export class Memberships {
     const network = rooms.networks.create(request);
     try {
       await rooms.holder.wake();
-      if (network.driver === "bridge") await connections.repair();
+      await connections.change(network);
       await rooms.database.flush();
     } catch (cause) {
       rooms.networks.remove(network, String);
@@ -89,7 +89,7 @@ export class Memberships {
     const network = rooms.networks.get(reference);
     rooms.networks.remove(network, (id) => (store.has(id) ? store.get(id).name : id));
     await rooms.holder.wake().catch(() => {});
-    if (network.driver === "bridge") await connections.repair().catch(() => {});
+    await connections.change(network).catch(() => {});
     rooms.networks.tell("destroy", network);
     return network;
   }

@@ -1,5 +1,5 @@
 /** What must be there before any container is connected: the bridges, the firewall's tables, forwarding. */
-import { addElements, deleteTable, type Table } from "../kernel/netlink/nftables.ts";
+import { addElements, deleteElements, deleteTable, type Table } from "../kernel/netlink/nftables.ts";
 import {
   addAddress,
   addBridge,
@@ -13,7 +13,7 @@ import {
 import type { Plan, Step } from "../kernel/steps.ts";
 import { addressBytes, macOf, parseAddress, parseSubnet } from "./addresses.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { addNetwork, apartElements, portElements, tableChanges } from "./firewall.ts";
+import { apartElements, networkElements, portElements, tableChanges } from "./firewall.ts";
 import type { NetworkHost } from "./host.ts";
 import type { Pool } from "./pools.ts";
 import type { NetworkRecord } from "./record.ts";
@@ -62,7 +62,7 @@ export const planNetworks = (
     const table = { family, name: host.name };
     return firewallStep(`the firewall's table ${family} ${host.name} is as it shall be`, [
       ...tableChanges(table),
-      ...bridged.flatMap((network) => addNetwork(table, network)),
+      ...bridged.flatMap((network) => networkElements(table, network, addElements)),
       ...apartElements(table, family === "ip" ? host.apart : host.apart6),
       ...endpoints.flatMap((endpoint) => portElements(table, endpoint, endpoint.ports, addElements)),
     ]);
@@ -79,13 +79,54 @@ export const planNetworks = (
     tableStep("ip"),
     // Ports may be published on IPv6 addresses also where no network has it.
     ...(host.ipv6 ? [hasIpv6 ? tableStep("ip6") : { ...tableStep("ip6"), tolerate: unsupported }] : []),
-    settingStep("ipv4/ip_forward", "1", "the host passes packets on between its networks and the containers"),
-    ...(hasIpv6 ? forwardingSteps(found.advertised) : []),
+    ...forwardingSteps(hasIpv6, found.advertised),
   ]);
 };
 
+/**
+ * Holds afterwards: what is new of one network is there, beside all others as they are. Fails where the tables are not as
+ * they shall be: then `planNetworks` makes all of it.
+ */
+export const planNetwork = (
+  network: NetworkRecord,
+  host: NetworkHost,
+  found: Pick<FoundLinks, "index" | "advertised">,
+): Plan =>
+  plan([
+    ...bridgeSteps(network, host, found.index(network.interface)),
+    ...elementsSteps(network, host, addElements),
+    ...forwardingSteps(host.ipv6 && network.ipv6 !== undefined, found.advertised),
+  ]);
+
+/** Holds afterwards: there is nothing of the network, which is on no record any more; fails as `planNetwork` does. */
+export const planNetworkRemoval = (network: NetworkRecord, host: NetworkHost, found: Pick<FoundLinks, "index">): Plan =>
+  plan([
+    ...(found.index(network.interface) === network.index ? [removeStep(network.interface)] : []),
+    ...elementsSteps(network, host, deleteElements),
+  ]);
+
+const elementsSteps = (
+  network: NetworkRecord,
+  host: NetworkHost,
+  change: typeof addElements | typeof deleteElements,
+): Step[] =>
+  families
+    .filter((family) => family === "ip" || host.ipv6)
+    .map((family) => {
+      const table = { family, name: host.name };
+      return firewallStep(
+        `the firewall's table ${family} ${host.name} ${change === addElements ? "knows" : "forgets"} ${network.interface}`,
+        networkElements(table, network, change),
+      );
+    });
+
+const forwardingSteps = (hasIpv6: boolean, advertised: readonly string[]): Step[] => [
+  settingStep("ipv4/ip_forward", "1", "the host passes packets on between its networks and the containers"),
+  ...(hasIpv6 ? forwardingSteps6(advertised) : []),
+];
+
 /** A host that passes packets on heeds no router any more, unless it is told to: it would lose its own way out. */
-const forwardingSteps = (advertised: readonly string[]): Step[] => [
+const forwardingSteps6 = (advertised: readonly string[]): Step[] => [
   ...advertised.map((name) =>
     settingStep(`ipv6/conf/${name}/accept_ra`, "2", `the host goes on listening to routers at ${name}`, "ENOENT"),
   ),

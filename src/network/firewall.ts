@@ -164,19 +164,21 @@ export const tableChanges = (table: Table): Message[] => [
   ]),
 ];
 
-/** A network's packets are passed on among its own, and masqueraded elsewhere, as far as it is to be. */
-export const addNetwork = (table: Table, network: NetworkRecord): Message[] => {
+/** How elements are changed: with `addElements` or `deleteElements`. */
+type Change = (table: Table, set: string, elements: readonly SetElement[]) => Message;
+
+/** By them a network's packets are passed on among its own, and masqueraded elsewhere, as far as that is to be. */
+export const networkElements = (table: Table, network: NetworkRecord, change: Change): Message[] => {
   const { interface: bridge, ipv4, ipv6, internal, icc, masquerade: isMasqueraded } = network;
   const pool = table.family === "ip" ? ipv4 : ipv6;
-  const add = (name: SetName, elements: readonly SetElement[]): Message => addElements(table, name, elements);
   const name = { key: interfaceName(bridge) };
   const range = pool === undefined ? [] : subnetElements(pool.subnet);
   return [
-    add("bridges", [name]),
-    ...(internal ? [add("internal", [name])] : []),
-    ...(icc ? [add("bridged", [{ key: concatenation(name.key, name.key) }])] : []),
-    ...(range.length === 0 ? [] : [add("subnets", range)]),
-    ...(range.length === 0 || internal || !isMasqueraded ? [] : [add("masqueraded", range)]),
+    change(table, "bridges", [name]),
+    ...(internal ? [change(table, "internal", [name])] : []),
+    ...(icc ? [change(table, "bridged", [{ key: concatenation(name.key, name.key) }])] : []),
+    ...(range.length === 0 ? [] : [change(table, "subnets", range)]),
+    ...(range.length === 0 || internal || !isMasqueraded ? [] : [change(table, "masqueraded", range)]),
   ];
 };
 
@@ -218,9 +220,6 @@ const elementOf = (port: PublishedPort, endpoint: Endpoint): { set: SetName; ele
     ? { set: "published", element: { key: concatenation(...local), value } }
     : { set: "publishedAt", element: { key: at, value } };
 };
-
-/** How elements are changed: with `addElements` or `deleteElements`. */
-type Change = (table: Table, set: string, elements: readonly SetElement[]) => Message;
 
 /** One message for each set of the table that these ports of the container touch. */
 export const portElements = (

@@ -4,7 +4,7 @@ import type { Database } from "../base/database.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { formatAddress, formatSubnet, overlaps, parseSubnet, type Subnet } from "./addresses.ts";
-import { bridgeMark, planNetworks, planRemoval } from "./bridge.ts";
+import { bridgeMark, planNetwork, planNetworkRemoval, planNetworks, planRemoval } from "./bridge.ts";
 import type { NetworkRequest } from "./create.ts";
 import { draftNetwork } from "./draft.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -94,6 +94,13 @@ export class Networks {
     });
   }
 
+  /** What to run when a network is new on record, or has just gone from it: afterwards the host has it, or has it not. */
+  change(network: NetworkRecord): Plan {
+    const found = { index: findInterfaceIndex, advertised: findAdvertised() };
+    const plan = this.find(network.id) === undefined ? planNetworkRemoval : planNetwork;
+    return plan(network, this.host, found);
+  }
+
   /** One of the interfaces is a bridge's, or that of somebody who is connected. */
   hasAnyOf(indexes: ReadonlySet<number>): boolean {
     return (
@@ -120,7 +127,7 @@ export class Networks {
     );
   }
 
-  /** Holds afterwards: there is such a network on record; `prepare()` makes what it needs on the host. */
+  /** Holds afterwards: there is such a network on record; `change()` makes what it needs on the host. */
   create(request: NetworkRequest): NetworkRecord {
     const { name, driver, ipv6 } = request;
     if (this.list().some((network) => network.name === name)) throw networkError("nameTaken", { name });
@@ -146,7 +153,7 @@ export class Networks {
     return network;
   }
 
-  /** Holds afterwards: the network is not on record; `prepare()` takes away what there was of it on the host. */
+  /** Holds afterwards: the network is not on record; `change()` takes away what there was of it on the host. */
   remove(network: NetworkRecord, nameOf: (container: ContainerId) => string): void {
     if (network.name === defaultNetwork) throw networkError("notRemovable", { name: network.name });
     const users = [...this.#store.allHeld()].filter(({ endpoints }) => findEndpoint(endpoints, network) !== undefined);

@@ -155,6 +155,24 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.equal(await said(engine, "run", "--rm", "--network", made.at(-1)!, "probe", "exit"), "");
   });
 
+  test("a network that comes or goes leaves the rules and the others as they are", async () => {
+    const other = await said(engine, "network", "create", "--ipv6", "there");
+    const rules = (): string => host(`nft -a list table ip ${prefix}; nft -a list table ip6 ${prefix}`);
+    const before = rules();
+    assert.match(before, /handle \d+/);
+    await said(engine, "network", "create", "--ipv6", "--internal", "beside");
+    const during = rules();
+    assert.notEqual(during, before);
+    assert.deepEqual(during.match(/# handle \d+/g), before.match(/# handle \d+/g), "no rule was made anew");
+    await said(engine, "network", "rm", "beside");
+    assert.equal(rules(), before);
+    assert.equal(await said(engine, "network", "ls", "-q", "--no-trunc", "--filter", "name=there"), other);
+    // A table that is not as it was left is made anew.
+    host(`nft delete table ip6 ${prefix}`);
+    await said(engine, "network", "create", "--ipv6", "beside");
+    assert.match(host(`nft list table ip6 ${prefix}`), /elements = .*masquerade/s);
+  });
+
   test("what makes no network is refused in Docker's words, and leaves nothing", async () => {
     await said(engine, "network", "create", "--subnet", "10.78.0.0/16", "there");
     const create = ["network", "create"] as const;

@@ -27,7 +27,7 @@ import {
 } from "../../src/kernel/netlink/rtnetlink.ts";
 import { errnos } from "../../src/kernel/numbers/errno.ts";
 import { addressBytes, macOf, parseAddress } from "../../src/network/addresses.ts";
-import { addNetwork, apartElements, portElements, tableChanges } from "../../src/network/firewall.ts";
+import { apartElements, networkElements, portElements, tableChanges } from "../../src/network/firewall.ts";
 import type { NetworkRecord } from "../../src/network/record.ts";
 import { testEndpoint, testNetwork } from "../../src/network/test-endpoint.ts";
 import { type Namespace, noWorld, World } from "./netlink-world.ts";
@@ -103,7 +103,7 @@ describe("netlink messages", { skip: noWorld }, () => {
   test("make the firewall's table as a person would have written it", () => {
     const table = encodeBatch([
       ...tableChanges(pier),
-      ...[testNetwork, internal, apart].flatMap((network) => addNetwork(pier, network)),
+      ...[testNetwork, internal, apart].flatMap((network) => networkElements(pier, network, addElements)),
       ...apartElements(pier, ["eth0"]),
       ...portElements(
         pier,
@@ -210,7 +210,14 @@ describe("netlink messages", { skip: noWorld }, () => {
     });
     const send = (...changes: Parameters<typeof encodeBatch>[0]) =>
       machine.send(netfilterProtocol, encodeBatch(changes).messages);
-    assert.deepEqual(send(...tableChanges(pier6), ...addNetwork(pier6, dual), ...addNetwork(pier, dual)), [0]);
+    assert.deepEqual(
+      send(
+        ...tableChanges(pier6),
+        ...networkElements(pier6, dual, addElements),
+        ...networkElements(pier, dual, addElements),
+      ),
+      [0],
+    );
     const listed = machine.run("nft list table ip6 pier");
     assert.match(listed, /elements = \{ fd00:7::\/64 \}/);
     assert.match(listed, /ip6 daddr @subnets drop/);
