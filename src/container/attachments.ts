@@ -98,7 +98,7 @@ export class Attachments {
 const replay = async (path: string, raw: boolean, request: AttachRequest, client: Duplex): Promise<void> => {
   const { stdout, stderr } = request;
   const options = { stdout, stderr, follow: false, timestamps: false, details: false, raw };
-  for await (const chunk of readLogs(path, options)) {
+  for await (const chunk of await readLogs(path, options)) {
     if (!client.write(chunk)) await new Promise((resolve) => client.once("drain", resolve));
   }
 };

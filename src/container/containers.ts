@@ -288,7 +288,11 @@ export class Containers {
     return this.#execs.resize(id, rows, columns);
   }
 
-  logs(reference: string, options: Omit<LogOptions, "raw" | "ended">, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  async logs(
+    reference: string,
+    options: Omit<LogOptions, "raw" | "ended">,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     const record = this.#store.get(reference);
     const { driver, maxFiles } = record.request.log;
     if (driver === "none" || maxFiles === 0) throw containerError("logsNotKept", {});

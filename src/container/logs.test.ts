@@ -42,7 +42,7 @@ const records = (...texts: string[]) => texts.map((text, index) => record(text, 
 
 const read = async (options: Partial<LogOptions> = {}, signal?: AbortSignal): Promise<string> => {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of readLogs(path, { ...all, ...options }, signal)) chunks.push(chunk);
+  for await (const chunk of await readLogs(path, { ...all, ...options }, signal)) chunks.push(chunk);
   return Buffer.concat(chunks).toString("utf8");
 };
 
@@ -95,7 +95,7 @@ describe("reading what is there", () => {
     const long = `${"y".repeat(40_000)}\n`;
     await writeFile(path, [...texts, long, ...texts].map((text) => record(text)).join(""));
     const chunks: Uint8Array[] = [];
-    for await (const chunk of readLogs(path, { ...all, raw: false })) chunks.push(chunk);
+    for await (const chunk of await readLogs(path, { ...all, raw: false })) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
     const lengths: number[] = [];
     let text = "";
@@ -164,7 +164,7 @@ describe("reading what is there", () => {
   test("many records come in chunks of at least 64 KiB", async () => {
     await writeFile(path, record("some text that is short\n").repeat(50_000));
     const sizes: number[] = [];
-    for await (const chunk of readLogs(path, all)) sizes.push(chunk.length);
+    for await (const chunk of await readLogs(path, all)) sizes.push(chunk.length);
     assert.equal(
       sizes.reduce((sum, size) => sum + size),
       50_000 * 24,
@@ -203,9 +203,9 @@ describe("the end of a log", () => {
 
 describe("following", () => {
   /** Reads on until the text is there. */
-  const follower = (options: Partial<LogOptions> = {}, signal?: AbortSignal) => {
+  const follower = async (options: Partial<LogOptions> = {}, signal?: AbortSignal) => {
     const ended = Promise.withResolvers<void>();
-    const iterator = readLogs(path, { ...all, follow: true, ended: ended.promise, ...options }, signal);
+    const iterator = await readLogs(path, { ...all, follow: true, ended: ended.promise, ...options }, signal);
     let text = "";
     return {
       ended,
@@ -225,12 +225,22 @@ describe("following", () => {
     };
   };
 
+  test("who asked before the container was removed is told all of it", async () => {
+    await writeFile(path, records("1\n", "2\n"));
+    const logs = [await follower(), await follower({ follow: false })];
+    await rm(directory, { recursive: true });
+    for (const log of logs) {
+      log.ended.resolve();
+      assert.equal(await log.rest(), "1\n2\n");
+    }
+  });
+
   test("what nobody tells the follower of comes too", async () => {
     await writeFile(path, records("1\n"));
     // Through its other name the file changes without a word to who watches the directory.
     const elsewhere = await mkdtemp(join(tmpdir(), "pier-logs-"));
     await link(path, join(elsewhere, "other"));
-    const log = follower();
+    const log = await follower();
     await log.until("1\n");
     const next = log.until("1\n2\n");
     await appendFile(join(elsewhere, "other"), records("2\n"));
@@ -242,7 +252,7 @@ describe("following", () => {
 
   test("what is written later comes too, and the end of the container is the end", async () => {
     await writeFile(path, records("1\n"));
-    const log = follower();
+    const log = await follower();
     await log.until("1\n");
     await appendFile(path, records("2\n"));
     await log.until("1\n2\n");
@@ -253,14 +263,14 @@ describe("following", () => {
 
   test("a container that has ended already is read and left", async () => {
     await writeFile(path, records("1\n"));
-    const log = follower();
+    const log = await follower();
     log.ended.resolve();
     assert.equal(await log.rest(), "1\n");
   });
 
   test("only the new, when no tail is wanted", async () => {
     await writeFile(path, records("old\n"));
-    const log = follower({ tail: 0 });
+    const log = await follower({ tail: 0 });
     const text = log.rest();
     // Where the log ended when the follower looked is not ours to know: what is written from then on is new.
     for (let written = 0; written < 50; written++) await appendFile(path, records("new\n"));
@@ -269,7 +279,7 @@ describe("following", () => {
   });
 
   test("a log that does not exist yet is waited for", async () => {
-    const log = follower();
+    const log = await follower();
     const first = log.until("1\n");
     await writeFile(path, records("1\n"));
     await first;
@@ -280,7 +290,7 @@ describe("following", () => {
   test("a record that is half written waits for its rest", async () => {
     const [whole] = [record("whole\n")];
     await writeFile(path, records("1\n") + whole.slice(0, 20));
-    const log = follower();
+    const log = await follower();
     await log.until("1\n");
     await appendFile(path, whole.slice(20));
     await log.until("1\nwhole\n");
@@ -297,7 +307,7 @@ describe("following", () => {
       }
     };
     await writeFile(path, "");
-    const log = follower();
+    const log = await follower();
     const reading = log.rest();
     let expected = "";
     for (let turn = 0; turn < 300; turn++) {
@@ -346,7 +356,7 @@ describe("following", () => {
     const { ino } = await stat(path, { bigint: true });
     // The number was an earlier file's, and its child has written it down.
     await pack(`${path}.1.gz`, ino, new Date(1000), records("1\n"));
-    const log = follower();
+    const log = await follower();
     await log.until("1\n2\n");
     const { mtime } = await stat(path);
     await utimes(path, mtime, mtime);
@@ -367,14 +377,14 @@ describe("following", () => {
       [".4", "1\n"],
     ] as const)
       await writeFile(`${path}${name}`, records(text));
-    const log = follower();
+    const log = await follower();
     log.ended.resolve();
     assert.equal(await log.rest(), "1\n2\n3\n4\n");
   });
 
   test("a log of a single file that is made anew is followed", async () => {
     await writeFile(path, records("1\n"));
-    const log = follower();
+    const log = await follower();
     await log.until("1\n");
     await unlink(path);
     await writeFile(path, records("2\n"));
@@ -386,7 +396,7 @@ describe("following", () => {
   test("a client that has gone ends the reading", async () => {
     await writeFile(path, records("1\n"));
     const gone = new AbortController();
-    const log = follower({}, gone.signal);
+    const log = await follower({}, gone.signal);
     await log.until("1\n");
     const rest = log.rest();
     gone.abort();
@@ -395,13 +405,13 @@ describe("following", () => {
 
   test("until a time in the future, and then it ends by itself", async () => {
     await writeFile(path, records("1\n"));
-    const log = follower({ until: BigInt(Date.now() + 30) * 1_000_000n });
+    const log = await follower({ until: BigInt(Date.now() + 30) * 1_000_000n });
     assert.equal(await log.rest(), "1\n");
   });
 
   test("leaving early closes the files", async () => {
     await writeFile(path, records("1\n", "2\n"));
-    const log = follower();
+    const log = await follower();
     await log.until("1\n2\n");
     await log.iterator.return(undefined);
     assert.deepEqual(await log.iterator.next(), { value: undefined, done: true });

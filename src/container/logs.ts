@@ -15,14 +15,27 @@ export interface LogOptions extends LogFormat {
 
 /**
  * What clients of `GET /containers/{id}/logs` get, in chunks of 64 KiB or what there is. A reader that is slow slows
- * nobody else: the file waits.
+ * nobody else: the file waits. Its files are open when this resolves: whoever removes the container then takes nothing of
+ * it away.
  */
-export async function* readLogs(path: string, options: LogOptions, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+export const readLogs = async (
+  path: string,
+  options: LogOptions,
+  signal?: AbortSignal,
+): Promise<AsyncGenerator<Uint8Array>> => {
+  const chunks = openAndRead(path, options, signal);
+  await chunks.next();
+  return chunks;
+};
+
+/** A generator that was never begun closes nothing: it stops once when all is open, and goes on with what is read. */
+async function* openAndRead(path: string, options: LogOptions, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const encoder = new LogEncoder(options, !options.follow);
   // Watching begins before reading: what is written in between wakes us.
   using changes = options.follow ? new Changes(path, options, signal) : undefined;
   const files = await openLogFiles(path);
   try {
+    yield opened;
     const from = options.tail === undefined ? { index: 0, offset: 0 } : await findTail(files, options.tail);
     await closeAll(files.splice(0, from.index));
     let offset = from.offset;
@@ -56,6 +69,8 @@ export async function* readLogs(path: string, options: LogOptions, signal?: Abor
     await closeAll(files);
   }
 }
+
+const opened = new Uint8Array(0);
 
 const readSize = 256 * 1024;
 const newline = 0x0a;

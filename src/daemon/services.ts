@@ -82,8 +82,12 @@ export interface ContainerService {
     request: AttachRequest & { readonly logs: boolean; readonly stream: boolean },
     client: Duplex,
   ): Promise<void>;
-  /** Throws at once what is wrong with the request. */
-  logs(reference: string, options: Omit<LogOptions, "raw" | "ended">, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Holds afterwards: nothing of what was asked for is lost when the container is removed. */
+  logs(
+    reference: string,
+    options: Omit<LogOptions, "raw" | "ended">,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>>;
   createExec(reference: string, request: ExecRequest): ExecId;
   startExec(id: string, options: ExecStartOptions, client: Duplex | undefined): Promise<void>;
   resizeExec(id: string, rows: number, columns: number): Promise<void>;

@@ -142,7 +142,7 @@ export const resize: Handler = async (call) => {
 export const top: Handler = async (call) =>
   json(await call.services.containers.processes(idOf(call), call.query.text("ps_args") || "-ef"));
 
-export const logs: Handler = (call) => {
+export const logs: Handler = async (call) => {
   const { query, services, version } = call;
   const record = services.containers.get(idOf(call));
   const [stdout, stderr] = [query.flag("stdout"), query.flag("stderr")];
@@ -158,7 +158,8 @@ export const logs: Handler = (call) => {
     // Clients say 0 where nobody has asked for an end.
     until: query.time("until") || undefined,
   };
-  return stream(streamType(record.request.tty, version), services.containers.logs(record.id, options, call.signal));
+  const chunks = await services.containers.logs(record.id, options, call.signal);
+  return stream(streamType(record.request.tty, version), chunks);
 };
 
 /** What is no number means all of them, as in Docker. */
