@@ -163,9 +163,11 @@ export class Runs {
           return { endpoints, live: await prepareLive(rooms.holder, paths, plan, attachments.of(record.id)) };
         },
       });
+      // Before its first word: who asks for what it has said since its start wants all of it.
+      const startedAt = rooms.clock.now();
       await live.keeper.start();
       this.#tell("connect", record.id, endpoints);
-      this.#running({ ...this.#context.store.get(record.id), endpoints }, live);
+      this.#running({ ...this.#context.store.get(record.id), endpoints }, live, startedAt);
       await this.#relink(this.#context.store.get(record.id)).catch(() => {});
       await attachments.started(record.id, live);
     } catch (error) {
@@ -188,8 +190,7 @@ export class Runs {
     }
   }
 
-  #running(record: ContainerRecord, live: Live): void {
-    const startedAt = this.#context.rooms.clock.now();
+  #running(record: ContainerRecord, live: Live, startedAt: number): void {
     const { stopped: _stopped, backOff: _backOff, stays: _stays, ...rest } = record;
     const again = record.state.status === "restarting";
     const running: ContainerRecord = {

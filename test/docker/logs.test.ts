@@ -54,6 +54,22 @@ describe("logs", { skip: cannotRun() }, () => {
     assert.deepEqual(await logs("-n", "100", "both"), await logs("both"));
   });
 
+  test("all that a container has said, it has said since its start", async () => {
+    // Who waits for its first word (testcontainers) asks for no more than that; here the daemon has much else to do.
+    const names = Array.from({ length: 24 }, (_, index) => `since-${index}`);
+    const words = ["create", "--network", "none"];
+    for (const name of names) await said(engine, ...words, "--name", name, "probe", "lines", "1");
+    await Promise.all(names.map((name) => engine.request("POST", `/containers/${name}/start`)));
+    await said(engine, "wait", ...names);
+    for (const name of names) {
+      const whole = await logs(name);
+      assert.match(whole[0]!, /./);
+      const since = await said(engine, "inspect", "--format", "{{.State.StartedAt}}", name);
+      assert.deepEqual(await logs("--since", since, name), whole);
+    }
+    await said(engine, "rm", ...names);
+  });
+
   test("timestamps, and the lines since and until one of them", async () => {
     const [stdout = "", stderr = ""] = await logs("--timestamps", "both");
     const stamp = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (\w+)$/;
