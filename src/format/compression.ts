@@ -1,8 +1,8 @@
 /** Compressed streams, told apart by their first bytes as Docker does, never by a name or a media type. */
 
-import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PierError } from "../base/errors.ts";
+import { release } from "../base/memory.ts";
 import { collectGarbage } from "../base/platform.ts";
 import { formatError } from "./errors.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
@@ -39,19 +39,20 @@ const buffers = { chunkSize: CHUNK, readableHighWaterMark: 4 * CHUNK };
 const COLLECT = 16 * 1024 * 1024;
 
 export interface DecompressOptions {
-  /** Whoever takes inflated bytes gives their memory back. */
-  readonly isFreed?: boolean;
+  /** Whoever takes a piece is done with it when it asks for the next: its memory goes then. */
+  readonly isLent?: boolean;
   /** What decodes streams that are compressed otherwise than with gzip or zstd. */
   readonly others?: Partial<Record<Compression, (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>>>;
 }
 
 /**
- * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes.
+ * The plain bytes of a plain, gzip or zstd stream, told apart by their first bytes. Of a compressed one, each piece of the
+ * source is done with when the next is asked for.
  * A stream that ends early, goes on with rubbish or fails its checksum throws before it ends.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
-  { isFreed = false, others = {} }: DecompressOptions = {},
+  { isLent = false, others = {} }: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   try {
@@ -60,7 +61,8 @@ export async function* decompress(
     while (length < longestMagic) {
       const { done, value } = await chunks.next();
       if (done === true) break;
-      head.push(value);
+      // Its memory may be gone when the next is here.
+      head.push(new Uint8Array(value));
       length += value.length;
     }
     const whole = (async function* () {
@@ -69,9 +71,9 @@ export async function* decompress(
     })();
     const compression = compressionOf(Buffer.concat(head));
     if (compression === "none") yield* whole;
-    else if (compression === "gzip") yield* decode(whole, compression, createGunzip(buffers), isFreed);
+    else if (compression === "gzip") yield* decode(whole, compression, createGunzip(buffers), isLent);
     else if (compression === "zstd") {
-      yield* decode(wholeFrames(whole), compression, createZstdDecompress(buffers), isFreed);
+      yield* decode(wholeFrames(whole), compression, createZstdDecompress(buffers), isLent);
     } else {
       const other = others[compression];
       if (other === undefined) throw formatError("compressionUnsupported", { format: compression });
@@ -88,17 +90,17 @@ async function* decode(
   source: AsyncIterable<Uint8Array>,
   format: Compression,
   decoder: Decoder,
-  isFreed: boolean,
+  isLent: boolean,
 ): AsyncGenerator<Uint8Array> {
   // An error of either side destroys the decoder with it, so the loop below is where it comes out.
-  const feeding = pipeline(source, decoder).catch(() => {});
+  const feeding = feed(source, decoder).catch((error: unknown) => void decoder.destroy(error as Error));
   try {
     let uncollected = 0;
     for await (const chunk of decoder as AsyncIterable<Uint8Array>) {
-      // Its memory may be gone when we come back.
-      uncollected += isFreed ? 0 : chunk.length;
+      uncollected += chunk.length;
       yield chunk;
-      if (uncollected < COLLECT) continue;
+      if (isLent) release(chunk);
+      if (isLent || uncollected < COLLECT) continue;
       collectGarbage();
       uncollected = 0;
     }
@@ -109,6 +111,20 @@ async function* decode(
     await feeding;
   }
 }
+
+/** Gives the decoder one piece after the other: the next is asked for when it is done with the last. */
+const feed = async (source: AsyncIterable<Uint8Array>, decoder: Decoder): Promise<void> => {
+  let done = (): void => {};
+  decoder.once("close", () => done());
+  for await (const piece of source) {
+    await new Promise<void>((resolve) => {
+      done = resolve;
+      decoder.write(piece, () => resolve());
+    });
+    if (decoder.destroyed) return;
+  }
+  decoder.end();
+};
 
 const decodeError = (format: Compression, cause: unknown): unknown => {
   if (!(cause instanceof Error) || cause instanceof PierError || !("code" in cause)) return cause;

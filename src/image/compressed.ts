@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { DurableFile } from "../base/durable.ts";
+import { DurableFile } from "../base/durable-file.ts";
 import type { DiffId } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
 import { checkSpace, Gauge } from "./layer-writer.ts";

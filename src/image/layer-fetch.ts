@@ -8,6 +8,7 @@ import { systemClock } from "../base/clock.ts";
 import { PierError } from "../base/errors.ts";
 import { type DiffId, type Digest, digestFromHex, hexOf } from "../base/ids.ts";
 import { Locks } from "../base/lock.ts";
+import { release } from "../base/memory.ts";
 import type { Registries } from "../registry/registry.ts";
 import type { BlobName, Repository } from "../registry/repository.ts";
 import { imageError } from "./errors.ts";
@@ -195,7 +196,10 @@ export class LayerFetches {
   }
 }
 
-/** A blob's bytes: those that have come before from the disk, the others from the registry, and onto the disk. */
+/**
+ * A blob's bytes: those that have come before from the disk, the others from the registry, and onto the disk. Each piece is
+ * done with when the next is asked for.
+ */
 class Arrival {
   readonly #partial: PartialBlob;
   readonly #blob: BlobName;
@@ -256,6 +260,7 @@ class Arrival {
       this.#at += bytes.length;
       this.#progress(this.#at);
       yield bytes;
+      release(bytes);
     }
   }
 

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { DurableFile, syncDirectory } from "../base/durable.ts";
+import { syncDirectory } from "../base/durable.ts";
+import { DurableFile } from "../base/durable-file.ts";
 import { type DiffId, type Digest, digestFromHex } from "../base/ids.ts";
 import { compressionOf, decompress, longestMagic } from "../format/compression.ts";
 import { IndexBuilder } from "../format/erofs/builder.ts";
@@ -97,15 +98,14 @@ export const writeLayer = async (
   });
   await using tar = await DurableFile.create(join(directory, "tar"));
   let nextCheck = 0;
-  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw), { isFreed: true })) {
+  for await (const bytes of decompress(blob === undefined ? raw : blob.through(raw), { isLent: true })) {
     if (plain.size + bytes.length > limit) throw imageError("layerLimit", { limit });
     if (plain.size >= nextCheck) {
       await checkSpace(directory);
       nextCheck = plain.size + checkEvery;
     }
     // The write goes on in another thread while the same bytes are hashed and parsed here.
-    // What was inflated for us is ours alone; what came as it is may be part of something else.
-    const written = blob === undefined ? tar.write(bytes) : tar.give(bytes);
+    const written = tar.write(bytes);
     plain.add(bytes);
     try {
       parser.push(bytes);

@@ -5,7 +5,8 @@
 import { createReadStream } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createDirectory, DurableFile } from "../base/durable.ts";
+import { createDirectory } from "../base/durable.ts";
+import { DurableFile } from "../base/durable-file.ts";
 import { type Digest, hexOf } from "../base/ids.ts";
 
 /** Whoever has not come back after this long does not. */

@@ -40,7 +40,8 @@ export class Watched implements AsyncIterable<Uint8Array> {
     while (size < length) {
       const bytes = await this.#next();
       if (bytes === undefined) break;
-      this.#head.push(bytes);
+      // A copy: the source may be done with it when it is asked for the next.
+      this.#head.push(new Uint8Array(bytes));
       size += bytes.length;
     }
     return Buffer.concat(this.#head);

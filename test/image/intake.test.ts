@@ -1,6 +1,8 @@
 /** How archives come in: from any source, in any order, whole or not at all. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { PierError } from "../../src/base/errors.ts";
@@ -245,6 +247,30 @@ describe("an OCI layout", () => {
       files["index.json"] = JSON.stringify({ ...index, layers: [], config: index.manifests[0] });
     });
     await assert.rejects(room.images.load(chunks(bytes)), /both an index and a manifest/);
+  });
+});
+
+describe("a layer", () => {
+  test("is what came, though each piece is only lent until the next is asked for", async () => {
+    const noise = Buffer.concat(Array.from({ length: 20_000 }, (_, n) => createHash("sha256").update(`${n}`).digest()));
+    const tar = await tarOf({ a: noise, b: "x".repeat(1_000_000), c: "hello" });
+    for (const bytes of [tar, gzipSync(tar), zstdCompressSync(tar)]) {
+      for (const first of [1, 7, 300_000]) {
+        await using room = await openImages();
+        const lent = async function* () {
+          let at = 0;
+          for (const size of [first, first, ...Array.from({ length: 10 }, () => 300_000)]) {
+            const piece = new Uint8Array(bytes.subarray(at, at + size));
+            at += size;
+            yield piece;
+            piece.fill(0);
+          }
+        };
+        await using staged = await room.images.layers.stage(lent());
+        assert.deepEqual([staged.diffId, staged.blob.digest], [digestOf(tar), digestOf(bytes)]);
+        assert.ok(readFileSync(join(staged.pending.temporary, "tar")).equals(tar));
+      }
+    }
   });
 });
 
