@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "./engine.ts";
+import { patience } from "./patience.ts";
 import { imageOf } from "./probe/image.ts";
 
 describe("an engine of a test's own", { skip: cannotRun() }, () => {
@@ -27,6 +28,14 @@ describe("an engine of a test's own", { skip: cannotRun() }, () => {
 
   test("answers bare requests", async () => {
     assert.equal((await engine.request("GET", "/_ping")).body, "OK");
+  });
+
+  test("is asked much at once, and has nothing of it open when that is looked at", async () => {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => engine.request("GET", "/_ping")));
+    for (const { body } of answers) assert.equal(body, "OK");
+    const began = performance.now();
+    await engine.assertNothingLeft();
+    assert.ok(performance.now() - began < patience(4_000), "it was waited for");
   });
 
   test("goes on where it was after its daemon was killed", async () => {

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ExecuteOptions, execute, type Ran } from "./execute.ts";
@@ -107,6 +107,8 @@ export class Engine {
   readonly #options: EngineOptions;
   /** The control group above those of its containers. */
   readonly #group: string;
+  /** Keeps connections for the next request; whatever is looked at for leaks must have none of them. */
+  readonly #agent = new Agent({ keepAlive: true });
   #daemon: ChildProcess | undefined;
   /** Before the daemon was there, and before it had containers. */
   readonly #machine: LeakSet;
@@ -185,7 +187,8 @@ export class Engine {
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
-      const options = { socketPath: this.socket, method, path: target, headers: { ...type, ...headers } };
+      const agent = this.#agent;
+      const options = { socketPath: this.socket, agent, method, path: target, headers: { ...type, ...headers } };
       const request = httpRequest(options, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -270,6 +273,8 @@ export class Engine {
 
   /** Nothing is left of the containers that are gone; fails by naming what was left. */
   assertNothingLeft(): Promise<void> {
+    // Idle ones would be closed after five seconds, which is as long as leaks are waited for.
+    this.#agent.destroy();
     return assertNoLeaks(this.#before, this.#scope());
   }
 

@@ -1,5 +1,5 @@
 /** A socket before the daemon's: what clients ask passes through, and every JSON answer is held against the reference. */
-import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import { Agent, createServer, type IncomingMessage, request, type Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { Engine } from "../engine.ts";
@@ -14,11 +14,13 @@ export class Recorder implements AsyncDisposable {
   readonly engine: Engine;
   readonly socket: string;
   readonly #server: Server;
+  readonly #agent: Agent;
 
-  private constructor(engine: Engine, server: Server) {
+  private constructor(engine: Engine, server: Server, agent: Agent) {
     this.engine = engine;
     this.socket = join(engine.directory, "recorder.sock");
     this.#server = server;
+    this.#agent = agent;
   }
 
   /** Before a daemon of its own, which has the fixtures' image. */
@@ -26,10 +28,11 @@ export class Recorder implements AsyncDisposable {
     const engine = await Engine.launch();
     await engine.load();
     const server = createServer();
-    const recorder = new Recorder(engine, server);
+    const agent = new Agent({ keepAlive: true });
+    const recorder = new Recorder(engine, server, agent);
     server.on("request", (asked, answer) => {
       const { method = "", url = "", headers } = asked;
-      const onward = request({ socketPath: engine.socket, method, path: url, headers }, (answered) => {
+      const onward = request({ socketPath: engine.socket, agent, method, path: url, headers }, (answered) => {
         answer.writeHead(answered.statusCode ?? 500, answered.headers);
         answer.flushHeaders();
         recorder.#record(method, url, answered);
@@ -84,6 +87,7 @@ export class Recorder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+    this.#agent.destroy();
     await this.engine.stop();
   }
 }
