@@ -98,7 +98,8 @@ describe("memory that runs out", { skip: cannotRun() }, () => {
     assert.equal(await inspected(engine, state, id), "running true 0");
     await said(engine, "kill", id);
     assert.equal(await inspected(engine, state, id), "exited true 137");
-    assert.deepEqual(toldOf("waiting"), ["oom", "die"]);
+    // Whatever the kernel frees of the group's lets who waits try again, and that fails again: an event of its own.
+    assert.match(toldOf("waiting").join(" "), /^oom( oom)* die$/);
   });
 
   test("that it ran out while no daemon looked is known to the next one", async () => {
