@@ -280,9 +280,10 @@ export class Engine {
 
   /** Nothing is left of it: no container, no process, no mount, no file. Fails by naming what was left. */
   async stop(): Promise<void> {
+    let refusal = "";
     try {
       if (this.#daemon === undefined || ended(this.#daemon)) await this.restart();
-      await this.#removeContainers();
+      refusal = await this.#removeContainers();
       await this.assertNothingLeft();
       this.#daemon?.kill("SIGTERM");
       if (this.#daemon !== undefined)
@@ -290,7 +291,7 @@ export class Engine {
       await this.#removeDisk();
       await assertNoLeaks(this.#machine, this.#ended);
     } catch (error) {
-      throw new Error(`${sentenceOf(error)}\n${this.#said()}`, { cause: error });
+      throw new Error(`${sentenceOf(error)}\n${refusal}${this.#said()}`, { cause: error });
     } finally {
       await this.#remove();
     }
@@ -306,10 +307,11 @@ export class Engine {
     if (this.#options.disk !== undefined) await execute("umount", ["--lazy", this.root]);
   }
 
-  async #removeContainers(): Promise<void> {
-    const { stdout } = await this.docker(["ps", "--all", "--quiet", "--no-trunc"]);
+  /** What was said against it: some go by themselves meanwhile, and what else stays is found as a leak. */
+  async #removeContainers(): Promise<string> {
+    const { stdout, stderr } = await this.docker(["ps", "--all", "--quiet", "--no-trunc"]);
     const ids = stdout.split("\n").filter((id) => id !== "");
-    if (ids.length > 0) await this.docker(["rm", "--force", "--volumes", ...ids]);
+    return ids.length === 0 ? stderr : (await this.docker(["rm", "--force", "--volumes", ...ids])).stderr;
   }
 
   #ready(daemon: ChildProcess): Promise<void> {
