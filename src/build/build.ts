@@ -159,7 +159,8 @@ export class Build {
         if (name === "") {
           const hidden = this.#hidden === undefined ? {} : { hidden: this.#hidden };
           // Whoever sent them is nobody in the image.
-          return { tree: request.context.tree, owner: root, keepsXattrs: false, ...hidden };
+          const { tree, digests } = request.context;
+          return { tree, owner: root, keepsXattrs: false, ...hidden, ...(digests && { digests }) };
         }
         const stage = findStage(this.#file.stages, name);
         if (stage !== undefined) {

@@ -8,6 +8,7 @@ import type { Warning } from "./check/check.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
 import { buildError } from "./errors.ts";
 import { hidePassword } from "./git/address.ts";
+import { KeptContexts, type ListedContext } from "./kept-contexts.ts";
 import { checkOutputs, identify, type OutputResult, writeOutput } from "./outputs.ts";
 import { fetchContext } from "./remote.ts";
 import { type BuildListener, Reporter } from "./report.ts";
@@ -21,8 +22,8 @@ import { type Explanation, explainLast } from "./why.ts";
 export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile" | "secrets"> & { readonly secrets: SecretFinder };
 
 export interface BuildSource {
-  /** A tar, plain or compressed; or the address of what we fetch by ourselves. */
-  readonly archive: AsyncIterable<Uint8Array> | string;
+  /** A tar, plain or compressed; the address of what we fetch by ourselves; or a directory of which only changes are read. */
+  readonly archive: AsyncIterable<Uint8Array> | string | ListedContext;
   /** The Dockerfile's path in it. */
   readonly dockerfile: string;
   /** The Dockerfile itself, where it is not in the archive. */
@@ -57,7 +58,7 @@ export interface BuildFailed {
 
 export interface CacheEntry {
   readonly id: string;
-  readonly kind: "regular" | "exec.cachemount";
+  readonly kind: "regular" | "exec.cachemount" | "source.local";
   readonly description: string;
   readonly size: number;
   readonly inUse: boolean;
@@ -70,9 +71,11 @@ export interface CacheEntry {
 
 export class Builds {
   readonly #rooms: BuildRooms;
+  readonly #contexts: KeptContexts;
 
-  private constructor(rooms: BuildRooms) {
+  private constructor(rooms: BuildRooms, contexts: KeptContexts) {
     this.#rooms = rooms;
+    this.#contexts = contexts;
   }
 
   /** Holds afterwards: what an earlier daemon's builds left is gone. */
@@ -83,7 +86,8 @@ export class Builds {
         await rm(join(place, name), { recursive: true, force: true });
       await mkdir(place, { recursive: true, mode: 0o700 });
     }
-    return new Builds(rooms);
+    const contexts = await KeptContexts.open(join(rooms.root, "build", "contexts"), () => rooms.clock.now());
+    return new Builds(rooms, contexts);
   }
 
   /**
@@ -107,7 +111,8 @@ export class Builds {
     await mkdir(directory, { mode: 0o700 });
     try {
       const reporter = new Reporter(options.listener);
-      const { context, text } = await this.#open(source, asked, { directory, reporter, signal: options.signal });
+      await using opened = await this.#open(source, asked, { directory, reporter, signal: options.signal });
+      const { context, text } = opened;
       const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
       const remotes = [...asked.contexts.values()].map((one) => (one.kind === "remote" ? one.address : ""));
       const ids = [...secretIdsOf(dockerfile.text), ...remotes.flatMap(gitSecretIds)];
@@ -142,7 +147,8 @@ export class Builds {
     await mkdir(directory, { mode: 0o700 });
     try {
       const reporter = new Reporter(() => {});
-      const { context, text } = await this.#open(source, asked, { directory, reporter, signal });
+      await using opened = await this.#open(source, asked, { directory, reporter, signal });
+      const { context, text } = opened;
       const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
       const request: BuildRequest = { ...asked, context, dockerfile, secrets: new Map() };
       await using shop = new Shop(this.#rooms, request, { directory, secrets: directory }, signal);
@@ -157,9 +163,14 @@ export class Builds {
     { archive, text: given }: BuildSource,
     asked: AskedBuild,
     options: { readonly directory: string; readonly reporter: Reporter; readonly signal: AbortSignal },
-  ): Promise<{ readonly context: Context; readonly text?: string }> {
+  ): Promise<{ readonly context: Context; readonly text?: string } & AsyncDisposable> {
     const { directory, reporter, signal } = options;
-    if (typeof archive !== "string") return { context: await storeArchive(archive, directory, signal) };
+    const own = { [Symbol.asyncDispose]: async (): Promise<void> => {} };
+    if (typeof archive !== "string" && "list" in archive) {
+      const context = await this.#contexts.take(archive, signal);
+      return { context, [Symbol.asyncDispose]: () => context[Symbol.asyncDispose]() };
+    }
+    if (typeof archive !== "string") return { ...own, context: await storeArchive(archive, directory, signal) };
     const remote = join(directory, "context");
     await mkdir(remote, { mode: 0o700 });
     const name = `[internal] load remote build context ${hidePassword(archive)}`;
@@ -174,7 +185,7 @@ export class Builds {
         keepsGitDirectory,
       });
       running.end();
-      return { context: { tree, isRemote: true }, ...(text === undefined ? {} : { text }) };
+      return { ...own, context: { tree, isRemote: true }, ...(text === undefined ? {} : { text }) };
     } catch (error) {
       running.end(error instanceof Error ? error.message : String(error));
       throw error;
@@ -207,7 +218,13 @@ export class Builds {
         ...{ created, lastUsed: created, uses: 1 },
       }),
     );
-    return [...steps, ...mounts];
+    const contexts = this.#contexts.list().map(
+      ({ id, size, created, used, uses }): CacheEntry => ({
+        ...{ id, kind: "source.local", description: "a context of a client's", size, inUse: false, isShared: false },
+        ...{ created, lastUsed: used, uses },
+      }),
+    );
+    return [...steps, ...mounts, ...contexts];
   }
 
   /** Holds afterwards: what the filter chose is no longer in the cache. Answers what went and the bytes that came free. */
@@ -219,6 +236,7 @@ export class Builds {
     const of = (kind: CacheEntry["kind"]) => chosen.filter((entry) => entry.kind === kind).map(({ id }) => id);
     cache.remove(of("regular"));
     await cacheMounts.remove(of("exec.cachemount"));
+    await this.#contexts.remove(of("source.local"));
     images.collectLayers();
     const bytes = chosen.filter(({ isShared }) => !isShared).reduce((sum, { size }) => sum + size, 0);
     return { gone: chosen, bytes };

@@ -8,6 +8,7 @@ import { type Ignore, parseIgnore, parseIgnoreFile } from "../format/ignore.ts";
 import type { TarEntry, TarTime } from "../format/tar/entry.ts";
 import { TarParser } from "../format/tar/parser.ts";
 import { type TarHeader, writeTar } from "../format/tar/write.ts";
+import type { StackLayer } from "../image/layers.ts";
 import { Tree } from "../image/tree.ts";
 import { decompressAny } from "./decompress.ts";
 import { buildError } from "./errors.ts";
@@ -16,6 +17,8 @@ export interface Context {
   readonly tree: Tree;
   /** It was fetched by us, and has no files that are left out. */
   readonly isRemote?: boolean;
+  /** Of the contents of its files, as far as they are known, by the identities that the tree gives them. */
+  readonly digests?: Map<string, Buffer>;
 }
 
 export interface StoredArchive {
@@ -23,6 +26,10 @@ export interface StoredArchive {
   /** Where its tar and index lie. */
   readonly tar: string;
   readonly index: string;
+  /** As a part of a stack. */
+  readonly layer: StackLayer;
+  /** Of the tar, in bytes. */
+  readonly size: number;
 }
 
 const maxFileSize = 16 * 1024 * 1024;
@@ -31,9 +38,15 @@ const partSize = 1024 * 1024;
 /** Of archives of our own, which are plain. */
 const never = new AbortController().signal;
 
-const checkName = ({ path }: TarEntry): void => {
+/** The path, for those who say what is wrong with it, if a name in it would be a whiteout; otherwise undefined. */
+export const whiteoutIn = (path: Uint8Array): string | undefined => {
   const text = Buffer.from(path).toString("latin1");
-  if (/(^|\/)\.wh\./.test(text)) throw buildError("whiteoutName", { path: text.slice(0, 200) });
+  return /(^|\/)\.wh\./.test(text) ? text.slice(0, 200) : undefined;
+};
+
+const checkName = ({ path }: TarEntry): void => {
+  const wrong = whiteoutIn(path);
+  if (wrong !== undefined) throw buildError("whiteoutName", { path: wrong });
 };
 
 /**
@@ -44,12 +57,14 @@ export const storeArchive = async (
   source: AsyncIterable<Uint8Array>,
   directory: string,
   signal: AbortSignal = never,
+  /** In a stack of several: its number there; whiteouts then are what they are in a layer. */
+  part?: { readonly number: number },
 ): Promise<StoredArchive> => {
   const [tar, index] = [join(directory, "tar"), join(directory, "index")];
   const builder = new IndexBuilder();
   const parser = new TarParser({
     entry: (entry) => {
-      checkName(entry);
+      if (part === undefined) checkName(entry);
       builder.add(entry);
     },
   });
@@ -73,7 +88,8 @@ export const storeArchive = async (
   // Its digest would name it; nobody asks for it by name.
   const diffId = digestFromHex(createHash("sha256").update(tar).digest("hex")) as DiffId;
   await writeFile(index, Buffer.concat([...builder.finish({ diffId, tarSize })]), { mode: 0o600, flag: "wx" });
-  return { tree: Tree.open([{ diffId, number: 0, tar, index }]), tar, index };
+  const layer = { diffId, number: part?.number ?? 0, tar, index };
+  return { tree: Tree.open([layer]), tar, index, layer, size: tarSize };
 };
 
 /** One file of root's as an archive, for what is not in the context. */

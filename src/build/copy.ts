@@ -24,6 +24,8 @@ export interface CopySource {
   readonly owner?: Owner;
   /** Attributes beyond owner and mode come along. */
   readonly keepsXattrs: boolean;
+  /** Of contents that were read before, by the tree's identities of them. */
+  readonly digests?: Map<string, Buffer>;
 }
 
 export interface CopyInput {
@@ -52,12 +54,14 @@ export interface CopyItem {
   readonly path: string;
   readonly header: TarHeader;
   /** What has the content; absent for all that has none. */
-  readonly content?: { readonly tree: Tree; readonly entry: TreeEntry };
+  readonly content?: { readonly tree: Tree; readonly entry: TreeEntry; readonly digests?: Map<string, Buffer> };
   /** It was there before: it stands in the layer so that it stays as it is. */
   readonly isOld: boolean;
 }
 
 const none = new Uint8Array();
+
+const namesIn = (tree: Tree, directory: string): readonly string[] => tree.children(directory).map(([name]) => name);
 const latin1 = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 const utf8 = (text: string): string => Buffer.from(text, "latin1").toString("utf8");
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, "latin1");
@@ -76,7 +80,9 @@ const matches = ({ tree, pattern }: CopySource): readonly string[] => {
     const parsed = isWildcard(name) ? parsePathPattern(name, { deep: false }) : undefined;
     found = found.flatMap((directory) => {
       const inner =
-        parsed === undefined ? [latin1(name)] : tree.names(directory).filter((one) => matchesPath(parsed, utf8(one)));
+        parsed === undefined
+          ? [latin1(name)]
+          : namesIn(tree, directory).filter((one) => matchesPath(parsed, utf8(one)));
       return inner.map((one) => posix.join(directory, one)).filter((one) => tree.entry(one) !== undefined);
     });
   }
@@ -243,18 +249,15 @@ class Copy {
         this.#items.set(path, this.#itemOf(source, entry, path));
       }
     }
-    for (const name of source.tree.names(from)) {
+    for (const [name, found] of source.tree.children(from)) {
       const inner = posix.join(from, name);
-      const found = source.tree.entry(inner);
-      if (found !== undefined) {
-        this.#copy(source, inner, found, posix.join(to, name), relative === "" ? name : `${relative}/${name}`);
-      }
+      this.#copy(source, inner, found, posix.join(to, name), relative === "" ? name : `${relative}/${name}`);
     }
   }
 
   #itemOf(source: CopySource, entry: TreeEntry, path: string): CopyItem {
     const { mode } = this.#input;
-    const { tree, keepsXattrs } = source;
+    const { tree, keepsXattrs, digests } = source;
     const owner = this.#input.owner ?? source.owner;
     const { type } = entry;
     const header: TarHeader = {
@@ -277,7 +280,7 @@ class Copy {
       return { path, header: { ...header, type: "hardlink", size: 0, link: bytesOf(first) }, isOld: false };
     }
     if (entry.nlink > 1) links.set(entry.identity, path);
-    return { path, header, content: { tree, entry }, isOld: false };
+    return { path, header, content: { tree, entry, ...(digests && { digests }) }, isOld: false };
   }
 }
 

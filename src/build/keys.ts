@@ -12,6 +12,17 @@ export const keyOf = (kind: string, values: unknown): string =>
     .update(JSON.stringify([version, kind, values]))
     .digest("hex");
 
+/** Of a file's content; of those that stay between builds it is read once. */
+const digestOf = ({ tree, entry, digests }: NonNullable<CopyItem["content"]>): Buffer => {
+  const known = digests?.get(entry.identity);
+  if (known !== undefined) return known;
+  const hash = createHash("sha256");
+  for (const piece of tree.contents(entry)) hash.update(piece);
+  const digest = hash.digest();
+  digests?.set(entry.identity, digest);
+  return digest;
+};
+
 /** What would be copied where: names, kinds, owners, modes, contents; no times. `told` is given each name with the digest of what is there. */
 const digestItems = (items: readonly CopyItem[], told: (path: string, digest: string) => void): string => {
   const whole = createHash("sha256");
@@ -25,9 +36,7 @@ const digestItems = (items: readonly CopyItem[], told: (path: string, digest: st
       told(path, said);
       continue;
     }
-    const hash = createHash("sha256");
-    for (const piece of content.tree.contents(content.entry)) hash.update(piece);
-    const digest = hash.digest();
+    const digest = digestOf(content);
     whole.update(digest);
     told(path, `${said}${digest.toString("hex")}`);
   }

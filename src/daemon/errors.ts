@@ -61,6 +61,11 @@ export const daemonErrors = {
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },
   otherSystem: { status: 400, sentence: "operating system is not supported" },
+  noSessions: {
+    status: 501,
+    sentence: "a daemon on Node cannot ask its clients: sessions need the executable",
+    hint: "DOCKER_BUILDKIT=0 docker build, or pier build",
+  },
   severalPlatforms: {
     status: 400,
     sentence: "the classic builder builds for one platform",

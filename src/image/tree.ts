@@ -121,12 +121,12 @@ export class Tree {
     return node === undefined ? undefined : entryOf(node);
   }
 
-  /** The names in a directory, sorted by their bytes; links on the way to it are followed. */
-  names(path: string): readonly string[] {
+  /** What is in a directory, sorted by the bytes of its names; links on the way to it are followed, those in it are not. */
+  children(path: string): readonly (readonly [name: string, entry: TreeEntry])[] {
     const found = this.#follow(namesOf(path));
     const node = found?.way.at(-1)?.node;
     if (found === undefined || found.missing.length > 0 || node?.[0].inode.type !== "directory") return [];
-    return childrenOf(node).map(([name]) => name);
+    return childrenOf(node).map(([name, child]) => [name, entryOf(child)]);
   }
 
   /** Where a path leads when every link is followed: as far as it exists, and the names that do not; undefined for circles. */

@@ -169,7 +169,7 @@ COPY --exclude=*.md x /without/
     assert.match((await build("--progress", "loud")).stderr, /invalid progress: loud/);
     const script = ["-q", "-c", `stty rows 30 cols 100; ${executable} build ${failing} 2>&1`, "/dev/null"];
     const shown = await execute("script", script, { env: { ...engine.env, SHELL: "/bin/sh" } });
-    assert.match(shown.stdout, /\[\+\] \d\/2 building .*s\x1b/);
+    assert.match(shown.stdout, /\[\+\] \d\/3 building .*s\x1b/);
     assert.match(shown.stdout, / ✓ \[one 1\/2\] FROM .* \d\.\ds/);
     assert.match(shown.stdout, / ✗ \[one 2\/2\] RUN echo some words/);
     assert.match(shown.stdout, /ERROR: failed to build: process/);

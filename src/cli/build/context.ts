@@ -12,6 +12,8 @@ import { readInput } from "../streams/input.ts";
 import { isRemote } from "./named-contexts.ts";
 
 export interface BuildContext {
+  /** Of a directory that the daemon can ask us for: this one; then the data are for a daemon that cannot. */
+  readonly directory?: string;
   readonly data: AsyncIterable<Uint8Array>;
   /** The Dockerfile's name in it. */
   readonly dockerfile: string;
@@ -38,6 +40,11 @@ const typeOf = (status: Stats): TarEntryType | undefined => {
   return status.isFIFO() ? "fifo" : undefined;
 };
 
+export interface WalkedEntry extends TarOutput {
+  /** Milliseconds since 1970, with fractions: the header has whole ones. */
+  readonly modified: number;
+}
+
 const utf8 = (path: string): string => Buffer.from(path, "latin1").toString("utf8");
 /** Paths are one character per byte, whatever their encoding. */
 const bytes = (path: string): Buffer => Buffer.from(path, "latin1");
@@ -51,7 +58,7 @@ const readText = (path: string): string | undefined => {
 };
 
 /** What is in the directory, each name after what is above it. Owners are nobody's business: in an image it is root's. */
-export function* walk(top: string, inner: string, ignore: Ignore, kept: ReadonlySet<string>): Generator<TarOutput> {
+export function* walk(top: string, inner: string, ignore: Ignore, kept: ReadonlySet<string>): Generator<WalkedEntry> {
   const names = readdirSync(bytes(posix.join(top, inner)), { encoding: "latin1" as BufferEncoding });
   for (const name of [...names].sort()) {
     const path = inner === "" ? name : `${inner}/${name}`;
@@ -83,7 +90,15 @@ function* readPieces(place: string, size: number): Generator<Uint8Array> {
   }
 }
 
-const entryOf = (place: string, path: string, type: TarEntryType, status: Stats): TarOutput => {
+/** What is at one path below the directory, or undefined: nothing that can be in an image. */
+export const entryAt = (top: string, path: string): WalkedEntry | undefined => {
+  const place = posix.join(top, path);
+  const status = lstatSync(bytes(place), { throwIfNoEntry: false });
+  const type = status === undefined ? undefined : typeOf(status);
+  return type === undefined ? undefined : entryOf(place, path, type, status!);
+};
+
+const entryOf = (place: string, path: string, type: TarEntryType, status: Stats): WalkedEntry => {
   const header: TarHeader = {
     ...fileHeader(type === "directory" ? `${path}/` : path, type === "file" ? status.size : 0),
     type,
@@ -94,8 +109,9 @@ const entryOf = (place: string, path: string, type: TarEntryType, status: Stats)
     },
     link: type === "symlink" ? readlinkSync(bytes(place), { encoding: "buffer" }) : none,
   };
-  if (type !== "file" || status.size === 0) return { header };
-  return { header, content: readPieces(place, status.size) };
+  const modified = status.mtimeMs;
+  if (type !== "file" || status.size === 0) return { header, modified };
+  return { header, modified, content: readPieces(place, status.size) };
 };
 
 const directoryContext = (
@@ -131,7 +147,9 @@ const directoryContext = (
     yield fileOf(name, Buffer.from(outside));
     yield fileOf(".dockerignore", Buffer.from(`${own ?? ""}\n${name}\n`));
   };
-  return { data: writeTar(entries()), dockerfile: name };
+  // A Dockerfile from elsewhere is in no directory, and a check reads the Dockerfile alone.
+  const asked = outside === undefined && !isCheck ? { directory } : {};
+  return { ...asked, data: writeTar(entries()), dockerfile: name };
 };
 
 const maxHead = 512;

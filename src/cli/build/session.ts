@@ -26,9 +26,14 @@ export class BuildSession implements Disposable {
     receivers: readonly (Receiver | undefined)[],
     stores: ReadonlyMap<string, BlobStore>,
     more: readonly (readonly [path: string, method: GrpcMethod])[],
+    /** Whose directories these are; "": nobody's who comes again. */
+    sharedKey = "",
   ): Promise<BuildSession> {
     const id = randomUUID();
-    const headers = { "X-Docker-Expose-Session-Uuid": id };
+    const headers = {
+      "X-Docker-Expose-Session-Uuid": id,
+      ...(sharedKey === "" ? {} : { "X-Docker-Expose-Session-Sharedkey": sharedKey }),
+    };
     const { socket, first } = await client.hijack("session", {}, { headers });
     const methods = new Map<string, GrpcMethod>([[fileSend, receive(receivers)], ...contentMethods(stores), ...more]);
     const http = performServerHandshake(new SocketDuplex(socket, first));

@@ -1,12 +1,13 @@
 /** `pier build` */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { type BuildProgressLine, buildLineIds } from "../../api/answers/builds.ts";
-import { type Client, jsonLines } from "../../api/client.ts";
+import { AnswerError, type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { agentMethods, openAgents } from "../build/agents.ts";
 import { type CliCaches, openCaches } from "../build/caches.ts";
 import type { Lint } from "../build/check.ts";
-import { openContext } from "../build/context.ts";
+import { type BuildContext, openContext } from "../build/context.ts";
 import { type CliContexts, openContexts } from "../build/named-contexts.ts";
 import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
 import { type BuildProgress, openProgress } from "../build/progress.ts";
@@ -72,13 +73,14 @@ export const build = command({
       ...(flags.secret.length === 0 ? {} : { [buildSecretsHeader]: encodeSecrets(secrets) }),
     };
     const contexts = openContexts(flags["build-context"]);
-    using session = await openSession(client, outputs, caches, contexts, openAgents(flags.ssh));
+    using session = await openSession(client, { outputs, caches, contexts, agents: openAgents(flags.ssh), context });
+    const isAsked = session !== undefined && context.directory !== undefined;
     const query = {
       version: "2",
       session: session?.id,
       t: flags.tag,
       dockerfile: context.dockerfile,
-      remote: context.remote,
+      remote: isAsked ? "client-session" : context.remote,
       ...(flags["build-context"].length === 0 ? {} : { contexts: JSON.stringify(contexts.addresses) }),
       target: flags.target,
       allow: flags.allow.flatMap((names) => names.split(",")),
@@ -100,7 +102,7 @@ export const build = command({
       ...(flags["shm-size"] > 0 ? { shmsize: String(flags["shm-size"]) } : {}),
     };
     const stream = { type: "application/x-tar", data: context.data };
-    const { body } = await client.send("build", {}, { query, headers, stream });
+    const { body } = await client.send("build", {}, { query, headers, ...(isAsked ? {} : { stream }) });
     const { id, response, lint } = await follow(jsonLines<BuildProgressLine>(body), progress);
     if (lint !== undefined) return (await import("../build/check.ts")).printCheck(lint);
     progress[Symbol.dispose]();
@@ -122,26 +124,40 @@ const explain = async (client: Client, asJson: boolean): Promise<number> => {
   return 0;
 };
 
-/** Only where something is to be sent to us: not every runtime of the daemon can ask. */
-const openSession = async (
-  client: Client,
-  outputs: readonly CliOutput[],
-  { stores: caches }: CliCaches,
-  { stores: layouts, directories }: CliContexts,
-  agents: ReadonlyMap<string, string>,
-) => {
-  const stores = new Map([...caches, ...layouts]);
-  if (stores.size + directories.size + agents.size === 0 && outputs.every(({ receive }) => receive === undefined))
-    return undefined;
+interface Given {
+  readonly outputs: readonly CliOutput[];
+  readonly caches: CliCaches;
+  readonly contexts: CliContexts;
+  readonly agents: ReadonlyMap<string, string>;
+  readonly context: BuildContext;
+}
+
+/** Where there is something for the daemon to ask us for. */
+const openSession = async (client: Client, { outputs, caches, contexts, agents, context }: Given) => {
+  const stores = new Map([...caches.stores, ...contexts.stores]);
+  const { directory } = context;
+  const isNeeded =
+    stores.size + contexts.directories.size + agents.size > 0 || outputs.some(({ receive }) => receive !== undefined);
+  if (!isNeeded && directory === undefined) return undefined;
   const { BuildSession } = await import("../build/session.ts");
   const { directoryMethods } = await import("../build/directories.ts");
+  const own = directory === undefined ? {} : { context: directory, dockerfile: directory };
+  const directories = new Map([...contexts.directories, ...Object.entries(own)]);
   return await BuildSession.open(
     client,
     outputs.map(({ receive }) => receive),
     stores,
     [...directoryMethods(directories), ...agentMethods(agents)],
-  );
+    directory === undefined ? "" : sharedKeyOf(directory),
+  ).catch((error: unknown) => {
+    // A daemon that cannot ask us is sent everything, where that is all it needs.
+    if (isNeeded || !(error instanceof AnswerError) || error.status !== 501) throw error;
+    return undefined;
+  });
 };
+
+/** The daemon may be another machine's, and have many clients. */
+const sharedKeyOf = (directory: string): string => JSON.stringify([hostname(), realpathSync(directory)]);
 
 /** As BuildKit's clients write it: what is JSON itself stands as such. */
 const encodeMetadata = (response: Readonly<Record<string, string>>): string => {

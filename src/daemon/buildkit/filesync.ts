@@ -1,8 +1,10 @@
 /** A directory of the client's, as the tar that a build takes: what it lists first, then the contents, file by file. */
 
+import type { ClientHttp2Stream } from "node:http2";
 import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
 import { directorySync, packet, packetTypes } from "../../format/buildkit/messages.ts";
 import { goModes } from "../../format/buildkit/modes.ts";
+import type { Message } from "../../format/protobuf.ts";
 import type { TarEntryType } from "../../format/tar/entry.ts";
 import { type TarHeader, type TarOutput, writeTar } from "../../format/tar/write.ts";
 import { endOf, type Session } from "./session.ts";
@@ -52,58 +54,87 @@ const headerOf = (stat: Stat): TarHeader | undefined => {
 export const syncDirectory = (session: Session, options: SyncOptions): AsyncGenerator<Uint8Array> =>
   writeTar(entries(session, options));
 
-async function* entries(session: Session, { name, exclude = [], follow = [] }: SyncOptions): AsyncGenerator<TarOutput> {
-  const headers = {
-    "dir-name": name,
-    ...(exclude.length === 0
-      ? {}
-      : { "exclude-patterns": exclude.map(encodeURIComponent), "exclude-patterns-encoded": "1" }),
-    ...(follow.length === 0 ? {} : { followpaths: follow.map(encodeURIComponent), "followpaths-encoded": "1" }),
-  };
-  const stream = session.open(directorySync, headers);
-  const ended = endOf(stream);
-  const packets = decodeFrames(packet, stream);
-  const next = async () => {
-    const found = await packets.next().catch(async (error: unknown) => {
+async function* entries(session: Session, options: SyncOptions): AsyncGenerator<TarOutput> {
+  const directory = new SyncedDirectory(session, options);
+  const headers = await directory.list();
+  yield* directory.read(headers.flatMap((header, place) => (header === undefined ? [] : [place])));
+}
+
+/** One call: the client lists the directory, and gives the files that are asked for. */
+export class SyncedDirectory {
+  readonly #stream: ClientHttp2Stream;
+  readonly #ended: Promise<void>;
+  readonly #packets: AsyncGenerator<Message<typeof packet>>;
+  #headers: readonly (TarHeader | undefined)[] = [];
+
+  constructor(session: Session, { name, exclude = [], follow = [] }: SyncOptions) {
+    this.#stream = session.open(directorySync, {
+      "dir-name": name,
+      ...(exclude.length === 0
+        ? {}
+        : { "exclude-patterns": exclude.map(encodeURIComponent), "exclude-patterns-encoded": "1" }),
+      ...(follow.length === 0 ? {} : { followpaths: follow.map(encodeURIComponent), "followpaths-encoded": "1" }),
+    });
+    this.#ended = endOf(this.#stream);
+    this.#packets = decodeFrames(packet, this.#stream);
+  }
+
+  /** What is in it, in the client's order; undefined for what cannot be in an image. */
+  async list(): Promise<readonly (TarHeader | undefined)[]> {
+    const headers: (TarHeader | undefined)[] = [];
+    try {
+      for (;;) {
+        const { type, stat } = await this.#next();
+        if (type !== packetTypes.stat)
+          throw new GrpcError(codes.invalid, "the client sends files that it did not list");
+        if (stat === undefined) break;
+        headers.push(headerOf(stat));
+      }
+    } catch (error) {
+      this.#stream.close();
+      throw error;
+    }
+    this.#headers = headers;
+    return headers;
+  }
+
+  /** These entries, by their places in the list, with contents; then the call is over. */
+  async *read(places: readonly number[]): AsyncGenerator<TarOutput> {
+    try {
+      for (const ID of places) {
+        const header = this.#headers[ID]!;
+        if (header.type !== "file" || header.size === 0) {
+          yield { header };
+          continue;
+        }
+        this.#stream.write(encodeFrame(packet, { type: packetTypes.request, ID }));
+        yield { header, content: contentOf(() => this.#next()) };
+      }
+      this.#stream.write(encodeFrame(packet, { type: packetTypes.end }));
+      const confirmed = async (): Promise<void> => {
+        for (let over = false; !over; ) over = (await this.#next()).type === packetTypes.end;
+      };
+      // The end of the call says the same as the client's last word, and may be seen before it.
+      await Promise.race([this.#ended, confirmed().catch(() => this.#ended)]);
+      this.#stream.end();
+    } finally {
+      this.#stream.close();
+    }
+  }
+
+  async #next(): Promise<Message<typeof packet>> {
+    const found = await this.#packets.next().catch(async (error: unknown) => {
       // The client's own words, where it had any.
-      await ended;
+      await this.#ended;
       throw error;
     });
     if (found.done === true) {
-      await ended;
+      await this.#ended;
       throw new GrpcError(codes.cancelled, "the client's files ended in the middle");
     }
     if (found.value.type === packetTypes.error)
       throw new GrpcError(codes.unknown, Buffer.from(found.value.data).toString());
     return found.value;
-  };
-  try {
-    const stats: Stat[] = [];
-    for (;;) {
-      const { type, stat } = await next();
-      if (type !== packetTypes.stat) throw new GrpcError(codes.invalid, "the client sends files that it did not list");
-      if (stat === undefined) break;
-      stats.push(stat);
-    }
-    for (const [id, stat] of stats.entries()) {
-      const header = headerOf(stat);
-      if (header === undefined) continue;
-      if (header.type !== "file" || header.size === 0) {
-        yield { header };
-        continue;
-      }
-      stream.write(encodeFrame(packet, { type: packetTypes.request, ID: id }));
-      yield { header, content: contentOf(next) };
-    }
-    stream.write(encodeFrame(packet, { type: packetTypes.end }));
-    const confirmed = async (): Promise<void> => {
-      for (let over = false; !over; ) over = (await next()).type === packetTypes.end;
-    };
-    // The end of the call says the same as the client's last word, and may be seen before it.
-    await Promise.race([ended, confirmed().catch(() => ended)]);
-    stream.end();
-  } finally {
-    stream.close();
   }
 }
 

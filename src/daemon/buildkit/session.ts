@@ -10,7 +10,11 @@ export class Session {
   /** Settles when the client has gone. */
   readonly closed: Promise<void>;
 
-  constructor(socket: Duplex) {
+  /** Whose directories it has: sessions with the same one are of the same client in the same place; "": it does not say. */
+  readonly sharedKey: string;
+
+  constructor(socket: Duplex, sharedKey = "") {
+    this.sharedKey = sharedKey;
     this.#http = connect("http://session", { createConnection: () => socket });
     this.#http.on("error", () => {});
     this.closed = new Promise((resolve) => {
@@ -95,8 +99,8 @@ export class Sessions {
   }
 
   /** Resolves when the client has gone. */
-  async serve(id: string, socket: Duplex): Promise<void> {
-    const session = new Session(socket);
+  async serve(id: string, socket: Duplex, sharedKey = ""): Promise<void> {
+    const session = new Session(socket, sharedKey);
     const key = id === "" ? randomUUID() : id;
     this.#sessions.set(key, session);
     for (const tell of this.#waiting.get(key) ?? []) tell(session);

@@ -1,4 +1,5 @@
 /** What the client of a build has in its session: the Dockerfile, the context, secrets, and who it is at registries. */
+import { createHash } from "node:crypto";
 import type { BuildSource } from "../../build/builds.ts";
 import type { Secrets } from "../../build/secrets.ts";
 import { codes, GrpcError } from "../../format/buildkit/grpc.ts";
@@ -6,7 +7,7 @@ import { credentialsAnswer, credentialsRequest, secretAnswer, secretRequest } fr
 import { parseIgnoreFile } from "../../format/ignore.ts";
 import { readTar } from "../../format/tar/read.ts";
 import type { Credentials } from "../../registry/credentials.ts";
-import { syncDirectory } from "./filesync.ts";
+import { SyncedDirectory, syncDirectory } from "./filesync.ts";
 import type { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -38,7 +39,19 @@ export const readSource = async (
   const { text, ignore: beside } = await readDockerfile(session, dockerfile, progress, signal);
   const ignore = beside ?? (await readFiles(session, "context", [".dockerignore"], signal)).get(".dockerignore");
   const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
-  return { archive: syncDirectory(session, { name: "context", exclude }), dockerfile, text };
+  return { archive: contextIn(session, exclude), dockerfile, text };
+};
+
+/** All of it, or of a client that says whose directory it is what has changed since its last build. */
+const contextIn = (session: Session, exclude: readonly string[]): BuildSource["archive"] => {
+  const options = { name: "context", exclude };
+  if (session.sharedKey === "") return syncDirectory(session, options);
+  const key = createHash("sha256")
+    .update(JSON.stringify([session.sharedKey, exclude]))
+    .digest("hex");
+  let directory: SyncedDirectory | undefined;
+  const opened = (): SyncedDirectory => (directory ??= new SyncedDirectory(session, options));
+  return { key, list: () => opened().list(), read: (places) => opened().read(places) };
 };
 
 /** The Dockerfile alone, and what is left out beside it. */

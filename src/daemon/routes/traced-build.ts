@@ -94,13 +94,14 @@ export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line
     return session === undefined ? given : new Map([...given, ...(await fetchSecrets(session, missing))]);
   };
   const run = async (): Promise<BuildOutcome | undefined> => {
-    const source = await sourceOf(call, session, progress);
+    // What is wrong with what was asked for is said before anything is read.
     const whole: AskedBuild = {
       ...{ ...asked, credentials, secrets, contexts: contextsOf(parseContexts(query), session) },
       ...{ outputs: outputsOf(exporters, session), cacheTo: exportsOf(cacheTo, session) },
       ...(session === undefined ? {} : { agents: agentsOf(session) }),
       cacheFrom: importsOf(cacheImports(query), session),
     };
+    const source = await sourceOf(call, session, progress);
     if (query.flag("check")) {
       write({ id: buildLineIds.check, aux: lintOf(await services.builds.check(whole, source, signal)) });
       return undefined;

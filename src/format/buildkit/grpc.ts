@@ -58,21 +58,23 @@ export async function* decodeFrames<F extends Fields>(fields: F, stream: Readabl
     size += chunk.length;
     // Joined when a message is whole, not for each chunk: a long message comes in a thousand of them.
     if (size < needed) continue;
-    let held = waiting.length === 1 ? chunk : Buffer.concat(waiting);
-    for (needed = frameSize(held); held.length >= needed; needed = frameSize(held)) {
-      yield decodeMessage(fields, held.subarray(prefix, needed));
-      held = held.subarray(needed);
+    const held = waiting.length === 1 ? chunk : Buffer.concat(waiting);
+    let at = 0;
+    for (needed = frameSize(held, at); held.length - at >= needed; needed = frameSize(held, at)) {
+      const content = new Uint8Array(held.buffer, held.byteOffset + at + prefix, needed - prefix);
+      at += needed;
+      yield decodeMessage(fields, content);
     }
-    waiting = held.length === 0 ? [] : [held];
-    size = held.length;
+    size = held.length - at;
+    waiting = size === 0 ? [] : [held.subarray(at)];
   }
 }
 
 /** Of the frame that begins here; as long as that is not known, of what says it. */
-const frameSize = (held: Buffer): number => {
-  if (held.length < prefix) return prefix;
-  const size = held.readUInt32BE(1);
-  if (held[0] !== 0 || size > maxMessage) throw new GrpcError(codes.invalid, "a message is compressed or too long");
+const frameSize = (held: Buffer, at: number): number => {
+  if (held.length - at < prefix) return prefix;
+  const size = held.readUInt32BE(at + 1);
+  if (held[at] !== 0 || size > maxMessage) throw new GrpcError(codes.invalid, "a message is compressed or too long");
   return prefix + size;
 };
 
