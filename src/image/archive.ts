@@ -131,7 +131,7 @@ export class ImageArchive implements AsyncDisposable {
 
   async #read(source: AsyncIterable<Uint8Array>): Promise<void> {
     let count = 0;
-    for await (const { entry, content } of readTar(decompress(source))) {
+    for await (const { entry, content } of readTar(decompress(source, { isLent: true }))) {
       const path = memberPath(Buffer.from(entry.path).toString("utf8"));
       if (++count > maxMembers) throw imageError("archiveLimit", { what: "more members", limit: maxMembers });
       this.#members.set(path, await this.#take(path, entry, content));
@@ -184,7 +184,8 @@ export class ImageArchive implements AsyncDisposable {
       size += bytes.length;
       if (size > maxDocumentSize) return { kind: "other", problem: `has more than ${maxDocumentSize} bytes` };
       if (this.#kept + size > maxKeptBytes) return { kind: "other", problem: "comes after too many other documents" };
-      chunks.push(bytes);
+      // A copy: what was inflated is gone when we ask for more.
+      chunks.push(new Uint8Array(bytes));
     }
     this.#kept += size;
     return { kind: "document", bytes: Buffer.concat(chunks) };

@@ -250,6 +250,22 @@ describe("an OCI layout", () => {
   });
 });
 
+describe("an archive that is compressed", () => {
+  test("has documents and layers as they were, also those that are longer than what is inflated at a time", async () => {
+    const long = Array.from({ length: 20_000 }, (_, n) => createHash("sha256").update(`${n}`).digest("hex")).join("");
+    const big = await tarOf({ a: long, b: long });
+    const config = { Labels: { long } };
+    const made = await dockerArchive([{ layers: [big, layer], tags: ["long:1"], config }]);
+    for (const bytes of [made, gzipSync(made), zstdCompressSync(made)]) {
+      await using room = await openImages();
+      await room.images.load(chunks(bytes, 100_000));
+      const image = room.images.get("long:1");
+      assert.deepEqual(image.layers, [digestOf(big), digestOf(layer)]);
+      assert.equal(image.id, digestOf(configOf({ layers: [big, layer], config })));
+    }
+  });
+});
+
 describe("a layer", () => {
   test("is what came, though each piece is only lent until the next is asked for", async () => {
     const noise = Buffer.concat(Array.from({ length: 20_000 }, (_, n) => createHash("sha256").update(`${n}`).digest()));
