@@ -32,6 +32,8 @@ struct keeper {
   pid_t child;
   int pidfd;
   uint64_t child_start; /* clock ticks since boot */
+  pid_t helper;         /* goes on with the inside lane, though the child is another one; 0: nobody */
+  bool adopts;          /* what their parents leave are its children */
   uint32_t phase;
   bool released; /* the commit point is crossed: the daemon has said start */
 
@@ -73,7 +75,7 @@ int run_lane(struct keeper *k, uint32_t lane, uint32_t *at);
 uint32_t run_after(struct keeper *k);
 
 /* sync.c: between the keeper and the cloned child. */
-enum { SYNC_POINT, SYNC_FAILED, SYNC_BYTES, SYNC_TERMINAL, SYNC_CHILD };
+enum { SYNC_POINT, SYNC_FAILED, SYNC_BYTES, SYNC_TERMINAL, SYNC_CHILD, SYNC_ADOPTED };
 /* The point that the `start` step reaches and waits for. */
 #define POINT_START 0xffffU
 struct sync_message {
@@ -137,6 +139,14 @@ int stream_terminal(struct keeper *k, int fd);
 void send_message(const char *bytes, size_t size);
 /* The container has ended: what waits gets a moment more. */
 void send_rest(void);
+
+/* pack.c: whether it is the child that compresses what was rotated away, whose end is heard there. */
+bool is_packer(pid_t pid);
+
+/* program.c: takes note of the ends of those that were left to the keeper. */
+void reap_orphans(struct keeper *k);
+/* Holds afterwards: the keeper has no children, and nobody who could leave it any. */
+void end_children(void);
 
 /* init.c: the process that reaps and passes on signals when asked for `--init`; answers only in the process that shall
  * become the program. */

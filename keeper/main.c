@@ -18,6 +18,7 @@
  *   answer.c   questions and ready answers            move.c     trees that are put in their place
  *   put.c      trees that the daemon sends            hear.c     what others do to the host's networking
  *   pack.c     files that the log rotates away        gzip.c     how they are compressed
+ *   program.c  other runtimes, and who is left to us
  *   send.c     where else lines of the log go         messages.c what is sent of a line
  */
 #include <errno.h>

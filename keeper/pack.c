@@ -92,6 +92,8 @@ static bool put_in_place(const struct log *log, unsigned number) {
   return log_name(plain, log, number, "") && unlink(plain) == 0;
 }
 
+bool is_packer(pid_t pid) { return packer > 0 && pid == packer; }
+
 static void on_packed(struct loop *loop, int fd, uint32_t events, void *data) {
   (void)events;
   struct log *log = &((struct keeper *)data)->log;
@@ -104,6 +106,7 @@ static void on_packed(struct loop *loop, int fd, uint32_t events, void *data) {
   log->packing = 0;
   /* What could not be packed, on a full disk, is tried again when the next file is. */
   if (status == 0 && put_in_place(log, number)) pack_next(log);
+  if (keeper->adopts) reap_orphans(keeper);
 }
 
 int step_compress_log(struct keeper *k, const struct argument *a) {

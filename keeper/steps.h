@@ -9,7 +9,7 @@
 #define TREE_VERSION 1
 #define NAMES_MAGIC "PIERNAME"
 #define NAMES_VERSION 1
-#define STEP_LIMIT 131
+#define STEP_LIMIT 144
 
 /* code, name, kinds of the arguments (number, slot, slot or none, text, bytes, list of Texts, list of Numbers), lanes as bits */
 #define STEPS(X) \
@@ -58,6 +58,10 @@
   X(111, open_beneath, "sttn", 1) \
   X(30, measure_tree, "nttn", 1) \
   X(130, read_tree, "nt", 1) \
+  X(140, adopt_orphans, "", 1) \
+  X(141, run_program, "tTT", 7) \
+  X(142, listen_terminal, "st", 2) \
+  X(143, adopt, "to", 2) \
   X(36, kill_process, "s", 1) \
   X(40, die_with_parent, "", 2) \
   X(41, not_dumpable, "", 2) \
@@ -142,6 +146,9 @@ enum { MOVE_TREE_FROM, MOVE_TREE_TO };
 enum { OPEN_BENEATH_SLOT, OPEN_BENEATH_DIRECTORY, OPEN_BENEATH_PATH, OPEN_BENEATH_RECURSIVE };
 enum { MEASURE_TREE_INDEX, MEASURE_TREE_PATH, MEASURE_TREE_WITHOUT, MEASURE_TREE_OF_DISK };
 enum { READ_TREE_INDEX, READ_TREE_PATH };
+enum { RUN_PROGRAM_PROGRAM, RUN_PROGRAM_ARGS, RUN_PROGRAM_ENV };
+enum { LISTEN_TERMINAL_SLOT, LISTEN_TERMINAL_PATH };
+enum { ADOPT_PID_FILE, ADOPT_TERMINAL };
 enum { KILL_PROCESS_SLOT };
 enum { NEW_KEYRING_NAME };
 enum { UNSHARE_NAMESPACES };

@@ -19,6 +19,8 @@
 #define REQUEST_PAYLOAD 16U
 #define ACCEPT_PAUSE_MS 100
 #define TRACED_PAUSE_MS 100
+/* How long a start may take once its container has ended. */
+#define HELPER_PATIENCE_MS 10000
 
 /* A connection of a daemon: requests come in, answers and news go out. */
 struct connection {
@@ -66,7 +68,9 @@ static void broadcast(const struct keeper *k, uint32_t type, const void *payload
 }
 
 void undo(struct keeper *k) {
-  if (k->child > 0) {
+  if (k->adopts) {
+    end_children();
+  } else if (k->child > 0) {
     kill(k->child, SIGKILL);
     waitpid(k->child, NULL, 0);
   }
@@ -112,10 +116,16 @@ void finish(struct keeper *k) {
   if (k->phase == PHASE_EXITED && !streams_busy()) loop_stop(&k->loop);
 }
 
-/* What the child said last is heard before its end is told, in whichever order the loop met the two. */
+/* What the child said last is heard before its end is told, in whichever order the loop met the two. Where somebody else
+ * has started it, that one's word is waited for: it says whether the child began at all. */
 static void hear_last_words(struct keeper *k) {
-  while (k->sync >= 0 && poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, 0) > 0)
-    on_sync(&k->loop, k->sync, POLLIN, k);
+  while (k->sync >= 0) {
+    bool waits = k->helper > 0 && k->released;
+    int ready = poll(&(struct pollfd){.fd = k->sync, .events = POLLIN}, 1, waits ? HELPER_PATIENCE_MS : 0);
+    if (ready > 0) on_sync(&k->loop, k->sync, POLLIN, k);
+    else if (ready == 0 && waits) kill(k->helper, SIGKILL);
+    else if (ready == 0 || errno != EINTR) break;
+  }
 }
 
 void tell_memory(struct keeper *k) {
@@ -173,15 +183,45 @@ static void reached_start(struct keeper *k) {
   broadcast(k, SAY_CREATED, &payload, sizeof payload);
 }
 
-/* The child has gone into the container's pid namespace as another process, which is the keeper's too. */
-static void replace_child(struct keeper *k, pid_t child, int pidfd) {
-  loop_remove(&k->loop, k->pidfd);
-  close(k->pidfd);
-  waitpid(k->child, NULL, 0);
+/* Another process is the child from now on. */
+static void watch_child(struct keeper *k, pid_t child, int pidfd) {
   k->child = child;
   k->child_start = start_time(child);
   k->pidfd = pidfd;
   if (loop_add(&k->loop, pidfd, EPOLLIN, on_child, k) != 0) give_up(k, errno);
+}
+
+static void forget_child(struct keeper *k) {
+  loop_remove(&k->loop, k->pidfd);
+  close(k->pidfd);
+  k->pidfd = -1;
+}
+
+/* The child has gone into the container's pid namespace as another process, which is the keeper's too. */
+static void replace_child(struct keeper *k, pid_t child, int pidfd) {
+  forget_child(k);
+  waitpid(k->child, NULL, 0);
+  watch_child(k, child, pidfd);
+}
+
+/* A runtime has made the child, and left it to us; who had the runtime do so goes on with the lane. */
+static void adopt(struct keeper *k, pid_t child, int pidfd) {
+  siginfo_t info;
+  if (pidfd < 0) give_up(k, EMFILE);
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) give_up(k, errno);
+  forget_child(k);
+  k->helper = k->child;
+  watch_child(k, child, pidfd);
+}
+
+/* Nobody is left in the inside lane. A helper that did not come to its end has not started the child. */
+static void lane_ended(struct keeper *k) {
+  int status = 0;
+  if (k->helper > 0) waitpid(k->helper, &status, 0);
+  k->helper = 0;
+  if (status != 0 && k->phase < PHASE_RUNNING) give_up(k, ECHILD);
+  started(k);
+  if (k->adopts) reap_orphans(k);
 }
 
 static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
@@ -193,11 +233,13 @@ static void on_sync(struct loop *loop, int fd, uint32_t events, void *data) {
   ssize_t size = sync_receive(fd, &message, bytes, sizeof bytes, &passed);
   /* The end: the socket closed itself in a successful exec, or the child is gone, which its own descriptor tells. */
   if (size < 0) {
-    started(k);
+    lane_ended(k);
   } else if (sync_absorb(k, &message, bytes, (size_t)size, passed)) {
     return;
   } else if (message.kind == SYNC_CHILD) {
     replace_child(k, (pid_t)message.index, passed);
+  } else if (message.kind == SYNC_ADOPTED) {
+    adopt(k, (pid_t)message.index, passed);
   } else if (message.kind == SYNC_FAILED) {
     say_failed(k, LANE_INSIDE, message.index, message.error);
     undo(k);

@@ -262,6 +262,30 @@ export const stepTable = {
     does: "all that is in the directory, which nobody writes any more, was reported under this number: names in order, attributes, contents",
     args: { index: "number", path: "text" },
   },
+  adoptOrphans: {
+    code: 140,
+    lanes: outside,
+    does: "processes that their parents leave behind are the keeper's own children",
+    args: {},
+  },
+  runProgram: {
+    code: 141,
+    lanes: every,
+    does: "the host's program has run with these arguments and ended well (EREMOTEIO: not well)",
+    args: { program: "text", args: "texts", env: "texts" },
+  },
+  listenTerminal: {
+    code: 142,
+    lanes: inside,
+    does: "the slot holds a socket at the path to which somebody can bring a terminal",
+    args: { slot: "slot", path: "text" },
+  },
+  adopt: {
+    code: 143,
+    lanes: inside,
+    does: "the keeper watches the process whose number stands in the file, which was left to it, in place of the one that does this; where asked, the terminal that was brought to the slot is its terminal",
+    args: { pidFile: "text", terminal: "slotOrNone" },
+  },
   killProcess: {
     code: 36,
     lanes: outside,
