@@ -64,11 +64,21 @@ const groupsOnTheWay = (hierarchy: { readonly mountPoint: string; readonly own: 
   return [hierarchy.mountPoint, ...names.map((_, at) => posix.join(hierarchy.mountPoint, ...names.slice(0, at + 1)))];
 };
 
-/** The steps after which containers' groups can be made below `path`; nothing happens where all is there already. */
-export const planCgroupParent = (layout: CgroupLayout, path: string, facts: ParentFacts): readonly Step[] => {
+/**
+ * The steps after which containers' groups can be made below `path`; nothing happens where all is there already. Other
+ * runtimes have groups in every hierarchy of version 1.
+ */
+export const planCgroupParent = (
+  layout: CgroupLayout,
+  path: string,
+  facts: ParentFacts,
+  everywhere = false,
+): readonly Step[] => {
   checkCgroupPath(path);
   return [
-    ...joinedHierarchies(layout, true).flatMap((hierarchy) => planV1Parent(hierarchy, path, facts)),
+    ...(everywhere ? layout.v1 : joinedHierarchies(layout, true)).flatMap((hierarchy) =>
+      planV1Parent(hierarchy, path, facts),
+    ),
     ...(layout.v2 === undefined ? [] : planV2Parent(layout.v2, path, facts)),
   ];
 };

@@ -6,7 +6,7 @@ import { compileDeviceFilter } from "./device-filter.ts";
 import { foldDeviceRules } from "./devices.ts";
 import type { CgroupLayout } from "./layout.ts";
 import type { CgroupLimits, Setting } from "./limits.ts";
-import { type CgroupPaths, cgroupPaths } from "./paths.ts";
+import { type CgroupPaths, cgroupPaths, groupOf, joinedHierarchies } from "./paths.ts";
 import { v1Settings } from "./v1.ts";
 import { v2Settings } from "./v2.ts";
 
@@ -40,6 +40,12 @@ export const planCgroup = (layout: CgroupLayout, path: string, limits: CgroupLim
     slot: unified === undefined ? noSlot : slot,
     paths,
   };
+};
+
+/** After which the groups that another runtime has made in hierarchies that are not ours are gone. */
+export const planOtherGroups = (layout: CgroupLayout, path: string, limits: CgroupLimits): readonly Step[] => {
+  const ours = new Set(joinedHierarchies(layout, asksForCpuset(limits)));
+  return layout.v1.filter((hierarchy) => !ours.has(hierarchy)).map((other) => removeGroup(groupOf(other, path)));
 };
 
 const asksForCpuset = ({ cpu }: CgroupLimits): boolean => cpu?.cpus !== undefined || cpu?.mems !== undefined;

@@ -33,5 +33,14 @@ const actions: Readonly<Record<string, (number: number) => Action>> = {
 export const findAction = (name: string, number: number): Action | undefined =>
   Object.hasOwn(actions, name) ? actions[name]!(number) : undefined;
 
+/** The name of an action, and the number that it answers with where it has one. */
+export const actionName = (action: Action): { readonly name: string; readonly number?: number } => {
+  const kind = (action & 0xffff_0000) >>> 0;
+  const number = action & 0xffff;
+  const found = Object.entries(actions).find(([, make]) => make(0) === kind);
+  const name = found?.[0] ?? "SCMP_ACT_KILL";
+  return name === "SCMP_ACT_ERRNO" || name === "SCMP_ACT_TRACE" ? { name, number } : { name };
+};
+
 /** Calls run, perhaps watched: an unknown one needs no ENOSYS, the kernel answers that itself. */
 export const letsThrough = (action: Action): boolean => (action & 0xffff_0000) >>> 0 >= traceWith(0);

@@ -33,14 +33,24 @@ export interface AbiRules {
 
 /** The rules of every ABI that may be used, the machine's own first. */
 export const planRules = (profile: Profile, capabilities: readonly string[], host: Host): readonly AbiRules[] => {
-  const machine = machineOf(host.architecture);
-  const holds = circumstancesHold(capabilities, machine.goName, host.kernelRelease);
-  const rules = profile.rules.filter(
+  const rules = rulesFor(profile, capabilities, host);
+  return architecturesOf(profile, host).map((name) => planAbi(abis[name]!, rules, profile));
+};
+
+/** Those of a profile's rules that count here. */
+export const rulesFor = (profile: Profile, capabilities: readonly string[], host: Host): readonly ProfileRule[] => {
+  const holds = circumstancesHold(capabilities, machineOf(host.architecture).goName, host.kernelRelease);
+  return profile.rules.filter(
     ({ includes, excludes }) =>
       (includes === undefined || holds(includes, "all")) && (excludes === undefined || !holds(excludes, "any")),
   );
-  const names = new Set([machine.native, ...(profile.architectures[machine.native] ?? [])]);
-  return [...names].filter((name) => Object.hasOwn(abis, name)).map((name) => planAbi(abis[name]!, rules, profile));
+};
+
+/** libseccomp's names of the ABIs that may be used, the machine's own first. */
+export const architecturesOf = (profile: Profile, host: Host): readonly string[] => {
+  const { native } = machineOf(host.architecture);
+  const names = new Set([native, ...(profile.architectures[native] ?? [])]);
+  return [...names].filter((name) => Object.hasOwn(abis, name));
 };
 
 /** A rule is included when all that it asks for holds, and excluded as soon as any of it does. */
