@@ -22,6 +22,13 @@ const pier: readonly [string, ...string[]] =
     ? [join(checkout, "build/tools/node"), join(checkout, "src/main.ts")]
     : [executable];
 
+/** PIER_DEFAULT_RUNTIME=runc sh scripts/test ./test/docker runs the containers of every test with it. */
+const defaultRuntime = process.env.PIER_DEFAULT_RUNTIME || undefined;
+const runtimeWords = (name: string): readonly string[] => [
+  ...(name === "runc" ? [] : ["--add-runtime", `${name}=${name}`]),
+  ...["--default-runtime", name],
+];
+
 /** The path of an image or archive among the fixtures, which lie beside the checkout. */
 export const fixture = (name: string): string => join(checkout, "../shared/fixtures", name);
 
@@ -229,8 +236,10 @@ export class Engine {
     await this.kill9();
     const log = openSync(this.log, "a");
     const format = this.layerFormat === undefined ? [] : ["--layer-format", this.layerFormat];
+    const runtime = defaultRuntime === undefined ? [] : runtimeWords(defaultRuntime);
+    const places = ["--root", this.root, "--run", this.run];
     const hosts = this.#options.hosts === undefined ? [] : [`unix://${this.socket}`, ...this.#options.hosts];
-    const own = ["--root", this.root, "--run", this.run, ...format, ...hosts.flatMap((host) => ["--host", host])];
+    const own = [...places, ...format, ...runtime, ...hosts.flatMap((host) => ["--host", host])];
     const words = [...(this.#options.via ?? []), ...command, "daemon", ...own, ...(this.#options.args ?? [])];
     const [program = executable, ...args] = words;
     const env = { ...process.env, PATH: path, ...this.#options.env, PIER_READY_FD: "3" };

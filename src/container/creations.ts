@@ -66,7 +66,7 @@ export class Creations {
     );
     const find = (reference: string) => store.find(reference);
     const own = withLinkedIds(withNetworkOwner(withVolumeNames(whole), find, rooms.host), find);
-    const { request, warnings } = fitToHost(own, rooms.host, this.#processors);
+    const { request, warnings } = fitToHost(this.#withRuntime(own), rooms.host, this.#processors);
     const record: ContainerRecord = {
       id: newContainerId(),
       name,
@@ -79,6 +79,14 @@ export class Creations {
       restarts: 0,
     };
     return { record, image, warnings };
+  }
+
+  /** With the runtime that it will always have, as in Docker, whatever becomes of the default. */
+  #withRuntime({ runtime: asked, ...request }: CreateRequest): CreateRequest {
+    const runtime = this.#context.rooms.runtimes.choose(asked);
+    if (runtime === undefined) return request;
+    if (request.init) throw containerError("runtimeInit", { name: runtime });
+    return { ...request, runtime };
   }
 
   /** The container whose volumes another one asks for. */

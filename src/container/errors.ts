@@ -228,6 +228,7 @@ export const requestErrors = {
     sentence: "OCI runtime exec failed: exec failed: Cwd must be an absolute path: {path}",
   },
   cannotStart: { status: 400, sentence: "{reason}" },
+  runtimeFailed: { status: 500, sentence: "{reason}" },
   startFailed: {
     status: 500,
     sentence: "failed to start container: {what}: {reason}",
@@ -258,7 +259,18 @@ export const requestErrors = {
   unknownRuntime: {
     status: 400,
     sentence: "unknown or invalid runtime name: {name}",
-    hint: "leave --runtime out: pier runs containers itself",
+    hint: "leave --runtime out: pier runs containers itself; or name its program under runtimes in daemon.json",
+  },
+  runtimeMissing: {
+    status: 400,
+    sentence:
+      'failed to create task for container: failed to create shim task: OCI runtime create failed: exec: "{program}": executable file not found in $PATH: unknown',
+    hint: "apt install {program}",
+  },
+  runtimeInit: {
+    status: 400,
+    sentence: "runtime {name} has no init of pier's to run as the first process",
+    hint: "leave --init or --runtime out",
   },
   notPublished: {
     status: 404,

@@ -9,15 +9,17 @@ import { signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { containerError } from "./errors.ts";
 import type { ContainerEvents } from "./events.ts";
-import { planExec, planExecProcess, planKill, planUserFiles } from "./exec-plan.ts";
+import { type ExecPlace, planExec, planExecProcess, planKill, planUserFiles } from "./exec-plan.ts";
 import { startCodes } from "./failure.ts";
 import { compiledFilter } from "./launch.ts";
 import { type Attachment, clearRun, type Live, prepareLive, startFailure } from "./live.ts";
 import type { OciSpec } from "./oci/spec.ts";
-import { execPaths } from "./paths.ts";
+import { bundlePath, execPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ExecRequest } from "./request.ts";
 import type { ContainerRooms } from "./rooms.ts";
+import { planExecByRuntime } from "./runtime-exec.ts";
+import { leftProcess, runtimePlace } from "./runtime-place.ts";
 import { type ExecState, exitCodeOf } from "./state.ts";
 import { resolveUser, type User } from "./users.ts";
 
@@ -142,9 +144,11 @@ export class Execs {
         client === undefined || options.detach ? [] : [{ client, request, tty: request.tty, joined }];
       const live = await prepareLive(this.#rooms.holder, paths, plan, attachments);
       await live.keeper.start();
-      this.#started(id, live, target.record);
+      const byRuntime = target.record.request.runtime !== undefined;
+      const process = byRuntime ? leftProcess(bundlePath(paths), live.process) : live.process;
+      this.#started(id, { ...live, process }, target.record);
     } catch (error) {
-      const failure = startFailure(error, plan, request.args[0]!);
+      const failure = startFailure(error, plan, request.args[0]!, paths);
       // 126 for whatever it was, as in Docker, but for a program that is not there.
       const exitCode = failure.exitCode === startCodes.notFound ? startCodes.notFound : startCodes.notExecutable;
       this.#end(record, exitCode);
@@ -172,7 +176,7 @@ export class Execs {
     const process = planExecProcess(target.spec, request, await this.#user(request, target), this.#rooms.host);
     const { linux } = target.spec;
     const quiet = options.detach || !(request.stdin || request.stdout || request.stderr);
-    return planExec(process, {
+    const place: ExecPlace = {
       container: target.record.id,
       controlPath: paths.control,
       exitPath: paths.exit,
@@ -181,7 +185,10 @@ export class Execs {
       seccomp: compiledFilter(linux.seccomp, process.capabilities.bounding, this.#rooms.host),
       stdio: request.tty ? "terminal" : quiet ? "null" : "pipes",
       stdin: request.stdin ? "once" : "none",
-    });
+    };
+    const runtime = runtimePlace(this.#rooms, target.record, target.spec);
+    if (runtime === undefined) return planExec(process, place);
+    return planExecByRuntime(process, place, { ...runtime, bundle: bundlePath(paths) });
   }
 
   /** Without a user of its own the session runs as the container does; else the container's files say who that is. */

@@ -45,4 +45,23 @@ describe("what a failed step means", () => {
   test("a plan that the keeper would not take is said to be that", () => {
     assert.match(explain("outside", 99, "EBADMSG").error.message, /the keeper: /);
   });
+
+  test("what another runtime tells is said as Docker says it, and read for the exit code", () => {
+    const args = ["r", "--log-format", "json", "create", "x"];
+    const byRuntime: Plan = {
+      outside: [],
+      inside: [{ step: "runProgram", program: "/sbin/r", args, env: [] }],
+      after: [],
+    };
+    const told = (words: string | undefined, name: Parameters<typeof errno>[0] = "EREMOTEIO") =>
+      explainFailure(new StepFailure("inside", 0, errno(name)), byRuntime, "sh", words);
+    const failed = "failed to create task for container: failed to create shim task: OCI runtime create failed: ";
+    const missing = told('exec: "sh": executable file not found in $PATH');
+    assert.equal(missing.error.message, `${failed}exec: "sh": executable file not found in $PATH: unknown`);
+    assert.deepEqual([missing.exitCode, missing.error.status], [127, 400]);
+    assert.deepEqual([told("open x: permission denied").exitCode, told("bad luck").exitCode], [126, 128]);
+    assert.equal(told("bad luck").error.status, 500);
+    assert.equal(told(undefined).error.message, `${failed}/sbin/r ended and told no reason: unknown`);
+    assert.match(told("not its own", "ENOENT").error.message, /exec: "\/sbin\/r": no such file or directory: unknown$/);
+  });
 });

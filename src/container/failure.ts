@@ -1,5 +1,5 @@
 /** What a failed step means to a person: the keeper says a number, and only the plan knows what was tried. */
-import type { PierError } from "../base/errors.ts";
+import { PierError } from "../base/errors.ts";
 import { StepFailure } from "../kernel/keeper.ts";
 import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
@@ -50,11 +50,33 @@ const sentenceOf = (step: Step, errno: number): string | undefined => {
   return undefined;
 };
 
-/** The sentence and the exit code for whatever stopped a plan. */
-export const explainFailure = (failure: StepFailure, plan: Plan, program: string): StartFailure => {
+/** As Docker reads what a runtime has told (moby, daemon/errors.go): by its words, for there is nothing else. */
+const runtimeFailure = (
+  { program, args }: Extract<Step, { step: "runProgram" }>,
+  errno: number,
+  cause: StepFailure,
+  told: string | undefined,
+): StartFailure => {
+  const isOurs = errno !== errnos.EREMOTEIO.number;
+  const words = isOurs ? `exec: "${program}": ${errnoMessage(errno)}` : (told ?? `${program} ended and told no reason`);
+  const verb = args[args.lastIndexOf("--log-format") + 2] ?? "create";
+  const doing = verb === "create" ? "failed to create task for container: failed to create shim task: " : "";
+  const reason = `${doing}OCI runtime ${verb} failed: ${words}: unknown`;
+  const exitCode = /executable file not found|no such file or directory|not a directory/i.test(words)
+    ? startCodes.notFound
+    : /permission denied/i.test(words)
+      ? startCodes.notExecutable
+      : startCodes.failed;
+  const code = exitCode === startCodes.failed ? "runtimeFailed" : "cannotStart";
+  return { error: containerError(code, { reason }, cause), exitCode };
+};
+
+/** `told` is what another runtime has told of its failure. The sentence and the exit code for whatever stopped a plan. */
+export const explainFailure = (failure: StepFailure, plan: Plan, program: string, told?: string): StartFailure => {
   const step = plan[failure.lane][failure.index];
   const { errno } = failure;
   if (step?.step === "findProgram" || step?.step === "exec") return programFailure(program, errno, failure);
+  if (step?.step === "runProgram") return runtimeFailure(step, errno, failure, told);
   const reason = errnoMessage(errno);
   if (step === undefined) {
     return {
@@ -70,11 +92,15 @@ export const explainFailure = (failure: StepFailure, plan: Plan, program: string
     const error = containerError("logNotSent", { reason: explainTarget(step, errno) }, failure);
     return { error, exitCode: startCodes.failed };
   }
-  const told = sentenceOf(step, errno);
-  if (told !== undefined)
-    return { error: containerError("cannotStart", { reason: told }, failure), exitCode: startCodes.failed };
+  const sentence = sentenceOf(step, errno);
+  if (sentence !== undefined)
+    return { error: containerError("cannotStart", { reason: sentence }, failure), exitCode: startCodes.failed };
   const what = `${step.step}${objectOf(step)}`;
   return { error: containerError("startFailed", { what, reason }, failure), exitCode: startCodes.failed };
 };
 
 export const isStepFailure = (error: unknown): error is StepFailure => error instanceof StepFailure;
+
+/** The runtime's program is not there at all. */
+export const isRuntimeMissing = (error: unknown): boolean =>
+  error instanceof PierError && error.code === "runtimeMissing";

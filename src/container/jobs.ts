@@ -108,7 +108,7 @@ export class Jobs {
     } catch (error) {
       await cleanAfter(rooms.holder, paths).catch(() => {});
       await this.remove(record.id).catch(() => {});
-      throw startFailure(error, plan, record.command[0] ?? "").error;
+      throw startFailure(error, plan, record.command[0] ?? "", paths).error;
     } finally {
       client.destroy();
       await this.#context.connections.disconnect(record.id);

@@ -8,6 +8,7 @@ import { planCgroup } from "../kernel/cgroup/plan.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { compileSeccomp } from "../kernel/seccomp/compile.ts";
+import { specifyRules } from "../kernel/seccomp/specified.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { planNames, resolverPort } from "../network/dns/plan.ts";
 import type { Endpoint } from "../network/endpoint.ts";
@@ -20,6 +21,7 @@ import { logAttributes } from "./log-attributes.ts";
 import { planLogSender } from "./log-sender.ts";
 import { planVisitMounts, volumeMounts } from "./mounts.ts";
 import { networkFiles } from "./network-files.ts";
+import { encodeConfig } from "./oci/config-json.ts";
 import type { OciSeccomp, OciSpec } from "./oci/spec.ts";
 import { Parents } from "./parents.ts";
 import { type ContainerPaths, containerPaths, rootMountpoint } from "./paths.ts";
@@ -28,6 +30,8 @@ import { planRoot, type RootPlace } from "./plan-mounts.ts";
 import { type ContainerRecord, goesAtEnd } from "./record.ts";
 import type { CreateRequest } from "./request.ts";
 import type { ContainerRooms } from "./rooms.ts";
+import { runtimePlace } from "./runtime-place.ts";
+import { planBundle, planByRuntime, planForget, type RuntimePlace } from "./runtime-plan.ts";
 import { type ContainerFacts, planSpec } from "./spec.ts";
 import { resolveUser, type User, userFileLimit } from "./users.ts";
 import type { StoppedPlace } from "./visit-plan.ts";
@@ -111,7 +115,7 @@ export class Launcher {
     });
     const spec = await this.#withImageEnv(planSpec(record.request, image.config, facts, host), image);
     const cgroup = planCgroup(host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
-    const plan = planContainer(spec, {
+    const place: ContainerPlace = {
       id: record.id,
       holder: { pid: holder.pid, startTime: holder.startTime },
       root,
@@ -135,14 +139,25 @@ export class Launcher {
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
       // Only the first process of its own pid namespace can be an init.
       init: record.request.init && record.request.namespaces.pid.kind === "private",
-    });
+    };
+    const runtime = runtimePlace(this.#rooms, record, spec);
+    const plan =
+      runtime === undefined
+        ? planContainer(spec, place)
+        : planByRuntime(spec, place, runtime, bundleConfig(spec, root, runtime, host));
     return { spec, plan: goesAtEnd(record) ? withRemoval(plan, paths) : plan };
   }
 
   /** All that is to be taken away when a container has ended that runs already, with these endpoints. */
   planAfter(record: ContainerRecord, spec: OciSpec, endpoints: readonly Endpoint[]): readonly Step[] {
     const { after } = planCgroup(this.#rooms.host.cgroup, spec.linux.cgroupsPath, spec.linux.resources);
-    const plan: Plan = { outside: [], inside: [], after: [...after, ...this.#planNetwork(record, endpoints).after] };
+    const runtime = runtimePlace(this.#rooms, record, spec);
+    const forgotten = runtime === undefined ? [] : planForget(record.id, runtime);
+    const plan: Plan = {
+      outside: [],
+      inside: [],
+      after: [...after, ...this.#planNetwork(record, endpoints).after, ...forgotten],
+    };
     return (goesAtEnd(record) ? withRemoval(plan, containerPaths(this.#rooms, record.id)) : plan).after;
   }
 
@@ -322,6 +337,13 @@ const directoriesOf = (
 const waysTo = (path: string): readonly string[] => {
   const names = path.split("/").filter((name) => name !== "");
   return names.map((_, index) => `/${names.slice(0, index + 1).join("/")}`);
+};
+
+/** The bundle's `config.json`, with the filter as the runtime's own compiler wants it. */
+const bundleConfig = (spec: OciSpec, root: RootPlace, runtime: RuntimePlace, host: ContainerRooms["host"]): string => {
+  const { seccomp } = spec.linux;
+  const rules = seccomp === undefined ? undefined : specifyRules(seccomp, spec.process.capabilities.bounding, host);
+  return encodeConfig(planBundle(spec, runtime, root.mountpoint), rules);
 };
 
 /** The filter for these capabilities, or none; compiled once and then remembered by its room. */

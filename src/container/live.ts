@@ -9,9 +9,11 @@ import type { Holder, Holding } from "../kernel/holder.ts";
 import { Keeper, type ProcessMark } from "../kernel/keeper.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { type AttachRequest, joinStreams } from "./attach.ts";
-import { explainFailure, isStepFailure } from "./failure.ts";
+import { explainFailure, isRuntimeMissing, isStepFailure, startCodes } from "./failure.ts";
 import type { OciSpec } from "./oci/spec.ts";
-import type { ContainerPaths } from "./paths.ts";
+import { bundlePath, type ContainerPaths } from "./paths.ts";
+import { readRuntimeLog } from "./runtime-log.ts";
+import { runtimeLog } from "./runtime-plan.ts";
 
 export type LivePaths = Pick<ContainerPaths, "run" | "plan" | "control" | "exit">;
 
@@ -72,9 +74,14 @@ export const prepareLive = async (
 };
 
 /** The sentence and exit code of a start that failed, whatever it failed at. */
-export const startFailure = (error: unknown, plan: Plan, program: string): { error: unknown; exitCode: number } => {
-  if (isStepFailure(error)) return explainFailure(error, plan, program);
-  return { error, exitCode: 128 };
+export const startFailure = (
+  error: unknown,
+  plan: Plan,
+  program: string,
+  paths: LivePaths,
+): { error: unknown; exitCode: number } => {
+  if (isStepFailure(error)) return explainFailure(error, plan, program, readRuntimeLog(runtimeLog(bundlePath(paths))));
+  return { error, exitCode: isRuntimeMissing(error) ? startCodes.notFound : startCodes.failed };
 };
 
 /** Holds afterwards: what a keeper should have taken away is gone, though it was killed or could not. */

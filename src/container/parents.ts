@@ -42,28 +42,32 @@ export class Parents {
 
   /** Holds afterwards, until the container leaves: its group can be made beneath the parent that it asks for. */
   async join(record: ContainerRecord): Promise<void> {
-    const asked = record.request.resources.cgroupParent;
-    if (asked === "") return this.#keepUsual();
+    if (record.request.resources.cgroupParent === "") await this.#keepUsual();
+    if (!isSpecial(record)) return;
     await this.#lock.run("", async () => {
-      const groups = await this.#groupsOf(asked);
+      const groups = await this.#groupsFor(record);
       const missing = groups.filter((path) => !existsSync(path));
       this.#users.set(record.id, groups);
       if (missing.length === 0) return;
       for (const path of missing) this.#made.add(path);
       await this.#write();
-      await this.#make(asked);
+      await this.#make(this.#parentOf(record), hasRuntime(record));
     });
   }
 
   /** A container that runs already, as a new daemon finds it. */
   async adopt(record: ContainerRecord): Promise<void> {
-    const asked = record.request.resources.cgroupParent;
-    if (asked !== "") this.#users.set(record.id, await this.#groupsOf(asked));
+    if (isSpecial(record)) this.#users.set(record.id, await this.#groupsFor(record));
   }
 
   /** Holds afterwards: what was made for the container, and nobody else is in, is gone. */
   async leave(id: ContainerId): Promise<void> {
-    if (!this.#users.delete(id)) return;
+    if (this.#users.delete(id)) await this.tidy();
+  }
+
+  /** Holds afterwards: what was made for containers, and nobody is in or will be, is gone. */
+  async tidy(): Promise<void> {
+    if (this.#made.size === 0) return;
     await this.#lock.run("", async () => {
       const used = new Set([...this.#users.values()].flat());
       // The deepest of a hierarchy first.
@@ -77,12 +81,23 @@ export class Parents {
 
   /** Holds afterwards: the daemon's own is gone, unless an administrator has put something in there. */
   async close(): Promise<void> {
-    await this.#remove((await this.#groupsOf(this.usual)).filter(isEmpty));
+    await this.#remove((await this.#groupsOf(this.usual, false)).filter(isEmpty));
+  }
+
+  #parentOf({ request }: ContainerRecord): string {
+    return request.resources.cgroupParent || this.usual;
+  }
+
+  /** Those that are there for it and its like alone. */
+  async #groupsFor(record: ContainerRecord): Promise<readonly string[]> {
+    const groups = await this.#groupsOf(this.#parentOf(record), hasRuntime(record));
+    const usual = record.request.resources.cgroupParent === "" ? await this.#groupsOf(this.usual, false) : [];
+    return groups.filter((path) => !usual.includes(path));
   }
 
   /** Every group down to the parent, the uppermost first. */
-  async #groupsOf(parent: string): Promise<readonly string[]> {
-    return (await this.#plan(parent)).flatMap((step) => (step.step === "makeDirectory" ? [step.path] : []));
+  async #groupsOf(parent: string, everywhere: boolean): Promise<readonly string[]> {
+    return (await this.#plan(parent, everywhere)).flatMap((step) => (step.step === "makeDirectory" ? [step.path] : []));
   }
 
   /** Most likely there; but anybody may take away one that is empty. */
@@ -91,13 +106,13 @@ export class Parents {
     if (!directories.every((path) => existsSync(path))) await this.#make(this.usual);
   }
 
-  async #plan(parent: string): Promise<readonly Step[]> {
+  async #plan(parent: string, everywhere: boolean): Promise<readonly Step[]> {
     const { cgroup } = this.#rooms.host;
-    return planCgroupParent(cgroup, parent, await findParentFacts(cgroup, parent));
+    return planCgroupParent(cgroup, parent, await findParentFacts(cgroup, parent), everywhere);
   }
 
-  async #make(parent: string): Promise<void> {
-    await this.#run(await this.#plan(parent));
+  async #make(parent: string, everywhere = false): Promise<void> {
+    await this.#run(await this.#plan(parent, everywhere));
   }
 
   async #remove(paths: readonly string[]): Promise<void> {
@@ -113,6 +128,13 @@ export class Parents {
     await writeFile(this.#file, [...this.#made].map((path) => `${path}\n`).join(""), { mode: 0o600 });
   }
 }
+
+/** The daemon's own groups are not all that it needs. */
+const isSpecial = (record: ContainerRecord): boolean =>
+  record.request.resources.cgroupParent !== "" || hasRuntime(record);
+
+/** Another runtime has groups in hierarchies that we leave alone. */
+const hasRuntime = ({ request }: ContainerRecord): boolean => request.runtime !== undefined;
 
 /** Neither groups nor processes are in it. */
 const isEmpty = (group: string): boolean => {

@@ -39,6 +39,9 @@ export const containerPaths = (rooms: { root: string; run: string }, id: Contain
   };
 };
 
+/** What another runtime reads and writes of a container that it makes; it goes with `run`. */
+export const bundlePath = ({ run }: Pick<ContainerPaths, "run">): string => join(run, "bundle");
+
 export const execPaths = (
   rooms: { run: string },
   id: ExecId,

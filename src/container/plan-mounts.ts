@@ -25,7 +25,7 @@ export interface RootPlace {
 }
 
 /** The inside of a slot's path is the host's; its name only has to be its own. */
-const slotOf = (mount: OciMount): string => `mount ${mount.destination}`;
+export const mountSlot = (mount: OciMount): string => `mount ${mount.destination}`;
 
 const attributeOf: Readonly<Record<string, number>> = {
   ro: mountAttributes.MOUNT_ATTR_RDONLY,
@@ -92,7 +92,7 @@ const openForeign = (mount: OciMount, pid: number, path: string): readonly Step[
   { step: "joinProcess", slot: `process ${pid}`, kinds: namespaces.mount.flag },
   {
     step: "openTree",
-    slot: slotOf(mount),
+    slot: mountSlot(mount),
     path,
     recursive: 0,
     why: `what ${mount.destination} will be: another container's`,
@@ -102,7 +102,7 @@ const openForeign = (mount: OciMount, pid: number, path: string): readonly Step[
 /** A volume is its containers': what lies in it is found by the keeper, and never leads out of it. */
 const openSubpath = (mount: OciMount, path: string): Step => ({
   step: "openBeneath",
-  slot: slotOf(mount),
+  slot: mountSlot(mount),
   directory: mount.source,
   path,
   recursive: mount.options.includes("rbind") ? 1 : 0,
@@ -116,7 +116,7 @@ const openSource = (mount: OciMount, subpath: string | undefined): readonly Step
   return [
     {
       step: "openTree",
-      slot: slotOf(mount),
+      slot: mountSlot(mount),
       path: mount.source,
       recursive: mount.options.includes("rbind") ? 1 : 0,
       why: `what ${mount.destination} will be, as the host sees it now`,
@@ -128,7 +128,7 @@ const attachSource = (mount: OciMount): Step => {
   const propagation = mount.options.find(isPropagation) ?? "rprivate";
   return {
     step: "rootAttach",
-    slot: slotOf(mount),
+    slot: mountSlot(mount),
     target: mount.destination,
     attributes: attributesOf(mount.options),
     recursive: mount.options.includes("rro") ? 1 : 0,

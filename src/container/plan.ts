@@ -16,7 +16,7 @@ import { planDeviceNodes, planMarks, planMountSteps, planRoot, type RootPlace } 
 
 const { ENOENT, ENOTDIR, EACCES, EEXIST } = errnos;
 /** The slot of the process that keeps the store. */
-const holder = "the holder";
+export const holder = "the holder";
 const gone = [ENOENT.number, ENOTDIR.number];
 
 /** Steps that another room contributes, by lane. */
@@ -69,26 +69,7 @@ const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
   outside: [
-    ...place.directories.map(
-      ({ path, mode }): Step => ({
-        step: "makeDirectory",
-        path,
-        mode,
-        tolerate: [EEXIST.number],
-        why: "the container's own, on the host",
-      }),
-    ),
-    ...planKeeper(spec, place),
-    ...place.files.map(
-      ({ path, content }): Step => ({
-        step: "createFile",
-        path,
-        mode: 0o644,
-        content: text(content),
-        why: "who the container is and whom it asks, as files",
-      }),
-    ),
-    { step: "openProcess", slot: holder, ...place.holder },
+    ...planHost(spec, place),
     ...place.cgroup.outside,
     ...planMountSteps(spec.mounts, place.cgroupMounts, place.subpaths).outside,
     { step: "joinProcess", slot: holder, kinds: namespaces.mount.flag, why: "the layers are mounted there" },
@@ -141,6 +122,30 @@ export const planContainer = (spec: OciSpec, place: ContainerPlace): Plan => ({
   after: [...place.cgroup.after, ...place.network.after],
 });
 
+/** What is on the host before anything of the container is: shared by all who make one. */
+export const planHost = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
+  ...place.directories.map(
+    ({ path, mode }): Step => ({
+      step: "makeDirectory",
+      path,
+      mode,
+      tolerate: [EEXIST.number],
+      why: "the container's own, on the host",
+    }),
+  ),
+  ...planKeeper(spec, place),
+  ...place.files.map(
+    ({ path, content }): Step => ({
+      step: "createFile",
+      path,
+      mode: 0o644,
+      content: text(content),
+      why: "who the container is and whom it asks, as files",
+    }),
+  ),
+  { step: "openProcess", slot: holder, ...place.holder },
+];
+
 /** What the keeper opens for itself, while it still sees the host as the daemon does. */
 const planKeeper = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
   {
@@ -184,14 +189,16 @@ const planJoinedOthers = (spec: OciSpec): readonly Step[] =>
     .filter(({ type, path }) => type !== "pid" && path !== undefined)
     .map(({ type, path }) => ({ step: "joinNamespace", path: path!, kind: namespaces[type].flag }));
 
+export const planScore = ({ oomScoreAdj }: Pick<OciProcess, "oomScoreAdj">): Step => ({
+  step: "write",
+  path: "/proc/self/oom_score_adj",
+  content: text(String(oomScoreAdj)),
+  why: "the keeper's is inherited",
+});
+
 const planBirth = (spec: OciSpec, place: ContainerPlace): readonly Step[] => [
   // Before the process stops being dumpable: afterwards its own files in /proc belong to root alone.
-  {
-    step: "write",
-    path: "/proc/self/oom_score_adj",
-    content: text(String(spec.process.oomScoreAdj)),
-    why: "the keeper's is inherited",
-  },
+  planScore(spec.process),
   { step: "notDumpable", why: "CVE-2016-9962" },
   ...planJoinedOthers(spec),
   ...place.cgroup.inside,

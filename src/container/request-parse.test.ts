@@ -764,7 +764,6 @@ describe("logs and the rest", () => {
       [{ Links: ["x:y:z"] }, "bad format for links: x:y:z", 400],
       [{ StorageOpt: { size: "1G" } }, "a storage option is not supported by this version of pier", 501],
       [{ KernelMemory: 1 << 30 }, "a limit of kernel memory is not supported by this version of pier", 501],
-      [{ Runtime: "runsc" }, "unknown or invalid runtime name: runsc"],
       [{ Isolation: "hyperv" }, "invalid isolation mode: hyperv"],
     ];
     for (const [host, sentence, status] of cases) refuses(sentence, () => parse(host), status);

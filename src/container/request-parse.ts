@@ -33,6 +33,7 @@ export const parseCreateRequest = (json: unknown, version = maxVersion, logDefau
     labels: { ...body.Labels },
     annotations: checkAnnotations(host.Annotations ?? {}),
     ...parseEnd(host),
+    ...(host.Runtime ? { runtime: host.Runtime } : {}),
     init: host.Init ?? false,
     mounts: parseMounts(body, host),
     volumesFrom: parseVolumesFrom(host),
@@ -199,5 +200,4 @@ const refuseUnsupported = (host: HostConfig & { readonly KernelMemory?: number }
   if (host.Isolation && host.Isolation !== "default") {
     throw containerError("invalidMode", { namespace: "isolation", mode: host.Isolation });
   }
-  if (host.Runtime && host.Runtime !== "pier") throw containerError("unknownRuntime", { name: host.Runtime });
 };

@@ -35,6 +35,8 @@ export interface CreateRequest {
   readonly autoRemove: boolean;
   /** Absent: it stays as it has ended. */
   readonly restart?: RestartPolicy;
+  /** Who makes it, by name; absent: the daemon's default, and in a record: our own keeper. */
+  readonly runtime?: string;
   /** Our own init as the first process. */
   readonly init: boolean;
   readonly mounts: readonly MountRequest[];

@@ -7,6 +7,7 @@ import type { Holding } from "../kernel/holder.ts";
 import type { NameBook } from "../network/dns/book.ts";
 import type { Networks } from "../network/networks.ts";
 import type { Volumes } from "../volume/volumes.ts";
+import type { Runtimes } from "./runtimes.ts";
 
 export interface ContainerRooms {
   readonly database: Database;
@@ -21,6 +22,8 @@ export interface ContainerRooms {
   readonly root: string;
   /** What does not: `/run/pier`. */
   readonly run: string;
+  /** Who makes containers that ask for another runtime. */
+  readonly runtimes: Runtimes;
   /** More variables for the containers of an image of our own. */
   readonly imageEnv?: (image: string) => Promise<readonly string[]>;
 }

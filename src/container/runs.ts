@@ -80,6 +80,12 @@ export class Runs {
     return this.#live.get(id);
   }
 
+  /** A start that is under way has come to its end: its program may be heard before that. */
+  async begun(id: ContainerId): Promise<void> {
+    const { locks } = this.#context;
+    if (!this.#live.has(id) && locks.isBusy(id)) await locks.run(id, async () => {});
+  }
+
   get(id: ContainerId): Live {
     const live = this.#live.get(id);
     if (live === undefined) throw containerError("notRunning", { id });
@@ -238,7 +244,12 @@ export class Runs {
 
   /** Holds afterwards: nothing of the failed start is left but its reason. */
   async #notStarted(record: ContainerRecord, cause: unknown, plan: Plan): Promise<unknown> {
-    const { error, exitCode } = startFailure(cause, plan, record.command[0] ?? "");
+    const { error, exitCode } = startFailure(
+      cause,
+      plan,
+      record.command[0] ?? "",
+      containerPaths(this.#context.rooms, record.id),
+    );
     const message = error instanceof Error ? error.message : String(error);
     const paths = containerPaths(this.#context.rooms, record.id);
     // Done by the keeper itself, unless it was killed.

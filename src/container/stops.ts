@@ -33,6 +33,7 @@ export class Stops {
     const number = parseSignal(signal || "SIGKILL");
     // One that is about to run again has nothing that could be signalled, and stays as it has ended.
     if (await this.#runs.giveUp(record.id)) return;
+    await this.#runs.begun(record.id);
     const live = this.#runs.find(record.id);
     if (live === undefined) throw containerError("cannotKill", { name: record.name, id: record.id });
     const ended = number === signals.KILL ? this.#exit(record.id) : undefined;

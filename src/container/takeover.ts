@@ -58,6 +58,7 @@ export class Takeover {
       forgotten: (record) => removals.destroy(record, { exitCode: 0 }),
     });
     await this.#tidyNetworks();
+    await this.#context.launcher.parents.tidy();
   }
 
   async #adopt(record: ContainerRecord, live: Live): Promise<void> {

@@ -2,6 +2,7 @@
 import { boolean, integer, list, map, object, type Shape, string } from "../api/shape.ts";
 import { insteadOf } from "./dockerd-options.ts";
 import { daemonError } from "./errors.ts";
+import { runtimeSettings } from "./runtimes.ts";
 
 /** Where the file is looked for when nobody names one; it need not be there. */
 export const defaultConfigFile = "/etc/pier/daemon.json";
@@ -22,6 +23,10 @@ const pools: Shape<readonly string[]> = (value, path) =>
 const pairs: Shape<readonly string[]> = (value, path) =>
   Object.entries(map(string)(value, path)).map(([name, text]) => `${name}=${text}`);
 
+/** dockerd's `{"crun": {"path": "/usr/bin/crun", "runtimeArgs": []}}`. */
+const runtimes: Shape<readonly string[]> = (value, path) =>
+  Object.entries(map(runtimeSettings)(value, path)).map(([name, settings]) => `${name}=${JSON.stringify(settings)}`);
+
 /** Key by key: the option that says the same, and how its values are written. */
 const keys: Readonly<Record<string, { readonly option: string; readonly values: Shape<readonly string[]> }>> = {
   "data-root": { option: "root", values: text },
@@ -38,6 +43,8 @@ const keys: Readonly<Record<string, { readonly option: string; readonly values: 
   "log-opts": { option: "log-opt", values: pairs },
   "live-restore": { option: "live-restore", values: flag },
   pidfile: { option: "pidfile", values: text },
+  runtimes: { option: "add-runtime", values: runtimes },
+  "default-runtime": { option: "default-runtime", values: text },
   "layer-format": { option: "layer-format", values: text },
   "registry-mirrors": { option: "registry-mirror", values: texts },
   "insecure-registries": { option: "insecure-registry", values: texts },

@@ -141,6 +141,22 @@ export const daemonErrors = {
     sentence: "{text} is no pool of addresses",
     hint: "pier daemon --default-address-pool base=10.10.0.0/16,size=24",
   },
+  badRuntime: {
+    status: 400,
+    sentence: "{text} names no runtime and its program",
+    hint: "pier daemon --add-runtime crun=/usr/bin/crun",
+  },
+  reservedRuntime: { status: 400, sentence: "runtime name '{name}' is reserved", hint: "choose another name for it" },
+  runtimeType: {
+    status: 400,
+    sentence: "runtime {name}: runtimeType names a shim of containerd's, which pier does not have",
+    hint: "name the program with path",
+  },
+  noDefaultRuntime: {
+    status: 400,
+    sentence: "specified default runtime '{name}' does not exist",
+    hint: "pier daemon --add-runtime {name}=PATH",
+  },
   badLayerFormat: {
     status: 400,
     sentence: "{format} is no way to mount a layer",

@@ -12,6 +12,7 @@ import { CacheMounts } from "../build/cache-mounts.ts";
 import { BuildRecords } from "../build/record.ts";
 import { Containers } from "../container/containers.ts";
 import { findLayerFormat } from "../container/layer-probe.ts";
+import { Runtimes } from "../container/runtimes.ts";
 import { BlobHomes } from "../image/blob-homes.ts";
 import { CompressedLayers } from "../image/compressed.ts";
 import { Images } from "../image/images.ts";
@@ -92,17 +93,23 @@ const serve = async (options: DaemonOptions, args: readonly string[]): Promise<v
 };
 
 /** As dockerd: the file is read again. What can change in a daemon that runs changes; the rest needs another one. */
-const reload = (args: readonly string[], { log, events, id, host }: Services): void => {
+const reload = (args: readonly string[], { log, events, id, host, runtimes }: Services): void => {
   try {
     const options = parseOptions(args);
     if (options?.configFile === undefined) return;
     log.level = options.logLevel;
+    runtimes.change(options.runtimes);
     log.info(`${options.configFile} was read again: log level ${options.logLevel}`);
     events.tell({
       type: "daemon",
       action: "reload",
       id,
-      attributes: { name: host.hostname, "log-level": options.logLevel },
+      attributes: {
+        name: host.hostname,
+        "log-level": options.logLevel,
+        "default-runtime": runtimes.default,
+        runtimes: [...runtimes.list().keys()].join(" "),
+      },
     });
   } catch (error) {
     log.error("the configuration stays as it was", error);
@@ -135,6 +142,7 @@ const openRooms = async (
   const hello = await openHello(images, programs);
   const volumes = await Volumes.open({ root, run, database, holder, clock: systemClock });
   const events = new EventLog(database);
+  const runtimes = new Runtimes(options.runtimes);
   const containers = await Containers.open(
     {
       database,
@@ -147,6 +155,7 @@ const openRooms = async (
       clock: systemClock,
       root,
       run,
+      runtimes,
       imageEnv: async (image) => (image === hello ? hostFacts() : []),
     },
     (event, all) => {
@@ -194,6 +203,7 @@ const openRooms = async (
     buildkit: new BuildKitDesk({ builds, id }),
     host,
     logDefaults: options.logDefaults,
+    runtimes,
     events,
     log,
     diskPlaces: () => measurePlaces({ root, run, holder }),

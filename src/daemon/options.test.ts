@@ -14,6 +14,7 @@ describe("the daemon's options", () => {
       addressPools: undefined,
       configFile: undefined,
       logDefaults: { driver: "json-file", options: {} },
+      runtimes: { programs: new Map(), default: "pier" },
       pidFile: undefined,
       validate: false,
     });

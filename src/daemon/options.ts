@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { isLayerFormat, layerFormats } from "../container/layer-format.ts";
 import { type LogDefaults, parseLog } from "../container/request-log.ts";
+import type { RuntimeSettings } from "../container/runtimes.ts";
 import type { LayerFormat } from "../kernel/facts.ts";
 import { type AddressPool, parseAddressPool } from "../network/pools.ts";
 import { parseInsecure, parseMirror, type RegistrySettings } from "../registry/settings.ts";
@@ -12,6 +13,7 @@ import { insteadOf } from "./dockerd-options.ts";
 import { daemonError } from "./errors.ts";
 import { type ListenAddress, parseListenAddress } from "./hosts.ts";
 import { isLogLevel, type LogLevel } from "./log.ts";
+import { parseRuntimes } from "./runtimes.ts";
 
 export const usage = `Usage: pier daemon [OPTIONS]
 
@@ -41,6 +43,10 @@ Options:
                           layers at once to one registry (default 5)
       --default-address-pool base=SUBNET,size=PREFIX
                           where networks get their subnets from; may be repeated
+      --add-runtime NAME=PATH
+                          a program with the commands of runc, for docker run --runtime; may be repeated
+      --default-runtime NAME
+                          of containers that name none (default "pier": no program, but pier itself)
       --log-driver DRIVER, --log-opt NAME=VALUE
                           of containers that name none; options may be repeated
   -l, --log-level LEVEL   debug, info, warn or error (default "info")
@@ -64,6 +70,7 @@ export interface DaemonOptions {
   /** Read again at SIGHUP; undefined where there is none. */
   readonly configFile: string | undefined;
   readonly logDefaults: LogDefaults;
+  readonly runtimes: RuntimeSettings;
   readonly pidFile: string | undefined;
   /** Nothing is served. */
   readonly validate: boolean;
@@ -89,6 +96,8 @@ const names: Readonly<Record<string, string>> = {
   "--pidfile": "pidfile",
   "--log-driver": "log-driver",
   "--log-opt": "log-opt",
+  "--add-runtime": "add-runtime",
+  "--default-runtime": "default-runtime",
   "--live-restore": "live-restore",
   "--validate": "validate",
   "--layer-format": "layer-format",
@@ -135,6 +144,7 @@ export const parseOptions = (args: readonly string[]): DaemonOptions | undefined
     addressPools: repeated.get("default-address-pool")?.map(parsePool),
     configFile,
     logDefaults: parseLogDefaults(given["log-driver"], repeated.get("log-opt") ?? []),
+    runtimes: parseRuntimes(repeated.get("add-runtime") ?? [], given["default-runtime"]),
     pidFile: given.pidfile === undefined ? undefined : resolve(given.pidfile),
     validate: given.validate === "true",
   };

@@ -15,6 +15,7 @@ import type { Change } from "../container/own-files.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { CreateRequest, ExecRequest } from "../container/request.ts";
 import type { LogDefaults } from "../container/request-log.ts";
+import type { Runtimes } from "../container/runtimes.ts";
 import { type ExecState, isUp } from "../container/state.ts";
 import type { UpdateRequest } from "../container/update.ts";
 import type { ContainerUsage } from "../container/usage.ts";
@@ -228,6 +229,7 @@ export interface Services {
   readonly host: HostFacts;
   /** For containers that say nothing of their log. */
   readonly logDefaults?: LogDefaults;
+  readonly runtimes: Runtimes;
   readonly events: EventLog;
   readonly log: Log;
   /** What lies beneath the root, as `du` counts it. */

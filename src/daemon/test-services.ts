@@ -11,6 +11,7 @@ import type { ContainerId, ExecId, ImageId } from "../base/ids.ts";
 import { containerError } from "../container/errors.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { parseCreateRequest } from "../container/request-parse.ts";
+import { ownRuntime, Runtimes } from "../container/runtimes.ts";
 import { imageError } from "../image/errors.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { HostFacts } from "../kernel/facts.ts";
@@ -267,6 +268,7 @@ export class World implements AsyncDisposable {
         sizes: refuse,
       },
       host,
+      runtimes: new Runtimes({ programs: new Map(), default: ownRuntime }),
       events: this.events,
       log: new Log("debug", (line) => this.logged.push(line)),
       diskPlaces: refuse,

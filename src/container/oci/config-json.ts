@@ -1,5 +1,5 @@
 /** A spec as the `config.json` that every OCI runtime reads. */
-import type { OciSpec } from "./spec.ts";
+import type { OciProcess, OciSpec } from "./spec.ts";
 
 type Json = string | number | bigint | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
 
@@ -11,6 +11,9 @@ export const encodeConfig = (spec: OciSpec, seccomp?: Json): string => {
   const { seccomp: _ours, ...linux } = spec.linux;
   return encode({ ...spec, linux: { ...linux, seccomp } } as unknown as Json);
 };
+
+/** A process alone, as runtimes read it for one more in a container. */
+export const encodeProcess = (process: OciProcess): string => encode(process as unknown as Json);
 
 // JSON.stringify refuses bigints, and a limit of 2^64 - 1 ("unlimited") is no number of JavaScript's.
 const encode = (value: Json): string => {

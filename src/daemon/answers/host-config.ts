@@ -9,6 +9,7 @@ import type {
   TmpfsRequest,
   VolumeMountRequest,
 } from "../../container/request.ts";
+import { ownRuntime } from "../../container/runtimes.ts";
 import { planHiddenPaths } from "../../container/spec.ts";
 
 const orNull = <T>(values: readonly T[]): readonly T[] | null => (values.length === 0 ? null : values);
@@ -28,7 +29,7 @@ export const hostConfigAnswer = (request: CreateRequest, throttledCpus: readonly
   ...(Object.keys(request.annotations).length === 0 ? {} : { Annotations: request.annotations }),
   ReadonlyRootfs: request.readonlyRootfs,
   ShmSize: request.shmSize,
-  Runtime: "pier",
+  Runtime: request.runtime ?? ownRuntime,
   Isolation: "",
   ...(request.init ? { Init: true } : {}),
 });

@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import type { InfoAnswer, VersionAnswer } from "../../api/answers/system.ts";
 import { maxVersion, minVersion, pierVersion } from "../../api/versions.ts";
+import { ownRuntime, type Runtimes } from "../../container/runtimes.ts";
 import { isUp, wordOf } from "../../container/state.ts";
 import type { HostFacts } from "../../kernel/facts.ts";
 import type { Services } from "../services.ts";
@@ -51,9 +52,9 @@ const runtimeName = (): string => {
   return bun === undefined ? `node ${process.versions.node}` : `bun ${bun}`;
 };
 
-type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "events" | "logDefaults">;
+type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "events" | "logDefaults" | "runtimes">;
 
-export const infoAnswer = ({ containers, images, host, root, id, events, logDefaults }: Desk): InfoAnswer => {
+export const infoAnswer = ({ containers, images, host, root, id, events, logDefaults, runtimes }: Desk): InfoAnswer => {
   const records = containers.list();
   const paused = records.filter(({ state }) => wordOf(state) === "paused").length;
   const running = records.filter(({ state }) => isUp(state)).length - paused;
@@ -82,9 +83,21 @@ export const infoAnswer = ({ containers, images, host, root, id, events, logDefa
     DockerRootDir: root,
     Name: host.hostname,
     SecurityOptions: securityOptions(host),
+    Runtimes: runtimesAnswer(runtimes),
+    DefaultRuntime: runtimes.default,
     Warnings: [],
   };
 };
+
+const runtimesAnswer = (runtimes: Runtimes): InfoAnswer["Runtimes"] => ({
+  [ownRuntime]: { path: ownRuntime },
+  ...Object.fromEntries(
+    [...runtimes.list()].map(([name, { path, args }]) => [
+      name,
+      { path, ...(args.length === 0 ? {} : { runtimeArgs: args }) },
+    ]),
+  ),
+});
 
 const layerFormats: Readonly<Record<HostFacts["layerFormat"], string>> = {
   file: "erofs over the tars, from files",
@@ -114,8 +127,6 @@ const constants = {
   Labels: [],
   ExperimentalBuild: false,
   ServerVersion: pierVersion,
-  Runtimes: { pier: { path: "pier" } },
-  DefaultRuntime: "pier",
   Swarm: {
     NodeID: "",
     NodeAddr: "",
