@@ -6,14 +6,17 @@ export async function* abortable(
   if (signal === undefined) return yield* source;
   signal.throwIfAborted();
   const chunks = source[Symbol.asyncIterator]();
-  const aborted = Promise.withResolvers<never>();
-  // Nobody may be waiting for it when it comes.
-  aborted.promise.catch(() => {});
-  const abort = (): void => aborted.reject(signal.reason);
+  let stop: (reason: unknown) => void = () => {};
+  const abort = (): void => stop(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {
     for (;;) {
-      const { done, value } = await Promise.race([chunks.next(), aborted.promise]);
+      signal.throwIfAborted();
+      // No race with one promise for all pieces: it would hold every piece that ever came until it settles.
+      const { done, value } = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        stop = reject;
+        chunks.next().then(resolve, reject);
+      });
       if (done === true) return;
       yield value;
     }
