@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createSocket, type Socket as Datagrams } from "node:dgram";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
 import { decode, encode, type Packet } from "dns-packet";
@@ -199,6 +199,35 @@ describe("names", { skip: cannotRun() }, () => {
     assert.deepEqual((await ask(client, "web")).found, []);
     await said(engine, "stop", "-t", "0", web);
     assert.deepEqual(await ask(client, "shop"), { code: 3, found: [] });
+  });
+
+  test("are what dig finds inside, with EDNS, by both ways, and backwards", {
+    skip: !existsSync("/usr/bin/dig") && "needs dig; type: sh scripts/test-packages",
+  }, async () => {
+    await runDetached(engine, "--name", "web", "--network", "blue", "probe", "sleep");
+    const address = await addressIn("web", "blue");
+    const libraries = ["/usr", "/lib", "/lib64"].filter((place) => existsSync(place));
+    const script = `
+      set -e
+      for way in +notcp +tcp +noedns; do dig $way +short web; done
+      dig +short -x ${address}
+      dig +short one.example.org
+      dig +noall +comments web AAAA
+      dig +noall +comments none.example.org`;
+    const text = await said(
+      engine,
+      "run",
+      "--rm",
+      "--network",
+      "blue",
+      ...libraries.flatMap((place) => ["-v", `${place}:${place}:ro`]),
+      busybox,
+      ...["sh", "-c", script],
+    );
+    assert.ok(text.startsWith([address, address, address, "web.blue.", "192.0.2.1", ""].join("\n")), text);
+    assert.deepEqual(text.match(/status: \w+/g), ["status: NOERROR", "status: NXDOMAIN"]);
+    assert.match(text, /QUERY: 1, ANSWER: 0/);
+    assert.doesNotMatch(text, /WARNING|malformed|mismatch/i);
   });
 
   test("that several containers share mean each of them in turn", async () => {
