@@ -37,7 +37,7 @@ export class Podman {
     writeFileSync(this.#configuration, '[engine]\nlock_type = "file"\n');
     const [root, run, tmp] = ["root", "run", "tmp"].map((name) => join(directory, name));
     const places = ["--root", root!, "--runroot", run!, "--tmpdir", tmp!, "--storage-driver", "vfs"];
-    // What its default runtime says of this machine is of no interest: nothing is run.
+    // Its default runtime refuses machines with both versions of control groups.
     this.#words = [...places, "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"];
   }
 
