@@ -1,6 +1,6 @@
 /** What is built for one platform, from the Dockerfile to the image: stages that do not need each other are built at the same time. */
 
-import type { Digest, ImageId } from "../base/ids.ts";
+import type { DiffId, Digest, ImageId } from "../base/ids.ts";
 import { maxLayers } from "../image/config.ts";
 import { digestOfBytes } from "../image/members.ts";
 import type { Bases } from "./bases.ts";
@@ -20,8 +20,9 @@ import type { BuiltImage } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
 import type { Reporter } from "./report.ts";
 import type { Shop } from "./shop.ts";
+import { squash } from "./squash.ts";
 import { StageBuild, type StageResult } from "./stage-build.ts";
-import { encodeImage, variablesOf } from "./working-image.ts";
+import { encodeImage, variablesOf, withSquashedHistory } from "./working-image.ts";
 
 const root: Owner = { uid: 0, gid: 0 };
 
@@ -118,15 +119,26 @@ export class Build {
     const { request, signal } = this.#shop;
     const { image: built, files } = await this.#stage(this.#graph.target);
     const labelled = { ...built, config: { ...built.config, Labels: labelsOf(built.config.Labels, request.labels) } };
-    const diffIds = await files.diffIds();
+    const made = await files.diffIds();
+    const isSquashed = request.squash && made.length > files.inherited;
+    const diffIds = isSquashed ? await this.#squash(made, files.inherited) : made;
     if (diffIds.length > maxLayers) throw buildError("layerLimit", { count: diffIds.length, limit: maxLayers });
     signal.throwIfAborted();
     const created = this.#shop.epoch === undefined ? files.parts.at(-1)?.created : undefined;
     const inline = request.cacheTo.some(({ kind }) => kind === "inline")
       ? encodeInline(this.#shop.steps, diffIds)
       : undefined;
-    const config = encodeImage(labelled, diffIds, created || this.#shop.created, inline);
+    const whole = digestOfBytes(encodeImage(labelled, made, created || this.#shop.created));
+    const told = isSquashed ? withSquashedHistory(labelled, whole, this.#shop.created) : labelled;
+    const config = encodeImage(told, diffIds, created || this.#shop.created, inline);
     return { platform: this.#platform, id: digestOfBytes(config) as Digest as ImageId, config, diffIds, files };
+  }
+
+  /** The layers of the base, and one that has all the others. */
+  async #squash(diffIds: readonly DiffId[], inherited: number): Promise<readonly DiffId[]> {
+    const base = diffIds.slice(0, inherited);
+    const { layers } = this.#shop.rooms.images;
+    return [...base, await this.#shop.store(squash(layers.stack(diffIds), layers.stack(base)))];
   }
 
   #stage(index: number): Promise<StageResult> {

@@ -31,17 +31,20 @@ export class StageFiles {
   readonly parts: readonly Part[];
   /** Names all that led to these files. */
   readonly key: string;
+  /** How many of them are the image's that it begins with. */
+  readonly inherited: number;
   readonly #layers: Layers;
   #tree: Promise<Tree> | undefined;
 
-  constructor(layers: Layers, parts: readonly Part[], key: string) {
+  constructor(layers: Layers, parts: readonly Part[], key: string, inherited = parts.length) {
     this.#layers = layers;
     this.parts = parts;
     this.key = key;
+    this.inherited = inherited;
   }
 
   with(part: Part, key: string): StageFiles {
-    return new StageFiles(this.#layers, [...this.parts, part], key);
+    return new StageFiles(this.#layers, [...this.parts, part], key, this.inherited);
   }
 
   /** When everything is stored. */

@@ -209,9 +209,21 @@ const directoryOf = (name: string): TarHeader => ({
   ...{ link: new Uint8Array(), mtime: { seconds: 0n, nanoseconds: 0 }, xattrs: new Map() },
 });
 
-function* flattenOne(tree: Tree, prefix: string): Generator<TarOutput> {
+/** Says to those who stack the layer that the name, which begins with a slash, is no more. */
+export const whiteoutHeader = (path: string): TarHeader => {
+  const at = path.lastIndexOf("/") + 1;
+  return {
+    ...directoryOf(""),
+    ...{ path: Buffer.from(`${path.slice(1, at)}.wh.${path.slice(at)}`, "latin1"), type: "file", mode: 0o644 },
+  };
+};
+
+const flattenOne = (tree: Tree, prefix: string): Generator<TarOutput> => flattenEntries(tree, tree.walk(), prefix);
+
+/** These entries of a tree, of hard links the first as the file. */
+export function* flattenEntries(tree: Tree, entries: Iterable<TreePath>, prefix = ""): Generator<TarOutput> {
   const linked = new Map<string, string>();
-  for (const entry of tree.walk()) {
+  for (const entry of entries) {
     const path = `${prefix}${entry.path.slice(1)}`;
     const first = linked.get(entry.identity);
     if (entry.nlink > 1 && entry.type !== "directory") linked.set(entry.identity, first ?? path);

@@ -21,6 +21,8 @@ export interface BuildRequest {
   readonly noCache: "all" | readonly string[];
   readonly cacheFrom: readonly CacheImport[];
   readonly cacheTo: readonly CacheExport[];
+  /** What is added to the base is one layer. */
+  readonly squash: boolean;
   /** Bases are asked for though they are here. */
   readonly pull: boolean;
   /** Who the client is at the registry of this domain, for bases that are not here. */

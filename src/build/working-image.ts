@@ -18,6 +18,8 @@ export interface WorkingImage {
   readonly platform: BuildPlatform;
   /** CMD was said in this stage: an ENTRYPOINT leaves it. */
   readonly hasOwnCommand: boolean;
+  /** The image that it begins with, "" for none, and how much of the history is that one's. */
+  readonly base: { readonly id: string; readonly history: number };
 }
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -28,15 +30,25 @@ export const scratchImage = (platform: BuildPlatform): WorkingImage => ({
   author: "",
   platform,
   hasOwnCommand: false,
+  base: { id: "", history: 0 },
 });
 
 /** What the stages that are built on an image begin with; its triggers fire once and are not handed on. */
-export const imageToBuildOn = ({ config, history, author, os, architecture, variant }: BaseImage): WorkingImage => ({
+export const imageToBuildOn = ({
+  id,
+  config,
+  history,
+  author,
+  os,
+  architecture,
+  variant,
+}: BaseImage): WorkingImage => ({
   config: { ...config, OnBuild: null },
   history,
   author,
   platform: { os, architecture, ...(variant === "" ? {} : { variant }) },
   hasOwnCommand: false,
+  base: { id, history: history.length },
 });
 
 const defaultShell = ["/bin/sh", "-c"];
@@ -179,6 +191,14 @@ export const withHistory = (
   ...image,
   history: [...image.history, { created, created_by, author: "", comment, empty_layer: isEmpty }],
 });
+
+/** As Docker tells it: no step has a layer of its own any more, and the last line stands for all of them. */
+export const withSquashedHistory = (image: WorkingImage, whole: string, created: string): WorkingImage => {
+  const { history, base } = image;
+  const told = history.map((entry, index) => (index < base.history ? entry : { ...entry, empty_layer: true }));
+  const last = { created, created_by: "", author: "", comment: `merge ${whole} to ${base.id}`, empty_layer: false };
+  return { ...image, history: [...told, last] };
+};
 
 export const afterChange = (image: WorkingImage, change: Change, created: string, isEmpty: boolean): WorkingImage => {
   const changed = {

@@ -56,7 +56,6 @@ export const daemonErrors = {
     status: 400,
     sentence: "{address} is no build context: it is neither a git repository nor a file on a web server",
   },
-  noSquash: { status: 501, sentence: "pier does not squash layers: --squash is not there" },
   noBuildOutputs: { status: 501, sentence: "outputs are BuildKit's: a build of version=1 makes an image" },
   noImportUrl: { status: 501, sentence: "pier imports only what is sent to it: fromSrc must be -" },
   invalidPlatform: { status: 400, sentence: "invalid platform: {reason}" },

@@ -219,7 +219,6 @@ COPY --exclude=*.md x /without/
       [["-f", "-", "https://example.com/x.git"], /-f names it there, and is not -/],
       [["/no/such/directory"], /path "\/no\/such\/directory" is no directory/],
       [["-f", "-", "-"], /can't use stdin for both/],
-      [["--squash", "."], /--squash is not there/],
       [["-o", "type=nothing", "."], /has no exporter nothing/],
       [["-o", "type=local", "."], /dest is required/],
     ];

@@ -114,6 +114,8 @@ export class ClientBuild {
       allowed: new Set(entitlements),
       agents: agentsOf(session),
       pull: options.get("image-resolve-mode") === "pull",
+      // BuildKit has none.
+      squash: false,
       platforms: platformsOf(options.get("platform") ?? ""),
       secrets: (ids) => fetchSecrets(session, ids),
       contexts: contextsOf(withPrefix(options, "context:"), session),

@@ -81,7 +81,6 @@ const refuseLater = (query: Query): void => {
   const remote = query.text("remote");
   const isKnown = remote === "" || isRemote(remote) || (isTraced && remote === "client-session");
   if (!isKnown) throw daemonError("noRemoteContext", { address: remote });
-  if (query.flag("squash")) throw daemonError("noSquash", {});
   if (!isTraced && !["", "[]", "null"].includes(query.text("outputs"))) throw daemonError("noBuildOutputs", {});
 };
 
@@ -118,6 +117,7 @@ const parseBuild = ({ query, request }: Call): AskedBuild => {
     platforms: platforms.length === 0 ? [hostPlatform] : platforms,
     secrets: () => Promise.resolve(secrets),
     pull: query.flag("pull"),
+    squash: query.flag("squash"),
     credentials: (domain) => Promise.resolve(credentials.get(domain)),
     host: hostOf(query),
   };
