@@ -1,7 +1,6 @@
 /** What Dockerfiles are warned of: `--check`, `# check=`, and after a build. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { stripVTControlCharacters } from "node:util";
 import { cannotRun, Engine } from "../engine.ts";
 import { addBuildx, base, buildxMissing, makeContext } from "./contexts.ts";
 
@@ -85,7 +84,7 @@ describe("warnings of a Dockerfile", { skip: cannotRun() }, () => {
       { env: { BUILDX_NO_DEFAULT_ATTESTATIONS: "1" } },
     );
     assert.equal(built.code, 0, built.stderr);
-    // Coloured, wherever it goes.
-    assert.match(stripVTControlCharacters(built.stderr), / 1 warning found .*\n - JSONArgsRecommended: .* \(line 2\)/);
+    // What buildx sums up at its end is its own: now and then it leaves it out.
+    assert.match(built.stderr, /^#\d+ WARN: JSONArgsRecommended: JSON arguments recommended for CMD .* \(line 2\)$/m);
   });
 });

@@ -1,4 +1,4 @@
-/** Attackers in one container who change what another one is being made of. A minute in all; `-- --long`: an hour. */
+/** Attackers in one container who change what another one is being made of. Half a minute in all; `-- --long`: an hour. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
