@@ -27,7 +27,7 @@ describe("runtimes", () => {
   test("that are none are refused", () => {
     const refuses = (message: RegExp, words: readonly string[], usual?: string) =>
       assert.throws(() => parseRuntimes(words, usual), { message });
-    for (const word of ["crun", "=x", "crun=", "a/b=c", "crun={}"])
+    for (const word of ["crun", "=x", "crun=", "a/b=c", "crun={}", "crun={half"])
       refuses(/names no runtime and its program$/, [word]);
     refuses(/^runtime name 'runc' is reserved$/, ["runc=/bin/runc"]);
     refuses(/^runtime name 'pier' is reserved$/, ["pier=/bin/pier"]);

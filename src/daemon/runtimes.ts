@@ -24,8 +24,15 @@ const parseRuntime = (word: string): readonly [string, RuntimeProgram] => {
 };
 
 const parseSettings = (name: string, json: string): RuntimeProgram => {
-  const { path, runtimeArgs, runtimeType } = runtimeSettings(JSON.parse(json), `runtimes.${name}`);
+  const bad = (cause?: unknown): Error => daemonError("badRuntime", { text: `${name}=${json}` }, cause);
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw bad(cause);
+  }
+  const { path, runtimeArgs, runtimeType } = runtimeSettings(value, `runtimes.${name}`);
   if (runtimeType) throw daemonError("runtimeType", { name });
-  if (!path) throw daemonError("badRuntime", { text: `${name}=${json}` });
+  if (!path) throw bad();
   return { path, args: runtimeArgs };
 };
