@@ -7,6 +7,7 @@ import { idle } from "./idle.ts";
 import { atOnce, call, keepAlive, socketOf } from "./life.ts";
 import type { Bench, Row } from "./measures.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, sharedMemory } from "./memory.ts";
+import { sum } from "./statistics.ts";
 import { primary } from "./turns.ts";
 
 const image = "fixture/busybox:1.35";
@@ -22,8 +23,6 @@ const processorTime = (pid: string): number => {
     .split(" ");
   return tickMs * (Number(fields[11]) + Number(fields[12]));
 };
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 interface Crowd {
   /** Milliseconds until the last one ran. */

@@ -8,6 +8,7 @@ import type { Client, Engine } from "./engines.ts";
 import { api, copies, list, stops } from "./life.ts";
 import { kernelMemory, nameOf, pids, proportionalOf, residentOf, sharedMemory } from "./memory.ts";
 import { dns, latency, published, runUser, throughput } from "./networks.ts";
+import { sum } from "./statistics.ts";
 import { stress } from "./stress.ts";
 import { pullLarge, pullSmall } from "./transfers.ts";
 import { inTurns, primary } from "./turns.ts";
@@ -95,8 +96,6 @@ interface Weighed {
   readonly kernel: number;
   readonly daemon: number;
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 const weigh = async (client: Client, count: number): Promise<Weighed> => {
   const daemon = (): number => sum(client.engine.daemons.map(proportionalOf));

@@ -10,3 +10,5 @@ export const quantile = (values: readonly number[], part: number): number => {
 };
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -59,19 +59,24 @@ export interface ExecPlace {
   readonly stdin: keyof typeof stdinKinds;
 }
 
+/** What a session's keeper has, whoever brings its process into the container. */
+export const planSession = (place: ExecPlace): readonly Step[] => [
+  {
+    step: "write",
+    path: "/proc/self/oom_score_adj",
+    content: new TextEncoder().encode("-999"),
+    tolerate: [errnos.EACCES.number],
+  },
+  { step: "listen", path: place.controlPath },
+  { step: "exitTo", path: place.exitPath },
+  { step: "stdio", kind: stdioKinds[place.stdio], stdin: stdinKinds[place.stdin] },
+];
+
 export const planExec = (process: OciProcess, place: ExecPlace): Plan => {
   const groups = place.cgroup.outside;
   return {
     outside: [
-      {
-        step: "write",
-        path: "/proc/self/oom_score_adj",
-        content: new TextEncoder().encode("-999"),
-        tolerate: [errnos.EACCES.number],
-      },
-      { step: "listen", path: place.controlPath },
-      { step: "exitTo", path: place.exitPath },
-      { step: "stdio", kind: stdioKinds[place.stdio], stdin: stdinKinds[place.stdin] },
+      ...planSession(place),
       openTarget(place.target),
       ...groups.filter(({ step }) => step === "openDirectory"),
       { step: "clone", namespaces: 0, cgroup: place.cgroup.slot, why: "born in the container's group" },

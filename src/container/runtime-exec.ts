@@ -1,8 +1,7 @@
 /** A further process in a container that another runtime has made: only that one knows the way in. Pure. */
 import { join } from "node:path";
-import { errnos } from "../kernel/numbers/errno.ts";
-import { noSlot, type Plan, stdinKinds, stdioKinds } from "../kernel/steps.ts";
-import type { ExecPlace } from "./exec-plan.ts";
+import { noSlot, type Plan } from "../kernel/steps.ts";
+import { type ExecPlace, planSession } from "./exec-plan.ts";
 import { encodeProcess } from "./oci/config-json.ts";
 import type { OciProcess } from "./oci/spec.ts";
 import { planScore } from "./plan.ts";
@@ -15,15 +14,7 @@ export const planExecByRuntime = (process: OciProcess, place: ExecPlace, runtime
   const file = join(bundle, "process.json");
   return {
     outside: [
-      {
-        step: "write",
-        path: "/proc/self/oom_score_adj",
-        content: new TextEncoder().encode("-999"),
-        tolerate: [errnos.EACCES.number],
-      },
-      { step: "listen", path: place.controlPath },
-      { step: "exitTo", path: place.exitPath },
-      { step: "stdio", kind: stdioKinds[place.stdio], stdin: stdinKinds[place.stdin] },
+      ...planSession(place),
       { step: "adoptOrphans", why: "the runtime leaves us the process" },
       { step: "makeDirectory", path: bundle, mode: 0o700, why: "what the runtime reads and writes" },
       createFile(file, encodeProcess(process)),
