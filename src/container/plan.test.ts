@@ -1,70 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ContainerId } from "../base/ids.ts";
 import { encodePlan } from "../kernel/encode.ts";
 import { explainPlan, explainPlanJson } from "../kernel/explain.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { type ContainerPlace, planContainer, programCandidates } from "./plan.ts";
 import { planMountSteps } from "./plan-mounts.ts";
-import { parseCreateRequest } from "./request-parse.ts";
-import { planSpec } from "./spec.ts";
+import { testPlace, testSpec } from "./test-place.ts";
 
-const nothing = { early: [], outside: [], inside: [], after: [] };
-
-const host = {
-  hostname: "host",
-  capabilities: ["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_NET_RAW"] as const,
-  throttledCpus: [],
-  apparmor: false,
-};
-
-const place: ContainerPlace = {
-  id: "c".repeat(64),
-  holder: { pid: 7, startTime: 8 },
-  root: {
-    layersDirectory: "/run/pier/layers",
-    layers: ["2", "1"],
-    emptyName: "empty",
-    upper: "/var/lib/pier/containers/c/upper",
-    work: "/var/lib/pier/containers/c/work",
-    mountpoint: "/run/pier/root",
-    volatile: false,
-  },
-  controlPath: "/run/pier/c/c/control",
-  exitPath: "/run/pier/c/c/exit",
-  log: { path: "/var/lib/pier/containers/c/log", maxSize: 1, maxFiles: 1, attributes: undefined },
-  stdin: "none",
-  directories: [],
-  files: [],
-  cgroup: {
-    outside: [{ step: "openDirectory", slot: "cgroup", path: "/sys/fs/cgroup/pier/c" }],
-    inside: [{ step: "write", path: "/sys/fs/cgroup/memory/pier/c/tasks", content: new Uint8Array([0x30]) }],
-    after: [{ step: "removeDirectory", path: "/sys/fs/cgroup/pier/c" }],
-  },
-  cgroupSlot: "cgroup",
-  cgroupMounts: [{ target: "/sys/fs/cgroup/memory", source: "/sys/fs/cgroup/memory/pier/c" }],
-  subpaths: new Map(),
-  network: { ...nothing, inside: [{ step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [] }] },
-  seccomp: { filter: new Uint8Array(8), flags: 0 },
-  init: false,
-};
-
-const planOf = (hostConfig: object = {}, config: object = {}, where: ContainerPlace = place): Plan => {
-  const request = parseCreateRequest({ Image: "x", Cmd: ["true"], ...config, HostConfig: hostConfig });
-  const facts = {
-    id: "c".repeat(64) as ContainerId,
-    directory: "/var/lib/pier/containers/c",
-    cgroupParent: "/pier",
-    users: {},
-    sources: { "/data": { kind: "directory" } as const },
-    volumes: new Map(),
-    devices: {},
-    hostDevices: [],
-    maxOpenFiles: 1_048_576,
-  };
-  const spec = planSpec(request, {}, facts, host as unknown as Parameters<typeof planSpec>[3]);
-  return planContainer(spec, where);
-};
+const planOf = (hostConfig: object = {}, config: object = {}, where: ContainerPlace = testPlace): Plan =>
+  planContainer(testSpec(hostConfig, config), where);
 
 const at = (steps: readonly Step[], name: Step["step"], from = 0): number => {
   const index = steps.findIndex(({ step }, position) => position >= from && step === name);
@@ -162,7 +106,11 @@ describe("the outside lane", () => {
   test("interfaces are made when the container's network is ready for them", () => {
     const early: Step = { step: "sysctl", name: "net.ipv6.conf.default.disable_ipv6", value: "1" };
     const outside: Step = { step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [0] };
-    const plan = planOf({}, {}, { ...place, network: { ...place.network, early: [early], outside: [outside] } });
+    const plan = planOf(
+      {},
+      {},
+      { ...testPlace, network: { ...testPlace.network, early: [early], outside: [outside] } },
+    );
     inOrder(plan.outside, "clone", "await", "netlink", "release");
     inOrder(plan.inside, "dieWithParent", "sysctl", "release", "write", "notDumpable");
     assert.equal(plan.inside[1], early);

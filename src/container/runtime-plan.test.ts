@@ -1,49 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ContainerId } from "../base/ids.ts";
 import { encodePlan } from "../kernel/encode.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { ContainerPlace } from "./plan.ts";
-import { parseCreateRequest } from "./request-parse.ts";
 import { planExecByRuntime } from "./runtime-exec.ts";
 import { planBundle, planByRuntime, type RuntimePlace } from "./runtime-plan.ts";
-import { planSpec } from "./spec.ts";
-
-const nothing = { early: [], outside: [], inside: [], after: [] };
-const id = "c".repeat(64) as ContainerId;
+import { testId, testPlace, testSpec } from "./test-place.ts";
 
 const place: ContainerPlace = {
-  id,
-  holder: { pid: 7, startTime: 8 },
-  root: {
-    layersDirectory: "/run/pier/layers",
-    layers: ["2", "1"],
-    emptyName: "empty",
-    upper: "/var/lib/pier/containers/c/upper",
-    work: "/var/lib/pier/containers/c/work",
-    mountpoint: "/run/pier/root",
-    volatile: false,
-  },
-  controlPath: "/run/pier/c/c/control",
-  exitPath: "/run/pier/c/c/exit",
+  ...testPlace,
   log: undefined,
-  stdin: "none",
-  directories: [],
-  files: [],
   cgroup: {
-    outside: [
-      { step: "openDirectory", slot: "cgroup", path: "/sys/fs/cgroup/pier/c" },
-      { step: "attachDeviceFilter", slot: "cgroup", program: new Uint8Array(8) },
-    ],
-    inside: [{ step: "write", path: "/sys/fs/cgroup/memory/pier/c/tasks", content: new Uint8Array([0x30]) }],
-    after: [{ step: "removeDirectory", path: "/sys/fs/cgroup/pier/c" }],
+    ...testPlace.cgroup,
+    outside: [...testPlace.cgroup.outside, { step: "attachDeviceFilter", slot: "cgroup", program: new Uint8Array(8) }],
   },
-  cgroupSlot: "cgroup",
   cgroupMounts: [],
-  subpaths: new Map(),
-  network: { ...nothing, inside: [{ step: "netlink", protocol: 0, messages: new Uint8Array(16), pidAt: [] }] },
   seccomp: undefined,
-  init: false,
 };
 
 const runtime: RuntimePlace = {
@@ -54,26 +26,8 @@ const runtime: RuntimePlace = {
   otherGroups: [{ step: "removeDirectory", path: "/sys/fs/cgroup/systemd/pier/c" }],
 };
 
-const specOf = (host: object, config: object = {}) =>
-  planSpec(
-    parseCreateRequest({ Image: "x", Cmd: ["true"], ...config, HostConfig: host }),
-    {},
-    {
-      id,
-      directory: "/var/lib/pier/containers/c",
-      cgroupParent: "/pier",
-      users: {},
-      sources: { "/data": { kind: "directory" } },
-      volumes: new Map(),
-      devices: {},
-      hostDevices: [],
-      maxOpenFiles: 1024,
-    },
-    { hostname: "host", capabilities: ["CAP_CHOWN"], throttledCpus: [], apparmor: false },
-  );
-
 const planOf = (host: object = {}, config: object = {}): Plan =>
-  planByRuntime(specOf(host, config), place, runtime, "{}");
+  planByRuntime(testSpec(host, config), place, runtime, "{}");
 
 /** The names of a lane's steps, with the runtime's commands by theirs. */
 const words = (steps: Plan["inside"]): string[] =>
@@ -99,7 +53,7 @@ describe("a container that another runtime makes", () => {
   });
 
   test("gets its mounts' sources and its network by paths, in the order in which they were asked for", () => {
-    const spec = specOf({ Binds: ["/data:/data:ro"] });
+    const spec = testSpec({ Binds: ["/data:/data:ro"] });
     const bundle = planBundle(spec, runtime, "/run/pier/root");
     const at = spec.mounts.findIndex(({ destination }) => destination === "/data");
     assert.equal(bundle.mounts[at]?.source, `/b/mounts/${at}`);
@@ -130,9 +84,9 @@ describe("a container that another runtime makes", () => {
 
   test("has further programs brought in by the runtime, behind the commit point", () => {
     const plan = planExecByRuntime(
-      specOf({}).process,
+      testSpec({}).process,
       {
-        container: id,
+        container: testId,
         controlPath: "/x/control",
         exitPath: "/x/exit",
         target: { pid: 1, startTime: 2 },
