@@ -22,12 +22,13 @@ describe("beside podman", { skip: cannotRun() || Podman.missing }, () => {
     assert.equal(code, 0, `podman ${args.join(" ")}\n${stdout}${stderr}`);
     return stdout.trim();
   };
-  /** What is podman's on the host: its rules without what they have counted, its bridge, and who is at it. */
+  /** What is podman's on the host: its rules without what they have counted, its bridge, and the addresses of it. */
   const state = (): string =>
     host(`
       nft list tables | grep -v " pr" | while read -r table; do nft list $table 2>/dev/null; done | sed 's/packets [0-9]* bytes [0-9]*//'
       for link in $(ls /sys/class/net | grep -v ^pr); do echo $link $(cat /sys/class/net/$link/flags); done
-      ip -o address | grep podman`);
+      # An IPv6 address is tentative for its first second.
+      ip -o address | grep podman | sed 's/ tentative//'`);
   const web = ["httpd", "-f", "-p", "80", "-h", "/etc"] as const;
   const serves = (address: string, port: number): Promise<void> =>
     until(`${address}:${port} answers`, () => {
