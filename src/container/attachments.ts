@@ -1,5 +1,6 @@
 /** Clients that are attached to containers, or will be when these start. */
 import type { Duplex } from "node:stream";
+import { drained } from "../base/drained.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { type AttachRequest, joinStreams } from "./attach.ts";
 import type { ContainerEvents } from "./events.ts";
@@ -99,6 +100,6 @@ const replay = async (path: string, raw: boolean, request: AttachRequest, client
   const { stdout, stderr } = request;
   const options = { stdout, stderr, follow: false, timestamps: false, details: false, raw };
   for await (const chunk of await readLogs(path, options)) {
-    if (!client.write(chunk)) await new Promise((resolve) => client.once("drain", resolve));
+    if (!client.write(chunk)) await drained(client);
   }
 };

@@ -1,10 +1,9 @@
 /** How answers look on the wire: every route gives one as a value, one place writes it. */
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { arch, platform } from "node:os";
-import type { Writable } from "node:stream";
 import type { ErrorAnswer } from "../api/types.ts";
 import { maxVersion, pierVersion } from "../api/versions.ts";
+import { drained } from "../base/drained.ts";
 import { PierError } from "../base/errors.ts";
 import type { Log } from "./log.ts";
 
@@ -97,19 +96,4 @@ const sendChunks = async (response: ServerResponse, chunks: Chunks): Promise<voi
     if (!response.write(chunk)) await drained(response);
   }
   response.end();
-};
-
-/** Resolves when there is room again, or the client has gone. */
-export const drained = async (stream: Writable): Promise<void> => {
-  const either = new AbortController();
-  try {
-    await Promise.race([
-      once(stream, "drain", { signal: either.signal }),
-      once(stream, "close", { signal: either.signal }),
-    ]);
-  } catch {
-    // An error of the connection: its close follows.
-  } finally {
-    either.abort();
-  }
 };

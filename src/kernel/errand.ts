@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
+import { drained } from "../base/drained.ts";
 import { errorsFrom } from "../base/errors.ts";
 import { encodePlan } from "./encode.ts";
 import { kernelErrors } from "./errors.ts";
@@ -97,19 +98,12 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 
 /** Holds afterwards: all of it was taken, or the other side has gone. */
 const feed = async (input: Writable, source: AsyncIterable<Uint8Array>): Promise<void> => {
-  let isGone = false;
-  const gone = new Promise<void>((resolve) => {
-    input.on("error", () => input.destroy());
-    input.on("close", () => {
-      isGone = true;
-      resolve();
-    });
-  });
+  input.on("error", () => input.destroy());
   for await (const chunk of source) {
-    if (isGone) return;
-    if (!input.write(chunk)) await Promise.race([gone, new Promise<void>((resolve) => input.once("drain", resolve))]);
+    if (input.destroyed) return;
+    if (!input.write(chunk)) await drained(input);
   }
-  if (!isGone) await Promise.race([gone, new Promise<void>((resolve) => input.end(resolve))]);
+  if (!input.destroyed) await new Promise<void>((resolve) => input.once("close", resolve).end(resolve));
 };
 
 /** The kernel may be busy with what is to be taken away, and somebody may kill the one who does it. */

@@ -1,6 +1,7 @@
 /** Directories that a session gives its daemon: fsutil's protocol, a list first, then the files that are asked for. */
 import type { IncomingHttpHeaders } from "node:http2";
 import { posix } from "node:path";
+import { drained } from "../../base/drained.ts";
 import { codes, decodeFrames, encodeFrame, GrpcError, type GrpcMethod } from "../../format/buildkit/grpc.ts";
 import { directorySync, packet, packetTypes } from "../../format/buildkit/messages.ts";
 import { encodeMode } from "../../format/buildkit/modes.ts";
@@ -41,11 +42,6 @@ const send =
     }
     write(encodeFrame(packet, { type: packetTypes.end }));
   };
-
-const drained = (stream: NodeJS.WritableStream): Promise<void> =>
-  new Promise((resolve) => {
-    for (const event of ["drain", "close"]) stream.once(event, () => resolve());
-  });
 
 /** What of it the daemon wants to have. */
 const list = (directory: string, headers: IncomingHttpHeaders): readonly WalkedEntry[] => {

@@ -1,6 +1,6 @@
 /** The ssh agents in a client's session. */
-import { once } from "node:events";
 import type { Duplex } from "node:stream";
+import { drained } from "../../base/drained.ts";
 import type { Agents } from "../../build/agents.ts";
 import { decodeFrames, encodeFrame } from "../../format/buildkit/grpc.ts";
 import { agentHeader, agentRequest, agentService, fileData, nothing } from "../../format/buildkit/messages.ts";
@@ -22,7 +22,7 @@ export const agentsOf = (session: Session): Agents => ({
     socket.once("close", () => stream.close());
     const send = async (socket: Duplex): Promise<void> => {
       for await (const data of socket as AsyncIterable<Buffer>) {
-        if (!stream.write(encodeFrame(fileData, { data }))) await once(stream, "drain");
+        if (!stream.write(encodeFrame(fileData, { data }))) await drained(stream);
       }
       stream.end();
     };

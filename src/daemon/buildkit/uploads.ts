@@ -1,11 +1,11 @@
 /** What was built, sent to the client that asked for it: as one file, or as a directory. */
 import type { ClientHttp2Stream } from "node:http2";
+import { drained } from "../../base/drained.ts";
 import type { DeliveredTree } from "../../build/outputs.ts";
 import { codes, decodeFrames, encodeFrame, GrpcError } from "../../format/buildkit/grpc.ts";
 import { exporterHeader, fileData, fileSend, nothing, packet, packetTypes } from "../../format/buildkit/messages.ts";
 import { encodeMode } from "../../format/buildkit/modes.ts";
 import type { Tree, TreePath } from "../../image/tree.ts";
-import { drained } from "../wire.ts";
 import type { Session } from "./session.ts";
 
 const pieceSize = 1024 * 1024;
