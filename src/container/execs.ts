@@ -12,7 +12,7 @@ import type { ContainerEvents } from "./events.ts";
 import { type ExecPlace, planExec, planExecProcess, planKill, planUserFiles } from "./exec-plan.ts";
 import { startCodes } from "./failure.ts";
 import { compiledFilter } from "./launch.ts";
-import { type Attachment, clearRun, type Live, prepareLive, startFailure } from "./live.ts";
+import { type Attachment, clearRun, endOf, type Live, prepareLive, startFailure } from "./live.ts";
 import type { OciSpec } from "./oci/spec.ts";
 import { bundlePath, execPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -218,7 +218,7 @@ export class Execs {
       clearRun(live.paths);
     };
     if (this.#doomed.has(id)) this.kill(id);
-    live.keeper.exited.then(
+    endOf(live).then(
       ({ status }) => ended(exitCodeOf(status)),
       () => {
         void this.#kill(live.process);

@@ -14,10 +14,9 @@ import { signals } from "../kernel/numbers/signals.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { Connections } from "./connect.ts";
 import type { Launcher, LaunchImage } from "./launch.ts";
-import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
+import { cleanAfter, clearRun, endOf, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
 import { containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
-import { readExit } from "./recover.ts";
 import type { CreateRequest } from "./request.ts";
 import { fitToHost, type Processors } from "./request-host.ts";
 import type { ContainerRooms } from "./rooms.ts";
@@ -125,17 +124,14 @@ export class Jobs {
     await runErrand(rooms.holder, rooms.run, { outside: [step], inside: [], after: [] });
   }
 
-  async #follow({ keeper, paths }: Live, signal: AbortSignal): Promise<number> {
+  async #follow(live: Live, signal: AbortSignal): Promise<number> {
+    const { keeper, paths } = live;
     const kill = (): void => void keeper.signal(signals.KILL);
     signal.addEventListener("abort", kill);
     try {
       await keeper.start();
       if (signal.aborted) kill();
-      const report = await keeper.exited.catch(async (error: unknown) => {
-        const word = await readExit(paths);
-        if (word === undefined) throw error;
-        return word;
-      });
+      const report = await endOf(live);
       if (report.left > 0) await cleanAfter(this.#context.rooms.holder, paths);
       signal.throwIfAborted();
       return exitCodeOf(report.status);

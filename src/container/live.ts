@@ -1,12 +1,12 @@
 /** A process of ours that runs: a container's first or an exec session's, with its keeper. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { encodePlan } from "../kernel/encode.ts";
 import { runCleaning } from "../kernel/errand.ts";
 import type { Holder, Holding } from "../kernel/holder.ts";
-import { Keeper, type ProcessMark } from "../kernel/keeper.ts";
+import { decodeExit, type ExitReport, Keeper, type ProcessMark } from "../kernel/keeper.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { type AttachRequest, joinStreams } from "./attach.ts";
 import { explainFailure, isRuntimeMissing, isStepFailure, startCodes } from "./failure.ts";
@@ -40,6 +40,21 @@ export interface Live {
   readonly process: ProcessMark;
   readonly paths: LivePaths;
 }
+
+/** What a keeper wrote about its process's end; undefined when it did not come to that. */
+export const readExit = ({ exit }: LivePaths): ExitReport | undefined =>
+  existsSync(exit) ? decodeExit(readFileSync(exit)) : undefined;
+
+/**
+ * How it ended; rejects when its keeper was killed. What a keeper says last is lost when somebody speaks to it as it leaves
+ * (the socket reports the broken pipe first), and is read from what it has written.
+ */
+export const endOf = ({ keeper, paths }: Live): Promise<ExitReport> =>
+  keeper.exited.catch((error: unknown) => {
+    const report = readExit(paths);
+    if (report === undefined) throw error;
+    return report;
+  });
 
 /** A client that has attached to something which does not run yet. */
 export interface Attachment {

@@ -1,11 +1,11 @@
 /** A new daemon meets what the last one left: keepers that live, exits that nobody collected, things half done. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { ContainerId, ExecId } from "../base/ids.ts";
-import { decodeExit, type ExitReport, Keeper } from "../kernel/keeper.ts";
-import { cleanAfter, clearRun, type Live, type LivePaths } from "./live.ts";
+import { type ExitReport, Keeper } from "../kernel/keeper.ts";
+import { cleanAfter, clearRun, type Live, type LivePaths, readExit } from "./live.ts";
 import {
   containerPaths,
   containersDirectory,
@@ -45,12 +45,6 @@ export interface Findings {
   forgotten(record: ContainerRecord): Promise<void>;
 }
 
-/** What a keeper wrote about its container's end; undefined when it did not come to that. */
-export const readExit = async (paths: LivePaths): Promise<ExitReport | undefined> => {
-  const bytes = await readFile(paths.exit).catch(() => undefined);
-  return bytes === undefined ? undefined : decodeExit(bytes);
-};
-
 const hasStarted = (keeper: Keeper): Promise<boolean> =>
   keeper.started.then(
     () => true,
@@ -73,7 +67,7 @@ const recoverContainer = async (rooms: ContainerRooms, record: ContainerRecord, 
   const paths = containerPaths(rooms, record.id);
   const live = await findLive(paths);
   if (live !== undefined) return found.running(record, live);
-  const report = await readExit(paths);
+  const report = readExit(paths);
   if (report !== undefined) return found.ended(record.id, report);
   if (existsSync(paths.run)) {
     await cleanAfter(rooms.holder, paths);

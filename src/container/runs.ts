@@ -15,10 +15,9 @@ import { endedHealth, planCheck, startingHealth } from "./health.ts";
 import { planRelink } from "./hosts.ts";
 import type { Launcher } from "./launch.ts";
 import { defaultAddress, linkNames } from "./links.ts";
-import { cleanAfter, clearRun, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
+import { cleanAfter, clearRun, endOf, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
 import { containerPaths } from "./paths.ts";
 import { type ContainerRecord, goesAtEnd } from "./record.ts";
-import { readExit } from "./recover.ts";
 import { nextRestart, startsWithDaemon } from "./restart.ts";
 import { Restarts } from "./restarts.ts";
 import type { ContainerRooms } from "./rooms.ts";
@@ -225,9 +224,9 @@ export class Runs {
     this.#live.set(id, live);
     this.#since.set(id, rooms.clock.monotonic() - ran);
     live.keeper.onOom((count) => this.#ranOutOfMemory(id, count));
-    live.keeper.exited.then(
+    endOf(live).then(
       (report) => this.ended(id, report),
-      () => this.#keeperLost(id, live),
+      () => this.#keeperLost(id),
     );
   }
 
@@ -341,8 +340,8 @@ export class Runs {
   }
 
   /** A keeper was killed: its container must not survive it, and its after lane is run from the copy of the plan. */
-  async #keeperLost(id: ContainerId, live: Live): Promise<void> {
+  #keeperLost(id: ContainerId): Promise<void> {
     const time = BigInt(this.#context.rooms.clock.now()) * 1_000_000n;
-    await this.ended(id, (await readExit(live.paths)) ?? { status: signals.KILL, time, report: "", left: 1 });
+    return this.ended(id, { status: signals.KILL, time, report: "", left: 1 });
   }
 }

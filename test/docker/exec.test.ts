@@ -1,9 +1,11 @@
 /** Further commands in a container that runs. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
-import { busybox, inspected, Listener, said } from "./containers.ts";
+import { busybox, inspected, isAlive, keeperOf, Listener, said, until } from "./containers.ts";
 import { Runner } from "./run.ts";
 
 describe("exec", { skip: cannotRun() }, () => {
@@ -105,5 +107,40 @@ describe("exec", { skip: cannotRun() }, () => {
     assert.equal((await engine.request("POST", `/exec/${Id}/start`, '{"Detach":true}')).status, 409);
     assert.equal((await engine.request("POST", `/exec/${"0".repeat(64)}/start`, "{}")).status, 404);
     assert.equal((await engine.request("POST", `/containers/${id}/exec`, '{"Cmd":[]}')).status, 400);
+  });
+
+  test("how a session ended is known, though its keeper is spoken to when it has left", async () => {
+    const trap = "trap 'exit 3' TERM; touch /tmp/set; while :; do sleep 1 & wait; done";
+    const create = await engine.request(
+      "POST",
+      `/containers/${id}/exec`,
+      JSON.stringify({ Cmd: ["sh", "-c", trap], Tty: true }),
+    );
+    const { Id } = JSON.parse(create.body) as { Id: string };
+    const state = async () => JSON.parse((await engine.request("GET", `/exec/${Id}/json`)).body);
+    assert.equal((await engine.request("POST", `/exec/${Id}/start`, '{"Detach":true,"Tty":true}')).status, 200);
+    await exec(id, "sh", "-c", "until [ -e /tmp/set ]; do :; done");
+    const { Pid: pid } = await state();
+    const keeper = keeperOf(pid);
+    // On a connection that the daemon has: what comes by it is met before what the keeper says later.
+    const connection = connect(engine.socket);
+    const answers = new Promise<string>((resolve) => {
+      let text = "";
+      connection.on("data", (data) => {
+        text += data;
+        if (/HTTP.*HTTP/s.test(text)) resolve(text);
+      });
+    });
+    connection.write(`GET /_ping HTTP/1.1\r\nHost: pier\r\n\r\n`);
+    await once(connection, "data");
+    process.kill(engine.pid, "SIGSTOP");
+    connection.write(`POST /exec/${Id}/resize?h=30&w=90 HTTP/1.1\r\nHost: pier\r\nContent-Length: 0\r\n\r\n`);
+    process.kill(pid, "SIGTERM");
+    await until("its keeper has left", () => !isAlive(keeper));
+    process.kill(engine.pid, "SIGCONT");
+    await answers;
+    connection.destroy();
+    await until("its end is known", async () => !(await state()).Running);
+    assert.equal((await state()).ExitCode, 3);
   });
 });
