@@ -1,7 +1,7 @@
 /** What is built for one platform, from the Dockerfile to the image: stages that do not need each other are built at the same time. */
 
 import type { DiffId, Digest, ImageId } from "../base/ids.ts";
-import { maxLayers } from "../image/config.ts";
+import { emptyConfig, type ImageConfig, maxLayers } from "../image/config.ts";
 import { digestOfBytes } from "../image/members.ts";
 import type { Bases } from "./bases.ts";
 import { encodeInline } from "./cache-config.ts";
@@ -16,6 +16,7 @@ import { BuildFailure, excerpt } from "./failure.ts";
 import { Part, StageFiles } from "./files.ts";
 import { type BuildGraph, findStage, planGraph } from "./graph.ts";
 import type { NamedContexts } from "./named-contexts.ts";
+import { type Outline, outlineOf } from "./outline.ts";
 import type { BuiltImage } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
 import type { Reporter } from "./report.ts";
@@ -76,9 +77,21 @@ export class Build {
     });
   }
 
-  #namesOf(name: string): StageNames | undefined {
+  /** What it can be given, as far as what is here tells. */
+  outline(): Outline {
+    const { args } = this.#shop.request;
+    const image = (name: string) => variablesOf(this.#configOf(name) ?? emptyConfig);
+    return outlineOf({ file: this.#file, graph: this.#graph, args, image });
+  }
+
+  /** Of an image that is here. */
+  #configOf(name: string): ImageConfig | undefined {
     const context = this.#contexts.find(name);
-    const config = this.#shop.rooms.images.find(context?.kind === "image" ? context.name : name)?.config;
+    return this.#shop.rooms.images.find(context?.kind === "image" ? context.name : name)?.config;
+  }
+
+  #namesOf(name: string): StageNames | undefined {
+    const config = this.#configOf(name);
     if (config === undefined) return undefined;
     return { names: new Set(variablesOf(config).keys()), hasShell: Boolean(config.Shell?.length), hasWorkdir: false };
   }

@@ -6,15 +6,18 @@ import type { Digest, ImageId } from "../base/ids.ts";
 import { type CacheDescriptor, checkExports } from "./cache-export.ts";
 import type { Warning } from "./check/check.ts";
 import { type Context, readText, storeArchive } from "./context.ts";
+import { parseDockerfile } from "./dockerfile/stages.ts";
 import { buildError } from "./errors.ts";
 import { hidePassword } from "./git/address.ts";
 import { KeptContexts, type ListedContext } from "./kept-contexts.ts";
+import type { Outline } from "./outline.ts";
 import { checkOutputs, identify, type OutputResult, writeOutput } from "./outputs.ts";
 import { fetchContext } from "./remote.ts";
 import { type BuildListener, Reporter } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 import { gitSecretIds, type SecretFinder, secretIdsOf } from "./secrets.ts";
 import { type BuildRooms, Shop } from "./shop.ts";
+import { type Target, targetsOf } from "./targets.ts";
 import { WholeBuild } from "./whole-build.ts";
 import { type Explanation, explainLast } from "./why.ts";
 
@@ -41,12 +44,15 @@ export interface BuildOutcome {
   readonly cache?: CacheDescriptor;
 }
 
-/** A Dockerfile with what it is to be warned of. */
-export interface CheckedDockerfile {
-  readonly name: string;
-  readonly text: string;
-  readonly warnings: readonly Warning[];
-}
+/** What can be asked of a Dockerfile instead of a build. */
+export type Question = "check" | "outline" | "targets";
+
+/** A Dockerfile, and what was asked of it: what it is to be warned of, what it can be given, which stages there are. */
+export type Told = { readonly name: string; readonly text: string } & (
+  | { readonly about: "check"; readonly warnings: readonly Warning[] }
+  | { readonly about: "outline"; readonly outline: Outline }
+  | { readonly about: "targets"; readonly targets: readonly Target[] }
+);
 
 /** Why a build failed, with the lines of the Dockerfile to show. */
 export interface BuildFailed {
@@ -140,8 +146,8 @@ export class Builds {
     }
   }
 
-  /** What the Dockerfile is to be warned of; nothing is built, and no base is fetched. */
-  async check(asked: AskedBuild, source: BuildSource, signal: AbortSignal): Promise<CheckedDockerfile> {
+  /** What the Dockerfile says; nothing is built, and no base is fetched. */
+  async tell(about: Question, asked: AskedBuild, source: BuildSource, signal: AbortSignal): Promise<Told> {
     const name = randomBytes(6).toString("hex");
     const directory = join(this.#rooms.root, "build", "running", name);
     await mkdir(directory, { mode: 0o700 });
@@ -150,9 +156,15 @@ export class Builds {
       await using opened = await this.#open(source, asked, { directory, reporter, signal });
       const { context, text } = opened;
       const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
+      // All of them are told, whatever is wrong with the one that would be built.
+      if (about === "targets")
+        return { ...dockerfile, about, targets: targetsOf(parseDockerfile(dockerfile.text, dockerfile.name)) };
       const request: BuildRequest = { ...asked, context, dockerfile, secrets: new Map() };
       await using shop = new Shop(this.#rooms, request, { directory, secrets: directory }, signal);
-      return { ...dockerfile, warnings: new WholeBuild(shop, reporter).check().warnings };
+      const build = new WholeBuild(shop, reporter);
+      return about === "check"
+        ? { ...dockerfile, about, warnings: build.check().warnings }
+        : { ...dockerfile, about, outline: build.outline() };
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

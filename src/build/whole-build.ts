@@ -5,6 +5,7 @@ import { type CacheDescriptor, exportCaches } from "./cache-export.ts";
 import { ImportedCaches } from "./cache-import.ts";
 import type { CheckResult } from "./check/check.ts";
 import { NamedContexts } from "./named-contexts.ts";
+import type { Outline } from "./outline.ts";
 import type { BuiltImage } from "./outputs.ts";
 import { orderPlatforms } from "./platform.ts";
 import { type BuildRecord, shortDigest } from "./record.ts";
@@ -35,6 +36,11 @@ export class WholeBuild {
   /** What the Dockerfile is to be warned of, as far as what is here tells. */
   check(): CheckResult {
     return this.#builds[0].check();
+  }
+
+  /** What it can be given, as far as what is here tells. */
+  outline(): Outline {
+    return this.#builds[0].outline();
   }
 
   /** Holds afterwards, until the build is over: every layer of the images is stored. */

@@ -111,7 +111,14 @@ export const cliErrors = {
     sentence: "invalid build context {given}: it should be NAME=VALUE",
     hint: "--build-context base=docker-image://debian:12",
   },
-  unknownCall: { status: 400, sentence: "pier cannot answer --call={call}: there are build and check" },
+  unknownCall: {
+    status: 400,
+    sentence: "pier cannot answer --call={call}: there are build, check, outline and targets",
+  },
+  unknownCallField: {
+    status: 400,
+    sentence: "invalid field {field} of --call={call}: there are format=json and format=text",
+  },
   noAgent: { status: 400, sentence: "there is no ssh agent: SSH_AUTH_SOCK is not set", hint: "--ssh default=SOCKET" },
   agentSocket: {
     status: 400,

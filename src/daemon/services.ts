@@ -205,7 +205,7 @@ export interface VolumeService {
   sizes(names: readonly string[]): Promise<readonly number[]>;
 }
 
-export type BuildService = Pick<Builds, "build" | "cache" | "check" | "explain" | "prune">;
+export type BuildService = Pick<Builds, "build" | "cache" | "explain" | "prune" | "tell">;
 
 export interface MembershipService {
   create(request: NetworkRequest): Promise<NetworkRecord>;

@@ -173,9 +173,9 @@ export class World implements AsyncDisposable {
     const builds: BuildService = {
       build: async () => ({ id: imageId, outputs: [] }),
       cache: async () => [],
-      check: async () => ({ name: "Dockerfile", text: "", warnings: [] }),
       explain: () => undefined,
       prune: async () => ({ gone: [], bytes: 0 }),
+      tell: async () => ({ name: "Dockerfile", text: "", about: "check", warnings: [] }),
     };
     return {
       containers: {

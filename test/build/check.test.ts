@@ -1,4 +1,4 @@
-/** What Dockerfiles are warned of: `--check`, `# check=`, and after a build. */
+/** What Dockerfiles say without being built: warnings (`--check`, `# check=`, and after a build), `--call`. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
@@ -49,7 +49,6 @@ describe("warnings of a Dockerfile", { skip: cannotRun() }, () => {
     assert.deepEqual([fine.code, fine.stdout], [0, "Check complete, no warnings found.\n"], fine.stderr);
     const wrong = await engine.pier(["build", "--check", makeContext(engine, { Dockerfile: "FORM x\n" })]);
     assert.match(wrong.stderr, /unknown instruction: FORM/);
-    assert.match((await engine.pier(["build", "--call=outline", clean])).stderr, /there are build and check/);
   });
 
   test("stand below a build, and end one that wants them to", async () => {
@@ -86,5 +85,80 @@ describe("warnings of a Dockerfile", { skip: cannotRun() }, () => {
     assert.equal(built.code, 0, built.stderr);
     // What buildx sums up at its end is its own: now and then it leaves it out.
     assert.match(built.stderr, /^#\d+ WARN: JSONArgsRecommended: JSON arguments recommended for CMD .* \(line 2\)$/m);
+  });
+});
+
+describe("a Dockerfile says what can be built, and with what", { skip: cannotRun() }, () => {
+  let engine: Engine;
+  let directory: string;
+  before(async () => {
+    engine = await Engine.launch();
+    const lines = [
+      "ARG TAG=1.35",
+      "# compiler makes the program",
+      "FROM fixture/busybox:$TAG AS compiler",
+      "# LEVEL how much is optimised",
+      "ARG LEVEL=2",
+      "RUN --mount=type=secret,id=key,required=true --mount=type=ssh exit 3",
+      "FROM scratch",
+      "COPY --from=compiler /bin/sh /",
+    ];
+    directory = makeContext(engine, { Dockerfile: lines.map((line) => `${line}\n`).join("") });
+  });
+  after(() => engine.stop());
+
+  // Spaces at the ends of lines are not compared.
+  const outline = `TARGET:      compiler
+DESCRIPTION: makes the program
+
+BUILD ARG   VALUE   DESCRIPTION
+TAG         1.35
+LEVEL       3       how much is optimised
+
+SECRET   REQUIRED
+key      true
+
+SSH       REQUIRED
+default
+
+`;
+  const targets = `TARGET    DESCRIPTION
+compiler  makes the program
+(default)
+`;
+  const trimmed = (text: string): string => text.replaceAll(/ +$/gm, "");
+  const asked = ["--target", "compiler", "--build-arg", "LEVEL=3"];
+  test("to pier's own command", async () => {
+    const ran = await engine.pier(["build", "--call=outline", ...asked, directory]);
+    assert.equal(trimmed(ran.stdout), outline, ran.stderr);
+    assert.equal(trimmed((await engine.pier(["build", "--call=targets", directory])).stdout), targets);
+    const wrong = await engine.pier(["build", "--call=nothing", directory]);
+    assert.match(wrong.stderr, /there are build, check, outline and targets/);
+    const checked = await engine.pier(["build", "--call=check,format=json", directory]);
+    assert.deepEqual(JSON.parse(checked.stdout).warnings, []);
+  });
+
+  test("to buildx as BuildKit's does", { skip: buildxMissing }, async () => {
+    addBuildx(engine);
+    const ask = async (call: string, ...args: readonly string[]) => {
+      const ran = await engine.docker(["buildx", "build", `--call=${call}`, ...args, directory]);
+      assert.equal(ran.code, 0, ran.stderr);
+      return trimmed(ran.stdout);
+    };
+    assert.equal(await ask("outline", ...asked), outline);
+    assert.equal(await ask("targets"), targets);
+    assert.match(await ask("subrequests.describe"), /^targets +1\.0\.0 +List all targets current build supports$/m);
+    for (const call of ["outline,format=json", "targets,format=json", "check,format=json"]) {
+      const own = await engine.pier(["build", `--call=${call}`, directory]);
+      assert.deepEqual(JSON.parse(await ask(call)), JSON.parse(own.stdout), own.stderr);
+    }
+    const { targets: told } = JSON.parse(await ask("targets,format=json"));
+    assert.deepEqual(told, [
+      {
+        ...{ name: "compiler", description: "makes the program", base: "fixture/busybox:$TAG" },
+        location: { ranges: [{ start: { line: 3 }, end: { line: 3 } }] },
+      },
+      { default: true, base: "scratch", location: { ranges: [{ start: { line: 7 }, end: { line: 7 } }] } },
+    ]);
   });
 });

@@ -7,8 +7,8 @@ export const buildLineIds = {
   image: "moby.image.id",
   /** The lines of the Dockerfile that failed, as text. */
   source: "pier.build.source",
-  /** What the Dockerfile is warned of, as BuildKit's `frontend.lint` says it. */
-  check: "pier.build.check",
+  /** What was asked of the Dockerfile instead of a build. */
+  answer: "pier.build.answer",
   /** What BuildKit's clients write to their metadata file. */
   response: "pier.build.response",
 } as const;
@@ -20,6 +20,14 @@ export interface BuildProgressLine {
   readonly aux?: unknown;
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message: string };
+}
+
+/** What a Dockerfile says of itself, in BuildKit's form, and as text. */
+export interface BuildAnswer {
+  readonly json: unknown;
+  readonly text: string;
+  /** What a command that asked ends with. */
+  readonly code: number;
 }
 
 /** `GET /pier/build/explain`: the last build. */

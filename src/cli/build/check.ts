@@ -26,8 +26,7 @@ const headOf = (count: number): string => {
     : `Check complete, ${count} warnings have been found!`;
 };
 
-/** Answers what the command ends with. */
-export const printCheck = ({ warnings, sources }: Lint): number => {
+export const printCheck = ({ warnings, sources }: Lint): void => {
   const [source] = sources;
   const lines = Buffer.from(source?.data ?? "", "base64")
     .toString("utf8")
@@ -37,7 +36,6 @@ export const printCheck = ({ warnings, sources }: Lint): number => {
     const range = location.ranges[0]!;
     print(`\nWARNING: ${ruleName} - ${url}\n${detail}\n${excerpt(source?.fileName ?? "", lines, range)}`);
   }
-  return warnings.length === 0 ? 0 : 1;
 };
 
 const excerpt = (name: string, lines: readonly string[], { start, end }: Range): string => {

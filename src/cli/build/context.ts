@@ -118,7 +118,7 @@ const directoryContext = (
   directory: string,
   dockerfile: string | undefined,
   outside: string | undefined,
-  isCheck: boolean,
+  isQuestion: boolean,
 ): BuildContext => {
   const top = Buffer.from(directory, "utf8").toString("latin1");
   const name =
@@ -137,7 +137,7 @@ const directoryContext = (
     try {
       for (const entry of walk(top, "", ignore, kept)) {
         const path = Buffer.from(entry.header.path).toString("latin1");
-        if (isCheck && !kept.has(path)) continue;
+        if (isQuestion && !kept.has(path)) continue;
         if (outside === undefined || path !== ".dockerignore") yield entry;
       }
     } catch (cause) {
@@ -147,8 +147,8 @@ const directoryContext = (
     yield fileOf(name, Buffer.from(outside));
     yield fileOf(".dockerignore", Buffer.from(`${own ?? ""}\n${name}\n`));
   };
-  // A Dockerfile from elsewhere is in no directory, and a check reads the Dockerfile alone.
-  const asked = outside === undefined && !isCheck ? { directory } : {};
+  // A Dockerfile from elsewhere is in no directory, and a question is about the Dockerfile alone.
+  const asked = outside === undefined && !isQuestion ? { directory } : {};
   return { ...asked, data: writeTar(entries()), dockerfile: name };
 };
 
@@ -177,8 +177,8 @@ const inputContext = async (dockerfile: string | undefined): Promise<BuildContex
 
 async function* empty(): AsyncGenerator<Uint8Array> {}
 
-/** The context that the words of the command line mean; `file` is what -f says. A check reads no more than the Dockerfile. */
-export const openContext = async (path: string, file: string, isCheck = false): Promise<BuildContext> => {
+/** The context that the words of the command line mean; `file` is what -f says. A question needs no more than the Dockerfile. */
+export const openContext = async (path: string, file: string, isQuestion = false): Promise<BuildContext> => {
   if (isRemote(path)) {
     if (file === "-") throw cliError("remoteDockerfile", {});
     return { data: empty(), dockerfile: file === "" ? "Dockerfile" : file, remote: path };
@@ -194,13 +194,13 @@ export const openContext = async (path: string, file: string, isCheck = false): 
     throw cliError("noContext", { path }, cause);
   }
   if (!status.isDirectory()) throw cliError("noContext", { path });
-  if (file === "") return directoryContext(path, undefined, undefined, isCheck);
+  if (file === "") return directoryContext(path, undefined, undefined, isQuestion);
   if (file === "-")
-    return directoryContext(path, undefined, Buffer.concat(await Array.fromAsync(readInput())).toString(), isCheck);
+    return directoryContext(path, undefined, Buffer.concat(await Array.fromAsync(readInput())).toString(), isQuestion);
   const relative = posix.relative(posix.resolve(path), posix.resolve(file));
-  if (!relative.startsWith("../") && relative !== "..") return directoryContext(path, relative, undefined, isCheck);
+  if (!relative.startsWith("../") && relative !== "..") return directoryContext(path, relative, undefined, isQuestion);
   try {
-    return directoryContext(path, undefined, readFileSync(file, "utf8"), isCheck);
+    return directoryContext(path, undefined, readFileSync(file, "utf8"), isQuestion);
   } catch (cause) {
     throw fileFailure(file, cause);
   }

@@ -1,12 +1,12 @@
 /** `pier build` */
 import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { type BuildProgressLine, buildLineIds } from "../../api/answers/builds.ts";
+import { type BuildAnswer, type BuildProgressLine, buildLineIds } from "../../api/answers/builds.ts";
 import { AnswerError, type Client, jsonLines } from "../../api/client.ts";
 import { buildSecretsHeader } from "../../api/routes.ts";
 import { agentMethods, openAgents } from "../build/agents.ts";
 import { type CliCaches, openCaches } from "../build/caches.ts";
-import type { Lint } from "../build/check.ts";
+import { parseCall } from "../build/call.ts";
 import { type BuildContext, openContext } from "../build/context.ts";
 import { type CliContexts, openContexts } from "../build/named-contexts.ts";
 import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
@@ -30,7 +30,7 @@ export const build = command({
     "build-context": flag(texts, "Additional build contexts (e.g., name=path)"),
     "cache-from": flag(texts, 'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")'),
     "cache-to": flag(texts, 'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")'),
-    call: flag(text("build"), 'Set method for evaluating build ("build", "check")'),
+    call: flag(text("build"), 'Set method for evaluating build ("build", "check", "outline", "targets")'),
     check: flag(boolean(), 'Shorthand for "--call=check"'),
     file: flag(text(), 'Name of the Dockerfile (default: "PATH/Dockerfile")', { short: "f" }),
     iidfile: flag(text(), "Write the image ID to a file"),
@@ -62,9 +62,8 @@ export const build = command({
     if (positional[0] === "explain") return await explain(client, flags.json);
     const outputs = parseOutputs(flags.output, flags);
     const caches = openCaches(flags["cache-from"], flags["cache-to"]);
-    if (flags.call !== "build" && flags.call !== "check") throw cliError("unknownCall", { call: flags.call });
-    const check = flags.check || flags.call === "check";
-    const context = await openContext(positional[0]!, flags.file, check);
+    const call = parseCall(flags.check ? "check" : flags.call);
+    const context = await openContext(positional[0]!, flags.file, call.question !== "");
     const kind = flags.quiet ? "quiet" : flags.progress;
     using progress = await openProgress(kind, flags.tag[0] ?? positional[0]!);
     const secrets = Object.fromEntries(flags.secret.map(readSecret));
@@ -84,7 +83,7 @@ export const build = command({
       ...(flags["build-context"].length === 0 ? {} : { contexts: JSON.stringify(contexts.addresses) }),
       target: flags.target,
       allow: flags.allow.flatMap((names) => names.split(",")),
-      check,
+      call: call.question,
       nocache: flags["no-cache"],
       nocachefilter: flags["no-cache-filter"].flatMap((names) => names.split(",")),
       pull: flags.pull,
@@ -103,8 +102,8 @@ export const build = command({
     };
     const stream = { type: "application/x-tar", data: context.data };
     const { body } = await client.send("build", {}, { query, headers, ...(isAsked ? {} : { stream }) });
-    const { id, response, lint } = await follow(jsonLines<BuildProgressLine>(body), progress);
-    if (lint !== undefined) return (await import("../build/check.ts")).printCheck(lint);
+    const { id, response, answer } = await follow(jsonLines<BuildProgressLine>(body), progress);
+    if (answer !== undefined) return (await import("../build/answer.ts")).printAnswer(call, answer);
     progress[Symbol.dispose]();
     printError(progress.warnings());
     caches.finish(response["cache.manifest"]);
@@ -205,8 +204,8 @@ const encodeSecrets = (secrets: Readonly<Record<string, string>>): string =>
 interface Built {
   readonly id: string;
   readonly response: Readonly<Record<string, string>>;
-  /** Of a check, which builds nothing. */
-  readonly lint?: Lint;
+  /** Of a call that builds nothing. */
+  readonly answer?: BuildAnswer;
 }
 
 /** Shows what is said; answers what was built, throws what went wrong. */
@@ -222,7 +221,7 @@ const follow = async (lines: AsyncIterable<BuildProgressLine>, progress: BuildPr
     }
     if (about === buildLineIds.trace) progress.hear(decodeStatus(aux as string));
     if (about === buildLineIds.image) id = (aux as { readonly ID: string }).ID;
-    if (about === buildLineIds.check) return { id: "", response: {}, lint: aux as Lint };
+    if (about === buildLineIds.answer) return { id: "", response: {}, answer: aux as BuildAnswer };
     if (about === buildLineIds.source) source = aux as string;
     if (about === buildLineIds.response) response = aux as Built["response"];
   }

@@ -10,32 +10,22 @@ import { codes, type ErrorDetail, GrpcError } from "../../format/buildkit/grpc.t
 import type { Services } from "../services.ts";
 import { agentsOf } from "./agents.ts";
 import { exportsOf, importsOf, parseEntries } from "./caches.ts";
-import { lintResult } from "./checks.ts";
 import { contextsOf } from "./contexts.ts";
 import type { Entry } from "./entries.ts";
 import { outputsOf } from "./exporters.ts";
 import { Progress } from "./progress.ts";
+import { answerQuestion, metadataOf } from "./questions.ts";
 import type { Session } from "./session.ts";
 import { fetchCredentials, fetchSecrets, readDockerfile, readSource } from "./sources.ts";
 
 const withPrefix = (options: ReadonlyMap<string, string>, prefix: string): readonly (readonly [string, string])[] =>
   [...options].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : []));
 
-/** What is asked instead of a build. */
-export const checkRequest = "frontend.lint";
-
 /** Options that would make another image than ours; whoever gives them must hear of it. */
 const refuseLater = (options: ReadonlyMap<string, string>): void => {
   const input = [...options.keys()].find((key) => key.startsWith("input:"));
   if (input !== undefined)
     throw new GrpcError(codes.unimplemented, `pier builds Dockerfiles, and no other LLB: ${input}`);
-  const question = options.get("requestid") ?? checkRequest;
-  if (question !== checkRequest) {
-    throw new GrpcError(
-      codes.unimplemented,
-      `pier answers no questions about Dockerfiles but --check: not ${question}`,
-    );
-  }
 };
 
 /** Empty means all of it; `--no-cache-filter` names stages. */
@@ -124,19 +114,16 @@ export class ClientBuild {
     return { asked, source, filename };
   }
 
-  /** What the Dockerfile is to be warned of, as the metadata of a result. */
-  async check(
+  /** What is asked of the Dockerfile, as the metadata of a result. */
+  async tell(
+    question: string,
     session: Session,
     options: ReadonlyMap<string, string>,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Uint8Array>> {
-    const { asked, source } = await this.#read(
-      session,
-      options,
-      { exporters: [], cacheTo: [], entitlements: [] },
-      signal,
-    );
-    return lintResult(await this.#services.builds.check(asked, source, signal));
+    const nothing = { exporters: [], cacheTo: [], entitlements: [] };
+    const given = () => this.#read(session, options, nothing, signal);
+    return metadataOf(await answerQuestion(this.#services, question, given, signal));
   }
 
   /** The client's directory, or what we fetch ourselves; a Dockerfile of the client's own may come with either. */
@@ -161,6 +148,8 @@ export class ClientBuild {
     { exporters, cacheTo, entitlements }: ClientOutputs,
     signal: AbortSignal,
   ): Promise<BuildOutcome> {
+    if (options.has("requestid"))
+      throw new GrpcError(codes.unimplemented, "pier answers questions about Dockerfiles over the bridge alone");
     const { asked, source, filename } = await this.#read(
       session,
       options,

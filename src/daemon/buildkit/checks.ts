@@ -1,6 +1,11 @@
 /** What a Dockerfile is warned of, as BuildKit's clients read it. */
-import type { CheckedDockerfile } from "../../build/builds.ts";
 import type { Warning } from "../../build/check/check.ts";
+
+interface CheckedDockerfile {
+  readonly name: string;
+  readonly text: string;
+  readonly warnings: readonly Warning[];
+}
 
 const rangeOf = ({ range }: Warning) => ({ start: { line: range.start }, end: { line: range.end } });
 
@@ -12,19 +17,6 @@ export const lintOf = ({ name, text, warnings }: CheckedDockerfile) => ({
   })),
   sources: [{ fileName: name, language: "Dockerfile", definition: null, data: Buffer.from(text).toString("base64") }],
 });
-
-/** The metadata of its result. */
-export const lintResult = (checked: CheckedDockerfile): ReadonlyMap<string, Uint8Array> =>
-  new Map(
-    Object.entries({
-      "result.json": JSON.stringify(lintOf(checked), undefined, 2),
-      "result.txt": checked.warnings
-        .map(({ rule, detail, range }) => `${rule}: ${detail} (line ${range.start})\n`)
-        .join(""),
-      "result.statuscode": checked.warnings.length > 0 ? "1" : "0",
-      version: "1.0.0",
-    }).map(([name, value]) => [name, Buffer.from(value)]),
-  );
 
 /** As a warning of a step's. */
 export const warningOf = (

@@ -7,7 +7,7 @@ import { codes, decodeFrames, encodeFrame, GrpcError, type GrpcMethod, unary } f
 import * as messages from "../../format/buildkit/messages.ts";
 import { chooser, parseFilterTexts } from "../build-cache.ts";
 import type { Services } from "../services.ts";
-import { ClientBuild, type ClientOutputs, checkRequest, platformsOf } from "./builds.ts";
+import { ClientBuild, type ClientOutputs, platformsOf } from "./builds.ts";
 import type { Entry } from "./entries.ts";
 import { checkExporters, responseOf } from "./exporters.ts";
 import type { Sessions } from "./session.ts";
@@ -197,10 +197,11 @@ export class Control {
         if (Frontend === "" || Definition.length > 0)
           throw new GrpcError(codes.unimplemented, "pier builds Dockerfiles, and no other LLB");
         const id = buildIdOf(headers);
-        if (FrontendOpt.get("requestid") === checkRequest) {
+        const question = FrontendOpt.get("requestid");
+        if (question !== undefined) {
           const metadata = await this.#join(id, async ({ build, asked }) => {
             const { session } = await abortable(asked.promise, signal);
-            return build.check(await this.#sessions.find(session, signal), FrontendOpt, signal);
+            return build.tell(question, await this.#sessions.find(session, signal), FrontendOpt, signal);
           });
           return { result: { ref: undefined, refs: undefined, metadata } };
         }

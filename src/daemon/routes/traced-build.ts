@@ -5,11 +5,11 @@ import { decodeJson, list, map, string } from "../../api/shape.ts";
 import type { AskedBuild, BuildOutcome, BuildSource } from "../../build/builds.ts";
 import { agentsOf } from "../buildkit/agents.ts";
 import { exportsOf, importsOf, parseEntries } from "../buildkit/caches.ts";
-import { lintOf } from "../buildkit/checks.ts";
 import { contextsOf } from "../buildkit/contexts.ts";
 import { decodeEntries, type Entry } from "../buildkit/entries.ts";
 import { outputsOf, responseOf } from "../buildkit/exporters.ts";
 import { Progress } from "../buildkit/progress.ts";
+import { answerQuestion } from "../buildkit/questions.ts";
 import type { Session } from "../buildkit/session.ts";
 import { fetchCredentials, fetchSecrets, readSource } from "../buildkit/sources.ts";
 import type { Call } from "../call.ts";
@@ -102,8 +102,10 @@ export const runTracedBuild = async (call: Call, asked: AskedBuild, write: (line
       cacheFrom: importsOf(cacheImports(query), session),
     };
     const source = await sourceOf(call, session, progress);
-    if (query.flag("check")) {
-      write({ id: buildLineIds.check, aux: lintOf(await services.builds.check(whole, source, signal)) });
+    const question = query.text("call");
+    if (question !== "") {
+      const answer = await answerQuestion(services, question, async () => ({ asked: whole, source }), signal);
+      write({ id: buildLineIds.answer, aux: answer });
       return undefined;
     }
     return await services.builds.build(whole, source, {

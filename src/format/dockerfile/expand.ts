@@ -13,6 +13,8 @@ export interface ExpandOptions {
   readonly raw?: boolean;
   /** Called with the name of each variable that has no value and no default. */
   readonly unset?: (name: string) => void;
+  /** Called with the name of each variable that the word asks for. */
+  readonly asked?: (name: string) => void;
 }
 
 /** Throws BuildKit's sentence for a word that means nothing. */
@@ -151,6 +153,7 @@ class Expander {
       throw this.#wrong(`unsupported modifier (:${operator ?? ""}) in substitution`);
     }
     const word = this.#operand("}", false);
+    this.#options.asked?.(name);
     const value = this.#variables.get(name);
     const isSet = value !== undefined && !(emptyIsUnset && value === "");
     if (operator === "-") return isSet ? value : word;
@@ -182,6 +185,7 @@ class Expander {
   }
 
   #value(name: string): string {
+    this.#options.asked?.(name);
     const value = this.#variables.get(name);
     if (value === undefined) this.#options.unset?.(name);
     return value ?? "";
