@@ -1,5 +1,6 @@
 /** The merged tree of a stack of layers as data: what a container of the image would see, without a mount. */
 import { closeSync, openSync } from "node:fs";
+import { Recent } from "../base/recent.ts";
 import { type IndexInode, IndexReader } from "../format/erofs/reader.ts";
 import type { TreeEntry as ListEntry, TreeAttributes } from "../kernel/tree-list.ts";
 import { indexBytes, readExactly } from "./index-file.ts";
@@ -34,8 +35,15 @@ type Node = readonly [Place, ...Place[]];
 // As the kernel counts them (path_resolution(7)).
 const maxLinks = 40;
 
+/** Where a path leads: as far as it exists, and the names that do not. */
+interface Followed {
+  readonly way: readonly Way[];
+  readonly missing: readonly string[];
+}
+
 export class Tree {
   readonly #root: Node | undefined;
+  readonly #directories = new Recent<Followed | undefined>(16);
 
   private constructor(layers: readonly Layer[]) {
     // overlayfs merges the roots of all layers; a mark that says otherwise counts only below them.
@@ -115,7 +123,8 @@ export class Tree {
       const here = this.#follow(names.concat(last ?? []));
       return here === undefined || here.missing.length > 0 ? undefined : entryOf(here.way.at(-1)!.node);
     }
-    const above = this.#follow(names);
+    // Who asks for one name of a directory mostly asks for all of them.
+    const above = this.#directories.get(names.join("/"), () => this.#follow(names));
     if (above === undefined || above.missing.length > 0) return undefined;
     const node = childOf(above.way.at(-1)!.node, last);
     return node === undefined ? undefined : entryOf(node);
@@ -166,7 +175,7 @@ export class Tree {
   }
 
   /** `..` of the root is the root, and links begin again at the root or where they stand: no path leads out. */
-  #follow(names: readonly string[]): { way: Way[]; missing: readonly string[] } | undefined {
+  #follow(names: readonly string[]): Followed | undefined {
     if (this.#root === undefined) return undefined;
     const way: Way[] = [{ name: "", node: this.#root }];
     const left = names.toReversed();
@@ -208,35 +217,52 @@ function* zeroes(length: number): Generator<Uint8Array> {
 const childOf = (directory: Node, name: string): Node | undefined =>
   directory[0].inode.type === "directory" ? lookUp(directory, name) : undefined;
 
-const namesIn = (directory: Node): readonly string[] =>
-  [...new Set(directory.flatMap(({ layer, inode }) => layer.reader.readdir(inode.nid).map(({ name }) => name)))].sort();
-
 /** The names of a path; `.` stands for a slash at its end, which only a directory may have. */
 const namesOf = (path: string): string[] => {
   const names = path.split("/").filter((name) => name !== "");
   return path.endsWith("/") ? [...names, "."] : names;
 };
 
-/** As overlayfs merges (Documentation/filesystems/overlayfs.rst): down to a whiteout, an opaque directory or another type. */
+/**
+ * Adds what the next layer below has under a name, as overlayfs merges (Documentation/filesystems/overlayfs.rst): down to a
+ * whiteout, an opaque directory or another type. Answers whether something further down could be seen.
+ */
+const addPlace = (found: Place[], place: Place): boolean => {
+  const { type, opaque } = place.inode;
+  if (type === "whiteout" || (found.length > 0 && type !== "directory")) return false;
+  found.push(place);
+  return type === "directory" && !opaque;
+};
+
+const nodeOf = ([top, ...below]: readonly Place[]): Node | undefined =>
+  top === undefined ? undefined : [top, ...below];
+
 const lookUp = (directory: Node, name: string): Node | undefined => {
   const found: Place[] = [];
   for (const { layer, inode: parent } of directory) {
     const nid = layer.reader.lookup(parent.nid, name);
-    if (nid === undefined) continue;
-    const inode = layer.reader.inode(nid);
-    if (inode.type === "whiteout" || (found.length > 0 && inode.type !== "directory")) break;
-    found.push({ layer, inode });
-    if (inode.type !== "directory" || inode.opaque) break;
+    if (nid !== undefined && !addPlace(found, { layer, inode: layer.reader.inode(nid) })) break;
   }
-  const [top, ...below] = found;
-  return top === undefined ? undefined : [top, ...below];
+  return nodeOf(found);
 };
 
-const childrenOf = (directory: Node): readonly (readonly [string, Node])[] =>
-  namesIn(directory).flatMap((name) => {
-    const node = lookUp(directory, name);
+/** Sorted by the bytes of their names. Each layer's directory is read once: names that are looked up one by one cost more. */
+const childrenOf = (directory: Node): readonly (readonly [string, Node])[] => {
+  const found = new Map<string, Place[]>();
+  const whole = new Set<string>();
+  for (const { layer, inode: parent } of directory) {
+    for (const { name, nid } of layer.reader.readdir(parent.nid)) {
+      if (whole.has(name)) continue;
+      const places = found.get(name) ?? [];
+      found.set(name, places);
+      if (!addPlace(places, { layer, inode: layer.reader.inode(nid) })) whole.add(name);
+    }
+  }
+  return [...found.keys()].sort().flatMap((name) => {
+    const node = nodeOf(found.get(name)!);
     return node === undefined ? [] : [[name, node] as const];
   });
+};
 
 class Lister {
   readonly #sources: readonly string[];
