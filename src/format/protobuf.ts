@@ -29,6 +29,15 @@ export const varint = (value: bigint): Uint8Array => {
   return Uint8Array.from(bytes);
 };
 
+/** The same of one that is not negative, without the arithmetic of BigInt: divided by powers of two, no number is rounded. */
+const varintOf = (value: number): Uint8Array => {
+  const bytes: number[] = [];
+  let left = value;
+  for (; left > 0x7f; left = Math.floor(left / 128)) bytes.push((left % 128) + 0x80);
+  bytes.push(left);
+  return Uint8Array.from(bytes);
+};
+
 const wrong = (problem: string): Error => formatError("protobuf", { problem });
 
 const asBytes = (value: bigint | Uint8Array): Uint8Array => {
@@ -60,13 +69,16 @@ export const bytes: Kind<Uint8Array> = {
 };
 
 /** One more than the largest that the format has. */
-const limit = 2n ** 63n;
+const limit = 2 ** 63;
 
 /** Whole numbers; those beyond what JavaScript has exactly are the nearest that it has. */
 export const integer: Kind<number> = {
   wire: 0,
   initial: () => 0,
-  encode: (value) => varint(BigInt(value) < limit ? BigInt(value) : limit - 1n),
+  encode: (value) => {
+    if (value >= limit) return varint(BigInt(limit) - 1n);
+    return value < 0 ? varint(BigInt(value)) : varintOf(value);
+  },
   decode: (value) => Number(BigInt.asIntN(64, asNumber(value))),
   isEmpty: (value) => value === 0,
 };
@@ -120,19 +132,42 @@ export const map = <T>(kind: Kind<T>): Kind<ReadonlyMap<string, T>> => {
 /** The message's bytes, in the order of its table; what has its initial value is left out. */
 export const encodeMessage = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array => {
   const parts: Uint8Array[] = [];
-  for (const [name, [number, kind]] of Object.entries(fields) as [
-    keyof F & string,
-    readonly [number, Kind<unknown>],
-  ][]) {
+  for (const { name, tag, kind } of tableOf(fields).inOrder) {
     const given: unknown = value[name];
     if (given === undefined || kind.isEmpty(given)) continue;
     for (const item of kind.items?.(given) ?? [kind.encode(given)]) {
-      parts.push(varint(BigInt((number << 3) | kind.wire)));
-      if (kind.wire === 2) parts.push(varint(BigInt(item.length)));
+      parts.push(tag);
+      if (kind.wire === 2) parts.push(varintOf(item.length));
       parts.push(item);
     }
   }
   return Buffer.concat(parts);
+};
+
+interface Field {
+  readonly name: string;
+  readonly kind: Kind<unknown>;
+  /** What stands before it. */
+  readonly tag: Uint8Array;
+}
+
+interface Table {
+  readonly inOrder: readonly Field[];
+  readonly byNumber: ReadonlyMap<number, Field>;
+}
+
+/** Tables are constants, and a directory is a message for each of its files. */
+const known = new WeakMap<Fields, Table>();
+
+const tableOf = (fields: Fields): Table => {
+  const before = known.get(fields);
+  if (before !== undefined) return before;
+  const numbered = Object.entries(fields).map(
+    ([name, [number, kind]]) => [number, { name, kind, tag: varintOf(number * 8 + kind.wire) }] as const,
+  );
+  const made = { inOrder: numbered.map(([, field]) => field), byNumber: new Map(numbered) };
+  known.set(fields, made);
+  return made;
 };
 
 class Reader {
@@ -185,30 +220,17 @@ class Reader {
   }
 }
 
-type FieldsByNumber = ReadonlyMap<number, readonly [name: string, kind: Kind<unknown>]>;
-
-/** Tables are constants, and a directory is a message for each of its files. */
-const known = new WeakMap<Fields, FieldsByNumber>();
-
-const numbersOf = (fields: Fields): FieldsByNumber => {
-  const before = known.get(fields);
-  if (before !== undefined) return before;
-  const made = new Map(Object.entries(fields).map(([name, [number, kind]]) => [number, [name, kind] as const]));
-  known.set(fields, made);
-  return made;
-};
-
 export const decodeMessage = <F extends Fields>(fields: F, from: Uint8Array): Message<F> => {
   const value: Record<string, unknown> = Object.create(null);
-  const byNumber = numbersOf(fields);
-  for (const [name, kind] of byNumber.values()) value[name] = kind.initial();
+  const { inOrder, byNumber } = tableOf(fields);
+  for (const { name, kind } of inOrder) value[name] = kind.initial();
   const reader = new Reader(from);
   while (!reader.isOver) {
     const tag = reader.small();
     const wire = tag & 7;
     const content = readContent(reader, wire);
-    const known = byNumber.get(Math.floor(tag / 8));
-    if (known !== undefined && content !== undefined) value[known[0]] = known[1].decode(content, value[known[0]]);
+    const field = byNumber.get(Math.floor(tag / 8));
+    if (field !== undefined && content !== undefined) value[field.name] = field.kind.decode(content, value[field.name]);
   }
   return value as Message<F>;
 };
