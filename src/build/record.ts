@@ -1,5 +1,5 @@
 /** What is kept of a build, so that one can ask later why its steps were made anew and what they waited for. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { deflateSync, inflateSync } from "node:zlib";
 import type { Database } from "../base/database.ts";
 
@@ -39,8 +39,7 @@ export interface BuildRecord {
 }
 
 /** Enough to see a change, too little to get the value back. */
-export const shortDigest = (value: string | Uint8Array): string =>
-  createHash("sha256").update(value).digest("hex").slice(0, 12);
+export const shortDigest = (value: string | Uint8Array): string => hash("sha256", value, "hex").slice(0, 12);
 
 const keptRecords = 16;
 
