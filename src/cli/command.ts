@@ -1,12 +1,15 @@
 /** What a command is: its table of flags, how many words it takes, and what it does. */
 import type { Client } from "../api/client.ts";
 import type { FlagTable, Parsed } from "./flags.ts";
+import type { Place } from "./host.ts";
 
 export interface Call<T extends FlagTable = FlagTable> extends Parsed<T> {
   /** The command as help and messages name it: `ps`, `container ls`. */
   readonly path: string;
   /** Connects at its first request; starts a daemon where none runs and the socket is our own. */
   readonly client: Client;
+  /** What the words before the command say of where the daemon is. */
+  readonly place: Place;
 }
 
 export interface Command<T extends FlagTable = FlagTable> {

@@ -15,6 +15,7 @@ export const groups = {
   builder: { summary: "Manage builds" },
   buildx: { summary: "Manage builds, by the words of docker's plugin" },
   container: { summary: "Manage containers" },
+  context: { summary: "Manage contexts" },
   image: { summary: "Manage images" },
   manifest: { summary: "Look at image manifests and manifest lists in registries" },
   system: { summary: "Manage pier" },
@@ -34,6 +35,7 @@ const volume = (command: string, ...aliases: string[]) => ({ group: { name: "vol
 const builder = (name: "builder" | "buildx", command: string, ...aliases: string[]) => ({
   group: { name, command, aliases },
 });
+const context = (command: string, ...aliases: string[]) => ({ group: { name: "context" as const, command, aliases } });
 const system = (command: string) => ({ group: { name: "system" as const, command } });
 
 export const entries: readonly Entry[] = [
@@ -406,6 +408,51 @@ export const entries: readonly Entry[] = [
     ...network("rm", "remove"),
     summary: "Remove one or more networks",
     load: async () => (await import("./commands/network.ts")).networkRm,
+  },
+  {
+    ...context("create"),
+    summary: "Create a context",
+    load: async () => (await import("./commands/context.ts")).contextCreate,
+  },
+  {
+    ...context("export"),
+    summary: "Export a context to a tar archive FILE or a tar stream on STDOUT.",
+    load: async () => (await import("./commands/context-archive.ts")).contextExport,
+  },
+  {
+    ...context("import"),
+    summary: "Import a context from a tar file",
+    load: async () => (await import("./commands/context-archive.ts")).contextImport,
+  },
+  {
+    ...context("inspect"),
+    summary: "Display detailed information on one or more contexts",
+    load: async () => (await import("./commands/inspect.ts")).inspectContexts,
+  },
+  {
+    ...context("ls", "list"),
+    summary: "List contexts",
+    load: async () => (await import("./commands/contexts.ts")).contexts,
+  },
+  {
+    ...context("rm", "remove"),
+    summary: "Remove one or more contexts",
+    load: async () => (await import("./commands/context.ts")).contextRm,
+  },
+  {
+    ...context("show"),
+    summary: "Print the name of the current context",
+    load: async () => (await import("./commands/context.ts")).contextShow,
+  },
+  {
+    ...context("update"),
+    summary: "Update a context",
+    load: async () => (await import("./commands/context.ts")).contextUpdate,
+  },
+  {
+    ...context("use"),
+    summary: "Set the current docker context",
+    load: async () => (await import("./commands/context.ts")).contextUse,
   },
   {
     ...volume("create"),

@@ -1,9 +1,10 @@
 /** What the word under the cursor may become: asked by the shells' scripts, answered from the tables of commands and flags. */
 import type { Client } from "../api/client.ts";
 import { entries, findCommand, groups } from "./commands.ts";
+import { defaultContext } from "./host.ts";
 
-/** What stands in a command's usage line, and the route that lists such things. */
-const objects = ["CONTAINER", "IMAGE", "VOLUME", "NETWORK"] as const;
+/** What stands in a command's usage line: there is a list of such things. */
+const objects = ["CONTAINER", "IMAGE", "VOLUME", "NETWORK", "CONTEXT"] as const;
 type ObjectKind = (typeof objects)[number];
 
 /** The candidates for the last word; `client` is asked for the names of things, and reaches nobody if no daemon runs. */
@@ -44,6 +45,8 @@ const namesOf = async (kind: ObjectKind, client: Client): Promise<readonly strin
         return (JSON.parse(await client.text("networkList", {})) as { readonly Name: string }[]).map(
           ({ Name }) => Name,
         );
+      case "CONTEXT":
+        return [defaultContext, ...(await import("./contexts/store.ts")).listContexts().map(({ Name }) => Name)];
     }
   } finally {
     client.close();

@@ -11,6 +11,11 @@ import { print, printError } from "./streams/output.ts";
 import { boolean, text } from "./values/kinds.ts";
 
 const globalFlags = {
+  context: flag(
+    text(),
+    'Name of the context to use to connect to the daemon (overrides DOCKER_HOST env var and default context set with "pier context use")',
+    { short: "c" },
+  ),
   host: flag(text(), "Daemon socket to connect to (default unix:///run/pier/pier.sock)", { short: "H" }),
   root: flag(text(), "Directory of a daemon that is started: images, containers (default /var/lib/pier)"),
   run: flag(text(), "Directory of the daemon's sockets and state (default /run/pier)"),
@@ -83,7 +88,7 @@ const call = async (
     return refuse(cliError("wrongCount", { path: `pier ${path}`, wanted }).message, usage, `pier ${path}`, BAD_WORDS);
   const client = clientAt(options, process.env);
   try {
-    return (await command.run({ ...parsed, path, client })) ?? 0;
+    return (await command.run({ ...parsed, path, client, place: options })) ?? 0;
   } finally {
     client.close();
   }

@@ -2,14 +2,14 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, isIP, type Socket } from "node:net";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { Address } from "../api/client.ts";
 import { errnoOf } from "../base/errors.ts";
 import { NodeSocket } from "../base/socket-node.ts";
-import { cliError } from "./errors.ts";
+import { configDirectory } from "./docker-config.ts";
 import { fileFailure } from "./failure.ts";
+import type { PortHost } from "./host-words.ts";
 
 /** What flags say of TLS. */
 export interface TlsWords {
@@ -20,42 +20,58 @@ export interface TlsWords {
   readonly tlskey: string;
 }
 
+/** docker's names for an authority's certificate, ours, and its key. */
+export type TlsFile = "ca.pem" | "cert.pem" | "key.pem";
+export type TlsFiles = Readonly<Partial<Record<TlsFile, Buffer>>>;
+
+export interface Tls {
+  readonly files: TlsFiles;
+  readonly isVerified: boolean;
+}
+
 /** As docker: without and with encryption. */
 const ports = { plain: 2375, tls: 2376 } as const;
 
-export const remoteAddress = (text: string, words: TlsWords, environment: NodeJS.ProcessEnv): Address => {
-  const [, name, port] = /^tcp:\/\/(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?\/?$/i.exec(text) ?? [];
-  if (name === undefined || Number(port ?? 1) > 65_535) throw cliError("hostInvalid", { host: text });
-  const host = name.replace(/^\[|\]$/g, "");
-  const tls = tlsOf(words, environment);
-  const place = { host, port: Number(port ?? ports[tls === undefined ? "plain" : "tls"]), allowHalfOpen: true };
+export const remoteAddress = (name: string, { host, port }: PortHost, tls: Tls | undefined): Address => {
+  const place = { host, port: port ?? ports[tls === undefined ? "plain" : "tls"], allowHalfOpen: true };
   const open = async (): Promise<Socket> => {
     const socket = connect(place);
     await once(socket, "connect");
     socket.setNoDelay(true);
     if (tls === undefined) return socket;
     const names = isIP(host) === 0 ? { servername: host } : {};
-    const secure = connectTls({ ...tls, ...names, host, socket });
+    const secure = connectTls({ ...optionsOf(tls), ...names, host, socket });
     await once(secure, "secureConnect");
     return secure;
   };
-  return { name: text, connect: async () => new NodeSocket(await open()) };
+  return { name, connect: async () => new NodeSocket(await open()) };
 };
 
-const tlsOf = (words: TlsWords, environment: NodeJS.ProcessEnv): ConnectionOptions | undefined => {
+const optionsOf = ({
+  files: { "ca.pem": ca, "cert.pem": cert, "key.pem": key },
+  isVerified,
+}: Tls): ConnectionOptions => ({
+  ...(ca === undefined ? {} : { ca }),
+  ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  rejectUnauthorized: isVerified,
+});
+
+/** What flags and the environment say of TLS; undefined: nothing is encrypted. */
+export const tlsOf = (words: TlsWords, environment: NodeJS.ProcessEnv): Tls | undefined => {
   const isVerified = words.tlsverify || Boolean(environment.DOCKER_TLS_VERIFY);
   if (!isVerified && !words.tls) return undefined;
-  const directory = environment.DOCKER_CERT_PATH || environment.DOCKER_CONFIG || join(homedir(), ".docker");
-  const read = (named: string, usual: string): Buffer | undefined => readMaybe(named || join(directory, usual), named);
-  const [ca, cert, key] = [
-    isVerified ? read(words.tlscacert, "ca.pem") : undefined,
-    read(words.tlscert, "cert.pem"),
-    read(words.tlskey, "key.pem"),
-  ];
+  const directory = environment.DOCKER_CERT_PATH || configDirectory(environment);
+  const read = (named: string, usual: TlsFile): TlsFiles => {
+    const found = readMaybe(named || join(directory, usual), named);
+    return found === undefined ? {} : { [usual]: found };
+  };
   return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined || key === undefined ? {} : { cert, key }),
-    rejectUnauthorized: isVerified,
+    files: {
+      ...(isVerified ? read(words.tlscacert, "ca.pem") : {}),
+      ...read(words.tlscert, "cert.pem"),
+      ...read(words.tlskey, "key.pem"),
+    },
+    isVerified,
   };
 };
 

@@ -4,6 +4,7 @@ import type { Client } from "../../api/client.ts";
 import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
+import { contextOf } from "../host.ts";
 import { print, printError } from "../streams/output.ts";
 import { formatMemory } from "../values/bytes.ts";
 import { formatHelp } from "../values/format.ts";
@@ -14,9 +15,10 @@ export const info = command({
   flags: { format: flag(text(), formatHelp("plain"), { short: "f" }) },
   least: 0,
   most: 0,
-  run: async ({ values: { format }, client }) => {
-    if (format !== "") return await fill(format, client);
-    print(`Client: pier\n Version:    ${pierVersion}\n\nServer:\n`);
+  run: async ({ values: { format }, client, place }) => {
+    const context = contextOf(place, process.env);
+    if (format !== "") return await fill(format, client, context);
+    print(`Client: pier\n Version:    ${pierVersion}\n Context:    ${context}\n\nServer:\n`);
     const server = await client.get("info", {});
     print(describe(server));
     for (const warning of server.Warnings ?? []) printError(`${warning}\n`);
@@ -24,10 +26,10 @@ export const info = command({
   },
 });
 
-const fill = async (format: string, client: Client): Promise<number> => {
+const fill = async (format: string, client: Client, context: string): Promise<number> => {
   const { readAnswerFormat } = await import("../output/format.ts");
   const fillTemplate = readAnswerFormat(format === "json" ? "{{json .}}" : format, "system.dockerInfo");
-  const about = { Version: pierVersion, DefaultAPIVersion: maxVersion };
+  const about = { Version: pierVersion, DefaultAPIVersion: maxVersion, Context: context };
   const { text: written, failure } = fillTemplate(
     JSON.stringify({ ...(await client.get("info", {})), ClientInfo: about }),
   );

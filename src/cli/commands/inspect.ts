@@ -1,4 +1,4 @@
-/** `pier inspect`, `pier container inspect`, `pier image inspect`. */
+/** `pier inspect`, and `inspect` of each kind of thing. */
 import { AnswerError, type Client } from "../../api/client.ts";
 import type { QueryValue } from "../../api/request.ts";
 import type { RouteName } from "../../api/routes.ts";
@@ -6,6 +6,7 @@ import { type Call, command } from "../command.ts";
 import { cliError } from "../errors.ts";
 import { Failure, messageOf } from "../failure.ts";
 import { flag } from "../flags.ts";
+import { contextOf } from "../host.ts";
 import { print, printError } from "../streams/output.ts";
 import { formatHelp } from "../values/format.ts";
 import { compactJson, indentJson } from "../values/json.ts";
@@ -101,6 +102,20 @@ export const inspectNetworks = command({
   least: 1,
   most,
   run: (call) => show(call, [kinds.get("network")!], call.values.format, {}),
+});
+
+export const inspectContexts = command({
+  usage: "[OPTIONS] [CONTEXT] [CONTEXT...]",
+  flags: { format: formatFlag },
+  least: 0,
+  most,
+  run: async ({ positional, place, client, values: { format } }) => {
+    const { Known } = await import("../contexts/known.ts");
+    const known = new Known(place);
+    const kind: Kind = { type: "context.contextWithTLSListing", fetch: async (_, name) => known.describe(name) };
+    const names = positional.length === 0 ? [contextOf(place, process.env)] : positional;
+    return await show({ positional: names, client }, [kind], format, {});
+  },
 });
 
 interface Found {

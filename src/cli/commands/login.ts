@@ -1,9 +1,9 @@
 /** `pier login` */
 import { command } from "../command.ts";
+import { configPath } from "../docker-config.ts";
 import { cliError } from "../errors.ts";
 import { flag } from "../flags.ts";
 import { hubServer } from "../registry/auth.ts";
-import { configPath } from "../registry/config.ts";
 import { credentialsFor, storeCredentials } from "../registry/credentials.ts";
 import { readInput } from "../streams/input.ts";
 import { print, printError } from "../streams/output.ts";

@@ -5,25 +5,29 @@ import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";
 import { messageOf } from "../failure.ts";
 import { flag } from "../flags.ts";
+import { contextOf } from "../host.ts";
 import { print, printError } from "../streams/output.ts";
 import { formatHelp } from "../values/format.ts";
 import { text } from "../values/kinds.ts";
 
-const own = () => ({
+const own = (context: string) => ({
   Version: pierVersion,
   ApiVersion: maxVersion,
   DefaultAPIVersion: maxVersion,
   Os: process.platform,
   Arch: ({ x64: "amd64", ia32: "386" } as Readonly<Record<string, string>>)[arch()] ?? arch(),
+  Context: context,
 });
+
+type Own = ReturnType<typeof own>;
 
 export const version = command({
   usage: "[OPTIONS]",
   flags: { format: flag(text(), formatHelp("plain"), { short: "f" }) },
   least: 0,
   most: 0,
-  run: async ({ values: { format }, client }) => {
-    const write = await printerFor(format);
+  run: async ({ values: { format }, client, place }) => {
+    const write = await printerFor(format, own(contextOf(place, process.env)));
     const failures: string[] = [];
     const server = await client.get("version", {}).catch((error: unknown) => {
       failures.push(messageOf(error));
@@ -39,20 +43,20 @@ export const version = command({
 
 type Printer = (server: VersionAnswer | null) => { readonly text: string; readonly failure: string | undefined };
 
-const printerFor = async (format: string): Promise<Printer> => {
-  if (format === "") return (server) => ({ text: describe(server), failure: undefined });
+const printerFor = async (format: string, client: Own): Promise<Printer> => {
+  if (format === "") return (server) => ({ text: describe(client, server), failure: undefined });
   const { readAnswerFormat } = await import("../output/format.ts");
   const fillTemplate = readAnswerFormat(format === "json" ? "{{json .}}" : format, "system.versionInfo", "version");
-  return (server) => fillTemplate(JSON.stringify({ Client: own(), Server: server }));
+  return (server) => fillTemplate(JSON.stringify({ Client: client, Server: server }));
 };
 
-const describe = (server: VersionAnswer | null): string => {
-  const client = own();
+const describe = (client: Own, server: VersionAnswer | null): string => {
   const lines = [
     "Client: pier",
     line(1, "Version:", client.Version),
     line(1, "API version:", client.ApiVersion),
     line(1, "OS/Arch:", `${client.Os}/${client.Arch}`),
+    line(1, "Context:", client.Context),
   ];
   if (server !== null) lines.push("", ...describeServer(server));
   return `${lines.join("\n")}\n`;

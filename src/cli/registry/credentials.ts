@@ -1,6 +1,7 @@
 /** Credentials of registries: in config.json, or with the helper that it names. */
+
+import { type ConfigFile, readConfig, writeConfig } from "../docker-config.ts";
 import type { Auth } from "./auth.ts";
-import { type ConfigFile, readConfig, writeConfig } from "./config.ts";
 import { askHelper } from "./credential-programs.ts";
 
 const decode = (auth: string): readonly [username: string, password: string] => {

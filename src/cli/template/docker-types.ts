@@ -81,6 +81,12 @@ const volumes: Declarations = {
     "ClusterVolume? *any; CreatedAt? string; Driver string; Labels map[string]string; Mountpoint string; Name string; Options map[string]string; Scope string; Status? map[string]any; UsageData? *any",
 };
 
+const contexts: Declarations = {
+  "context.contextWithTLSListing": "~store.Metadata; TLSMaterial map[string][]string; Storage store.StorageInfo",
+  "store.Metadata": "Name? string; Metadata any; Endpoints? map[string]any",
+  "store.StorageInfo": "MetadataPath string; TLSPath string",
+};
+
 const system: Declarations = {
   "system.versionInfo": "Client system.clientVersion; Server *types.Version",
   "system.clientVersion":
@@ -107,4 +113,4 @@ const system: Declarations = {
   "events.Actor": "ID string; Attributes map[string]string",
 };
 
-export const dockerType = typesOf({ ...containers, ...images, ...networks, ...volumes, ...system });
+export const dockerType = typesOf({ ...containers, ...images, ...networks, ...volumes, ...contexts, ...system });

@@ -1,9 +1,10 @@
-/** docker's config.json, as far as registries are concerned; what else is in it stays as it is. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
-import { errnoOf } from "../../base/errors.ts";
-import { cliError } from "../errors.ts";
+/**
+ * docker's config.json, as far as registries and contexts are concerned; what else is in it stays as it is. Nearly every
+ * command reads it: nothing here takes long to load.
+ */
+import { errnoOf } from "../base/errors.ts";
+import { files } from "../base/files.ts";
+import { cliError } from "./errors.ts";
 
 export interface AuthEntry {
   readonly auth?: string;
@@ -15,17 +16,22 @@ export interface ConfigFile {
   /** The helper for all registries, and those for some. */
   readonly credsStore?: string;
   readonly credHelpers?: Readonly<Record<string, string>>;
+  /** The name of the context that `context use` has chosen. */
+  readonly currentContext?: string;
   readonly [other: string]: unknown;
 }
 
-export const configPath = (environment = process.env): string =>
-  join(environment.DOCKER_CONFIG || join(homedir(), ".docker"), "config.json");
+/** Where docker has what belongs to who calls it. */
+export const configDirectory = (environment = process.env): string =>
+  environment.DOCKER_CONFIG || `${environment.HOME || process.getBuiltinModule("node:os").homedir()}/.docker`;
+
+export const configPath = (environment = process.env): string => `${configDirectory(environment)}/config.json`;
 
 /** Empty where there is none. */
 export const readConfig = (path = configPath()): ConfigFile => {
   let content: string;
   try {
-    content = readFileSync(path, "utf8");
+    content = files().readFileSync(path, "utf8");
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return {};
     throw cliError("configUnreadable", { path, reason: (error as Error).message }, error);
@@ -43,7 +49,8 @@ export const readConfig = (path = configPath()): ConfigFile => {
 
 /** Holds afterwards: the file has this content, and only its owner may read it. */
 export const writeConfig = (config: ConfigFile, path = configPath()): void => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } = files();
+  mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;
   writeFileSync(temporary, `${JSON.stringify(config, undefined, "\t")}`, { mode: 0o600 });
   try {
