@@ -61,7 +61,9 @@ export class Server {
       keepAliveTimeout: 0,
       shouldUpgradeCallback: (request: IncomingMessage) => isHijacked(request),
     };
-    const http = tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
+    // A client that has said everything still listens: Node takes that for granted only without TLS.
+    const http =
+      tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tls, allowHalfOpen: true });
     http.maxConnections = most;
     http.on("request", (request, response) => void this.#answer(request, response, check));
     http.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head, check));
