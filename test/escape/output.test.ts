@@ -162,8 +162,10 @@ describe("what others say", { skip: cannotRun() }, () => {
     const secret = "canary-password";
     const auth = { "x-registry-auth": Buffer.from(JSON.stringify({ password: secret })).toString("base64") };
     const create = { Image: "probe", Env: [`PASSWORD=${secret}`], Labels: { secret }, Cmd: [secret] };
-    await stage.engine.request("POST", `/images/create?fromImage=x&tag=${secret}`, "", auth);
-    await stage.engine.request("POST", "/auth", JSON.stringify({ username: "x", password: secret }));
+    await Promise.all([
+      stage.engine.request("POST", `/images/create?fromImage=x&tag=${secret}`, "", auth),
+      stage.engine.request("POST", "/auth", JSON.stringify({ username: "x", password: secret })),
+    ]);
     await stage.engine.request("POST", `/containers/create?name=${secret}!`, JSON.stringify(create));
     await stage.engine.request("POST", "/containers/create?name=secret", JSON.stringify(create));
     await stage.engine.docker(["start", "--attach", "secret"]);
