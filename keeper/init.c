@@ -1,6 +1,7 @@
 /* `--init`: a process 1 that passes on every signal and reaps whatever dies. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,23 +23,48 @@ static void reap(pid_t program) {
     if (pid == program) _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* The program has the terminal, if there is one; signals are blocked in both. */
+static pid_t fork_program(void) {
+  pid_t program = fork();
+  if (program == 0) {
+    setpgid(0, 0);
+    tcsetpgrp(STDIN_FILENO, getpid());
+  }
+  return program;
+}
+
+static _Noreturn void tend(pid_t program, const sigset_t *all) {
+  for (;;) {
+    siginfo_t info;
+    if (sigwaitinfo(all, &info) < 0) continue;
+    if (info.si_signo == SIGCHLD) reap(program);
+    else kill(program, info.si_signo);
+  }
+}
+
 int become_init(struct keeper *k) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
-  pid_t program = fork();
+  pid_t program = fork_program();
   if (program < 0) return errno;
-  if (program == 0) {
-    setpgid(0, 0);
-    tcsetpgrp(STDIN_FILENO, getpid());
-    return 0;
-  }
+  if (program == 0) return 0;
   close(k->sync);
   take_title(k);
-  for (;;) {
-    siginfo_t info;
-    if (sigwaitinfo(&all, &info) < 0) continue;
-    if (info.si_signo == SIGCHLD) reap(program);
-    else kill(program, info.si_signo);
+  tend(program, &all);
+}
+
+int run_as_init(char **words) {
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  pid_t program = fork_program();
+  if (program > 0) tend(program, &all);
+  if (program == 0) {
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    execvp(words[0], words);
   }
+  int error = errno;
+  fprintf(stderr, "docker-init: %s: %s\n", words[0], strerror(error));
+  return error == ENOENT ? 127 : 126;
 }

@@ -151,6 +151,9 @@ void end_children(void);
 /* init.c: the process that reaps and passes on signals when asked for `--init`; answers only in the process that shall
  * become the program. */
 int become_init(struct keeper *k);
+/* The same as a program of its own, for containers that other runtimes make: the words are the program to run. Answers with
+ * an exit code when it cannot be run. */
+int run_as_init(char **words);
 
 /* hold.c: keeps the sealed copy of the keeper and the store's mount namespace. */
 int hold(const char *join);

@@ -89,6 +89,7 @@ static int run(struct keeper *k, const char *path) {
 static int widen(void) { return listen(DAEMON_FD, INT_MAX) == 0 ? EXIT_SUCCESS : EXIT_FAILURE; }
 
 int main(int argc, char **argv) {
+  if (argc > 2 && strcmp(argv[1], "--") == 0) return run_as_init(argv + 2);
   begin();
   if (argc == 2 && strcmp(argv[1], "--widen") == 0) return widen();
   if (argc >= 2 && strcmp(argv[1], "--hold") == 0) return hold(argc > 2 ? argv[2] : NULL);

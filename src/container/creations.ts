@@ -84,9 +84,7 @@ export class Creations {
   /** With the runtime that it will always have, as in Docker, whatever becomes of the default. */
   #withRuntime({ runtime: asked, ...request }: CreateRequest): CreateRequest {
     const runtime = this.#context.rooms.runtimes.choose(asked);
-    if (runtime === undefined) return request;
-    if (request.init) throw containerError("runtimeInit", { name: runtime });
-    return { ...request, runtime };
+    return runtime === undefined ? request : { ...request, runtime };
   }
 
   /** The container whose volumes another one asks for. */

@@ -267,11 +267,6 @@ export const requestErrors = {
       'failed to create task for container: failed to create shim task: OCI runtime create failed: exec: "{program}": executable file not found in $PATH: unknown',
     hint: "apt install {program}",
   },
-  runtimeInit: {
-    status: 400,
-    sentence: "runtime {name} has no init of pier's to run as the first process",
-    hint: "leave --init or --runtime out",
-  },
   notPublished: {
     status: 404,
     sentence: "no port {port} of the host is published by container {container}",

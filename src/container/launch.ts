@@ -28,7 +28,7 @@ import { type ContainerPaths, containerPaths, rootMountpoint } from "./paths.ts"
 import { type ContainerPlace, planContainer } from "./plan.ts";
 import { planRoot, type RootPlace } from "./plan-mounts.ts";
 import { type ContainerRecord, goesAtEnd } from "./record.ts";
-import type { CreateRequest } from "./request.ts";
+import { type CreateRequest, hasInit } from "./request.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { runtimePlace } from "./runtime-place.ts";
 import { planBundle, planByRuntime, planForget, type RuntimePlace } from "./runtime-plan.ts";
@@ -137,8 +137,7 @@ export class Launcher {
       subpaths: subpathsOf(record),
       network: this.#planNetwork(record, endpoints),
       seccomp: compiledFilter(spec.linux.seccomp, spec.process.capabilities.bounding, host),
-      // Only the first process of its own pid namespace can be an init.
-      init: record.request.init && record.request.namespaces.pid.kind === "private",
+      init: hasInit(record.request),
     };
     const runtime = runtimePlace(this.#rooms, record, spec);
     const plan =

@@ -316,3 +316,6 @@ export interface ExecRequest {
   readonly detachKeys?: string;
   readonly consoleSize?: { readonly rows: number; readonly columns: number };
 }
+
+/** Only the first process of its own pid namespace can be an init. */
+export const hasInit = ({ init, namespaces }: CreateRequest): boolean => init && namespaces.pid.kind === "private";

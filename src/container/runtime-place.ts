@@ -7,6 +7,7 @@ import type { ProcessMark } from "../kernel/keeper.ts";
 import type { OciSpec } from "./oci/spec.ts";
 import { bundlePath, containerPaths } from "./paths.ts";
 import type { ContainerRecord } from "./record.ts";
+import { hasInit } from "./request.ts";
 import type { ContainerRooms } from "./rooms.ts";
 import { pidFile, type RuntimePlace } from "./runtime-plan.ts";
 import { programPath } from "./runtimes.ts";
@@ -25,6 +26,7 @@ export const runtimePlace = (
     env: [`PATH=${path}`],
     bundle,
     state: join(bundle, "state"),
+    init: hasInit(request) ? rooms.holder.file : undefined,
     otherGroups: planOtherGroups(rooms.host.cgroup, linux.cgroupsPath, linux.resources),
   };
 };

@@ -23,6 +23,7 @@ const runtime: RuntimePlace = {
   env: ["PATH=/bin"],
   bundle: "/b",
   state: "/b/state",
+  init: undefined,
   otherGroups: [{ step: "removeDirectory", path: "/sys/fs/cgroup/systemd/pier/c" }],
 };
 
@@ -65,6 +66,18 @@ describe("a container that another runtime makes", () => {
     assert.equal(bundle.root.path, "/run/pier/root");
     const attached = planByRuntime(spec, place, runtime, "{}").inside.filter(({ step }) => step === "rootAttach");
     assert.ok(attached.some((step) => step.step === "rootAttach" && step.target === `/mounts/${at}`));
+  });
+
+  test("has an init of pier's before its program, if it was asked for", () => {
+    const { process, mounts } = planBundle(testSpec(), { ...runtime, init: "/lib/keeper" }, "/run/pier/root");
+    assert.deepEqual(process.args, ["/sbin/docker-init", "--", ...testSpec().process.args]);
+    assert.deepEqual(mounts.at(-1), {
+      destination: "/sbin/docker-init",
+      type: "bind",
+      source: "/lib/keeper",
+      options: ["bind", "ro", "nosuid", "nodev"],
+    });
+    assert.deepEqual(planBundle(testSpec(), runtime, "/run/pier/root").process, testSpec().process);
   });
 
   test("without a network of its own has none made", () => {

@@ -22,6 +22,8 @@ export interface RuntimePlace {
   readonly bundle: string;
   /** Where the runtime keeps what it knows of the container. */
   readonly state: string;
+  /** The program that shall be the container's first and have the asked one run, if there shall be one. */
+  readonly init: string | undefined;
   /** After which it has no groups any more in hierarchies that are not ours. */
   readonly otherGroups: readonly Step[];
 }
@@ -40,18 +42,35 @@ const isBind = ({ type }: OciMount): boolean => type === "bind";
 const makesNetwork = ({ type, path }: OciNamespace): boolean => type === "network" && path === undefined;
 
 /** The spec as the runtime is given it: paths of the host stand where our own way has descriptors. */
-export const planBundle = (spec: OciSpec, { bundle }: Pick<RuntimePlace, "bundle">, mountpoint: string): OciSpec => ({
+export const planBundle = (
+  spec: OciSpec,
+  { bundle, init }: Pick<RuntimePlace, "bundle" | "init">,
+  mountpoint: string,
+): OciSpec => ({
   ...spec,
+  process: init === undefined ? spec.process : { ...spec.process, args: [initPath, "--", ...spec.process.args] },
   root: { ...spec.root, path: mountpoint },
-  mounts: spec.mounts.map((mount, index) =>
-    isBind(mount) ? { ...mount, source: join(bundle, sourcePath(index)) } : mount,
-  ),
+  mounts: [
+    ...spec.mounts.map((mount, index) =>
+      isBind(mount) ? { ...mount, source: join(bundle, sourcePath(index)) } : mount,
+    ),
+    ...(init === undefined ? [] : [initMount(init)]),
+  ],
   linux: {
     ...spec.linux,
     namespaces: spec.linux.namespaces.map((namespace) =>
       makesNetwork(namespace) ? { ...namespace, path: network(bundle) } : namespace,
     ),
   },
+});
+
+/** Where Docker has its own. */
+const initPath = "/sbin/docker-init";
+const initMount = (source: string): OciMount => ({
+  destination: initPath,
+  type: "bind",
+  source,
+  options: ["bind", "ro", "nosuid", "nodev"],
 });
 
 const sourcePath = (index: number): string => `/mounts/${index}`;

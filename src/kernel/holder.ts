@@ -172,6 +172,10 @@ export class Holding implements Holder {
     return new Holding(keeperPath, file, await openHolder(keeperPath, file));
   }
 
+  /** The file that the sealed program was read from. */
+  get file(): string {
+    return this.#keeperPath;
+  }
   get pid(): number {
     return this.#current.pid;
   }
