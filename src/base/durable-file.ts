@@ -5,19 +5,30 @@ import { type FileHandle, open } from "node:fs/promises";
 import { errnoOf } from "./errors.ts";
 import { release } from "./memory.ts";
 
-/**
- * So much of a file stays in the kernel's cache, for whoever reads it soon. What is behind goes to the disk around it: the
- * cache of everybody else stays what it is, and the processor does not touch gigabytes of memory that nobody reads (decision
- * 76).
- */
-const cachedBytes = 64 * 1024 * 1024;
+/** Which bytes of a file go which way, and how many at a time; all of them multiples of `alignment`. */
+interface Sizes {
+  /**
+   * So much of a file stays in the kernel's cache, for whoever reads it soon. What is behind goes to the disk around it: the
+   * cache of everybody else stays what it is, and the processor does not touch gigabytes of memory that nobody reads
+   * (decision 76).
+   */
+  readonly cached: number;
+  /** A file has at most two blocks in memory: one is filled while the other is written. */
+  readonly cachedBlock: number;
+  /** Each takes a turn of the disk, so larger ones. */
+  readonly directBlock: number;
+  readonly writeBack: number;
+}
+
+const usualSizes: Sizes = {
+  cached: 64 * 1024 * 1024,
+  cachedBlock: 256 * 1024,
+  directBlock: 1024 * 1024,
+  writeBack: 16 * 1024 * 1024,
+};
+
 /** What goes around the cache begins and ends at multiples of this. */
 const alignment = 4096;
-/** A file has at most two blocks in memory: one is filled while the other is written. */
-const cachedBlock = 256 * 1024;
-/** Each takes a turn of the disk, so larger ones. */
-const directBlock = 1024 * 1024;
-const writeBackBytes = 16 * 1024 * 1024;
 
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -47,6 +58,7 @@ interface Block {
  */
 export class DurableFile implements AsyncDisposable {
   readonly #file: FileHandle;
+  readonly #sizes: Sizes;
   /** The same file, around the cache; `refused` where the file system or the memory is not made for it. */
   #direct: FileHandle | "refused" | undefined;
   #filling: Block | undefined;
@@ -59,19 +71,20 @@ export class DurableFile implements AsyncDisposable {
   /** Bytes in the cache that nobody has told to go to the disk. */
   #unsynced = 0;
 
-  private constructor(file: FileHandle, size: number) {
+  private constructor(file: FileHandle, size: number, sizes: Sizes) {
     this.#file = file;
     this.#size = size;
+    this.#sizes = sizes;
   }
 
-  static async create(path: string, mode = 0o600): Promise<DurableFile> {
-    return new DurableFile(await open(path, "wx", mode), 0);
+  static async create(path: string, mode = 0o600, sizes = usualSizes): Promise<DurableFile> {
+    return new DurableFile(await open(path, "wx", mode), 0, sizes);
   }
 
   /** Goes on behind what is in the file, which is made when there is none. */
-  static async append(path: string, mode = 0o600): Promise<DurableFile> {
+  static async append(path: string, mode = 0o600, sizes = usualSizes): Promise<DurableFile> {
     const file = await open(path, constants.O_RDWR | constants.O_CREAT, mode);
-    return new DurableFile(file, (await file.stat()).size);
+    return new DurableFile(file, (await file.stat()).size, sizes);
   }
 
   /** Bytes in the file, or on their way there. */
@@ -111,7 +124,8 @@ export class DurableFile implements AsyncDisposable {
 
   #begin(): Block {
     const start = this.#size;
-    const size = start < cachedBytes ? cachedBlock : directBlock;
+    const { cached, cachedBlock, directBlock } = this.#sizes;
+    const size = start < cached ? cachedBlock : directBlock;
     if (this.#spare !== undefined && this.#spare.length !== size) release(this.#spare);
     const bytes = this.#spare?.length === size ? this.#spare : new Uint8Array(size);
     this.#spare = undefined;
@@ -123,7 +137,7 @@ export class DurableFile implements AsyncDisposable {
     const block = this.#filling;
     if (block === undefined || this.#writing !== undefined) return;
     // Soon in the file, so that little is lost of a slow download; around the cache, only whole.
-    if (!isFull(block) && block.start >= cachedBytes) return;
+    if (!isFull(block) && block.start >= this.#sizes.cached) return;
     this.#filling = undefined;
     this.#writing = this.#put(block).then(() => {
       this.#spare = block.bytes;
@@ -142,7 +156,7 @@ export class DurableFile implements AsyncDisposable {
   }
 
   async #put({ bytes, start, filled, room }: Block): Promise<void> {
-    const isDirect = start >= cachedBytes && start % alignment === 0 && filled === room;
+    const isDirect = start >= this.#sizes.cached && start % alignment === 0 && filled === room;
     let done = isDirect ? await this.#putAround(bytes, start) : 0;
     this.#unsynced += filled - done;
     while (done < filled) {
@@ -169,7 +183,7 @@ export class DurableFile implements AsyncDisposable {
   }
 
   #startWriteBack(): void {
-    if (this.#syncing !== undefined || this.#unsynced < writeBackBytes) return;
+    if (this.#syncing !== undefined || this.#unsynced < this.#sizes.writeBack) return;
     this.#unsynced = 0;
     this.#syncing = inTurn(() => this.#file.datasync()).then(() => {
       this.#syncing = undefined;
