@@ -20,8 +20,6 @@ export type LivePaths = Pick<ContainerPaths, "run" | "plan" | "control" | "exit"
 /** What a later daemon needs to run more in a container: its spec, beside its plan. */
 const specFile = (paths: LivePaths): string => join(paths.run, "spec.json");
 
-const isLimit = (key: string): boolean => key === "soft" || key === "hard";
-
 // `<run>` lies in memory: a file is written there in less time than it takes to ask a thread for it.
 export const writeSpec = (paths: LivePaths, spec: OciSpec): void => {
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
@@ -30,10 +28,11 @@ export const writeSpec = (paths: LivePaths, spec: OciSpec): void => {
   writeFileSync(specFile(paths), text, { mode: 0o600 });
 };
 
-export const readSpec = async (paths: LivePaths): Promise<OciSpec> =>
-  JSON.parse(await readFile(specFile(paths), "utf8"), (key, value: unknown) =>
-    isLimit(key) && typeof value === "string" ? BigInt(value) : value,
-  ) as OciSpec;
+export const readSpec = async (paths: LivePaths): Promise<OciSpec> => {
+  const spec = JSON.parse(await readFile(specFile(paths), "utf8")) as OciSpec;
+  const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({ type, soft: BigInt(soft), hard: BigInt(hard) }));
+  return { ...spec, process: { ...spec.process, rlimits } };
+};
 
 export interface Live {
   readonly keeper: Keeper;
