@@ -1,6 +1,6 @@
 /** The one SQLite file of a root: rows are documents in JSON, and a daemon holds its lock for as long as it lives. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { syncData } from "./durable.ts";
+import { SyncedFile } from "./durable.ts";
 import { errorsFrom, PierError } from "./errors.ts";
 import { keepReserve, makeReserve, takeReserve } from "./reserve.ts";
 import { SharedSync } from "./shared-sync.ts";
@@ -86,7 +86,8 @@ export class Database implements Disposable {
   readonly #reserve: number;
   readonly #sqlite: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  readonly #log: SharedSync;
+  readonly #log: SyncedFile;
+  readonly #sync: SharedSync;
   /** A sync of the log has failed: what the kernel could not write it has forgotten. */
   #logIsSuspect = false;
 
@@ -97,7 +98,9 @@ export class Database implements Disposable {
   constructor(path: string, { reserve = 0 }: DatabaseOptions = {}) {
     this.#path = path;
     this.#reserve = reserve;
-    this.#log = new SharedSync(() => syncData(`${path}-wal`));
+    // As long as we have its lock, SQLite has one log.
+    this.#log = new SyncedFile(`${path}-wal`);
+    this.#sync = new SharedSync(async () => this.#log.sync());
     const opened: { sqlite?: DatabaseSync } = {};
     try {
       if (reserve > 0) takeReserve(path);
@@ -158,7 +161,7 @@ export class Database implements Disposable {
   async flush(): Promise<void> {
     if (!this.#logIsSuspect) {
       try {
-        return await this.#log.run();
+        return await this.#sync.run();
       } catch {
         this.#logIsSuspect = true;
       }
@@ -179,6 +182,7 @@ export class Database implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#reserve > 0) this.#keepReserve();
+    this.#log[Symbol.dispose]();
     this.#sqlite.close();
   }
 

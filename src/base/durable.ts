@@ -4,9 +4,10 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { renameSync } from "node:fs";
+import { closeSync, fdatasync, openSync, renameSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { errnoOf } from "./errors.ts";
 
 /** Holds afterwards: the directory's entries (creations, renames, removals) are on disk. */
@@ -19,11 +20,33 @@ export const syncDirectory = async (path: string): Promise<void> => {
   }
 };
 
-/** Holds afterwards: what was written to the file, by whomever, is on disk. */
-export const syncData = async (path: string): Promise<void> => {
-  await using file = await open(path, "r");
-  await file.datasync();
-};
+const syncData = promisify(fdatasync);
+
+/** A file that others write, and that is put on disk again and again: it stays open, for each opening is a turn of a thread. */
+export class SyncedFile implements Disposable {
+  readonly #path: string;
+  #file: number | undefined;
+  #syncing: Promise<void> = Promise.resolve();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Holds afterwards: what was written to the file is on disk. To be called one by one. */
+  sync(): Promise<void> {
+    this.#file ??= openSync(this.#path, "r");
+    this.#syncing = syncData(this.#file);
+    return this.#syncing;
+  }
+
+  [Symbol.dispose](): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    // The descriptor must not become another file's while a thread still goes by its number.
+    const close = (): void => closeSync(file);
+    this.#syncing.then(close, close);
+  }
+}
 
 /** Holds afterwards: the directory, ours alone, exists and is found again after a power cut, and so are those above it that were missing. */
 export const createDirectory = async (path: string): Promise<void> => {
