@@ -1,5 +1,6 @@
 /* A change while the container runs: a further plan beside the container's own, `<plan>.next`. Its outside lane is run; its
- * after lane, which is the whole one, takes the place of the last. All of it happens, or what it opened is closed again. */
+ * after lane, which is the whole one, takes the place of the last. All of it happens, or what it opened is closed again. A
+ * keeper that stays without a container does one errand after the other so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -89,6 +90,12 @@ int step_move_relay(struct keeper *k, const struct argument *a) {
     return EAFNOSUPPORT;
   size_t i = find_bound(k, (int)a[MOVE_RELAY_PROTOCOL].number, &wanted);
   return i < k->held_count && relay_move(k->held[i], target) ? 0 : ENOENT;
+}
+
+int step_stay(struct keeper *k, const struct argument *a) {
+  (void)a;
+  k->stays = true;
+  return 0;
 }
 
 int change(struct keeper *k, uint32_t *at) {

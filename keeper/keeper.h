@@ -34,6 +34,7 @@ struct keeper {
   uint64_t child_start; /* clock ticks since boot */
   pid_t helper;         /* goes on with the inside lane, though the child is another one; 0: nobody */
   bool adopts;          /* what their parents leave are its children */
+  bool stays;           /* for the daemon's further plans, without a child */
   uint32_t phase;
   bool released; /* the commit point is crossed: the daemon has said start */
 

@@ -31,6 +31,7 @@
   X(51, close_port, "nbn", 1) \
   X(52, move_relay, "nbnbn", 1) \
   X(53, hear_changes, "tn", 1) \
+  X(54, stay, "", 1) \
   X(50, answer_names, "ssnt", 1) \
   X(17, kill_cgroup, "t", 5) \
   X(18, release, "n", 3) \

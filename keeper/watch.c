@@ -299,6 +299,7 @@ static void lost(struct keeper *k, struct connection *c) {
   connection_free(k, c);
   close(fd);
   if (owner && k->phase < PHASE_RUNNING && !k->released && k->sync >= 0) undo(k);
+  if (owner && k->stays) loop_stop(&k->loop);
 }
 
 static void on_connection(struct loop *loop, int fd, uint32_t events, void *data) {
@@ -357,6 +358,12 @@ void watch(struct keeper *k) {
   hold_sockets(k);
   if (k->daemon >= 0 && !connection_open(k, k->daemon)) undo(k);
   if (k->control >= 0 && loop_add(&k->loop, k->control, EPOLLIN, on_control, k) != 0) give_up(k, errno);
+  if (k->stays) {
+    k->phase = PHASE_RUNNING;
+    broadcast(k, SAY_STARTED, NULL, 0);
+    loop_run(&k->loop);
+    return;
+  }
   if (k->child == 0) {
     tell_exit(k, 0, run_after(k));
     return;

@@ -162,6 +162,7 @@ export class Containers {
     this.#probes.close();
     await this.#healer?.close();
     await this.#runs.closeRestarts();
+    this.#removals.close();
     if (this.#runs.isEmpty) await this.#launcher.close();
   }
 

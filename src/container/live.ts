@@ -30,7 +30,11 @@ export const writeSpec = (paths: LivePaths, spec: OciSpec): void => {
 
 export const readSpec = async (paths: LivePaths): Promise<OciSpec> => {
   const spec = JSON.parse(await readFile(specFile(paths), "utf8")) as OciSpec;
-  const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({ type, soft: BigInt(soft), hard: BigInt(hard) }));
+  const rlimits = spec.process.rlimits.map(({ type, soft, hard }) => ({
+    type,
+    soft: BigInt(soft),
+    hard: BigInt(hard),
+  }));
   return { ...spec, process: { ...spec.process, rlimits } };
 };
 

@@ -1,8 +1,8 @@
 /** Containers that go, with their files: because somebody says so, or because they were to go at their end. */
 import { existsSync } from "node:fs";
 import type { ContainerId } from "../base/ids.ts";
-import { runErrand } from "../kernel/errand.ts";
-import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
+import { errnoMessage } from "../kernel/numbers/errno.ts";
+import { TreeRemovals } from "../kernel/removal.ts";
 import { containerError } from "./errors.ts";
 import type { Execs } from "./execs.ts";
 import { isStepFailure } from "./failure.ts";
@@ -27,12 +27,14 @@ export class Removals {
   readonly #runs: Runs;
   readonly #stops: Stops;
   readonly #execs: Execs;
+  readonly #trees: TreeRemovals;
 
   constructor(context: RunContext, runs: Runs, stops: Stops, execs: Execs) {
     this.#context = context;
     this.#runs = runs;
     this.#stops = stops;
     this.#execs = execs;
+    this.#trees = new TreeRemovals(context.rooms.holder, context.rooms.run);
   }
 
   /** Holds afterwards: it is gone. `reference` is what it was called by who asks. */
@@ -85,10 +87,12 @@ export class Removals {
     waiters.removed(record.id, last);
   }
 
-  async removeTree(path: string): Promise<void> {
-    const { holder, run } = this.#context.rooms;
-    await holder.wake();
-    const steps = [{ step: "removeTree", path, tolerate: [errnos.ENOENT.number] } as const];
-    await runErrand(holder, run, { outside: steps, inside: [], after: [] });
+  removeTree(path: string): Promise<void> {
+    return this.#trees.remove(path);
+  }
+
+  /** Holds afterwards: nobody waits for another removal. */
+  close(): void {
+    this.#trees.close();
   }
 }

@@ -120,6 +120,12 @@ export const stepTable = {
     does: "until it goes, the daemon has been told (as bytes of number 0) what others did to interfaces, to the rules of the table, and to other rules; what comes within the pause of so many milliseconds is told together; the first word, of nothing, is that it listens",
     args: { table: "text", pause: "number" },
   },
+  stay: {
+    code: 54,
+    lanes: outside,
+    does: "the keeper, which has no child, is there for further plans until the daemon goes",
+    args: {},
+  },
   answerNames: {
     code: 50,
     lanes: outside,
