@@ -152,6 +152,48 @@ describe("entries of one name", () => {
   });
 });
 
+describe("entries beside one another", () => {
+  it("go where their path leads when its directory was replaced meanwhile", () => {
+    assert.deepEqual(paths(build([entry("d/a"), symlink("d", "e"), entry("d/b")])), [
+      "/d symlink",
+      "/e directory",
+      "/e/b file",
+    ]);
+    assert.deepEqual(paths(build([symlink("l", "d"), entry("l/a"), symlink("l", "e"), entry("l/b")])), [
+      "/d directory",
+      "/d/a file",
+      "/e directory",
+      "/e/b file",
+      "/l symlink",
+    ]);
+    refuses(/not a directory/, entry("d/a"), entry("d"), entry("d/b"));
+    refuses(/not a directory/, entry("f"), entry("d/a"), hardlink("d", "f"), entry("d/b"));
+  });
+
+  it("go where their path leads when one of them was part of it", () => {
+    const link = [symlink("l", "."), entry("l/a")];
+    refuses(/not a directory/, ...link, entry("l/l"), entry("l/b"));
+    refuses(/not a directory/, ...link, hardlink("l/l", "a"), entry("l/b"));
+    assert.deepEqual(paths(build([...link, directory("l/l"), entry("l/b")])), ["/a file", "/l directory", "/l/b file"]);
+  });
+
+  it("are named and refused as any other", () => {
+    assert.deepEqual(paths(build([entry("d/a"), entry("d//b"), entry("d/./c"), entry("d/../e"), entry("d/f/")])), [
+      "/d directory",
+      "/d/a file",
+      "/d/b file",
+      "/d/c file",
+      "/d/f file",
+      "/e file",
+    ]);
+    assert.deepEqual(paths(build([entry("a"), entry(".wh.b"), entry(".")])), ["/a file", "/b whiteout"]);
+    refuses(/invalid entry name/, entry("d/a"), entry("d/../.."));
+    refuses(/invalid entry name/, entry("a"), entry(".."));
+    refuses(/NUL/, entry("d/a"), entry("d/b\0c"));
+    refuses(/file name too long/, entry("d/a"), entry(`d/${"n".repeat(256)}`));
+  });
+});
+
 describe("hard links", () => {
   it("are one file under two names, with what the last entry says of it", () => {
     const tree = build([

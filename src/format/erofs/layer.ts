@@ -4,7 +4,7 @@ import { latin1 } from "../tar/numbers.ts";
 import type { Attributes } from "./attributes.ts";
 import { attributesOf, contentOf, mergeXattrs } from "./entries.ts";
 import { defaultLayerLimits, type LayerLimits, Meter } from "./limits.ts";
-import { cleanPath, isTooLong, parsePath, printable } from "./paths.ts";
+import { cleanPath, directoryOf, isTooLong, nameBelow, parsePath, printable } from "./paths.ts";
 import { ROOT, Tree, WHITEOUT } from "./tree.ts";
 import { OPAQUE_NAME, OPAQUE_VALUE, type Xattrs } from "./xattrs.ts";
 
@@ -19,6 +19,14 @@ const EPOCH: TarTime = { seconds: 0n, nanoseconds: 0 };
 /** Those of a directory that no entry describes, as Docker makes it: 0755, root's. */
 const impliedAttributes = (mtime: TarTime): Attributes => ({ mode: 0o755, uid: 0, gid: 0, mtime, xattrs: NO_XATTRS });
 
+interface Place {
+  /** The path to it as an entry had it, with the last slash. */
+  readonly directory: string;
+  readonly parent: number;
+  /** How many names had been taken away: with the next one the same path may lead elsewhere. */
+  readonly removals: number;
+}
+
 /**
  * The tree that one layer's entries make, applied in order to an empty directory as Docker's overlay2 driver does
  * (moby/go-archive, Unpack with OverlayWhiteoutFormat), but in memory: nothing here can touch a file of the host.
@@ -26,6 +34,8 @@ const impliedAttributes = (mtime: TarTime): Attributes => ({ mode: 0o755, uid: 0
 export class LayerTree {
   readonly tree: Tree;
   readonly #limits: LayerLimits;
+  /** Where the last entry stands: most entries stand beside the one before them. */
+  #last: Place | undefined;
 
   constructor(limits: LayerLimits = defaultLayerLimits) {
     this.#limits = limits;
@@ -36,11 +46,10 @@ export class LayerTree {
   /** Applies one entry; throws when it asks for what no file system could have, or nobody should give. */
   add(entry: TarEntry): void {
     const path = latin1(entry.path);
-    const names = parsePath(path);
-    const name = names.pop();
+    const name = this.#nameBesideLast(path) ?? this.#enter(entry, path);
     // Docker leaves the root of a layer alone, whatever an entry says of it.
     if (name === undefined) return;
-    const parent = this.#resolve(names, entry, path);
+    const { parent } = this.#last!;
     const isDirectory = this.tree.isDirectory(parent);
     if (name === OPAQUE_MARK) {
       // Below something that is no directory Docker marks that, and overlayfs takes no notice of it.
@@ -51,6 +60,21 @@ export class LayerTree {
     if (name.startsWith(WHITEOUT_PREFIX)) this.#addWhiteout(parent, name.slice(WHITEOUT_PREFIX.length), path);
     else if (entry.type === "hardlink") this.#addHardlink(parent, name, entry, path);
     else this.#addNode(parent, name, entry, path);
+  }
+
+  /** What the path calls the entry if it stands beside the last one; undefined as well where that must be looked into. */
+  #nameBesideLast(path: string): string | undefined {
+    return this.#last?.removals === this.tree.removals ? nameBelow(this.#last.directory, path) : undefined;
+  }
+
+  /** Finds the entry's place and answers its name there, which the root has none of. */
+  #enter(entry: TarEntry, path: string): string | undefined {
+    const names = parsePath(path);
+    const name = names.pop();
+    if (name === undefined) return undefined;
+    const parent = this.#resolve(names, entry, path);
+    this.#last = { directory: directoryOf(path), parent, removals: this.tree.removals };
+    return name;
   }
 
   #makeOpaque(directory: number): void {

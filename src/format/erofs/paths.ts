@@ -38,3 +38,14 @@ export const parsePath = (path: string): string[] => {
   if (path.includes("\0")) throw invalid("it has a NUL in it");
   return names;
 };
+
+/** The path up to the last slash, which is part of it. */
+export const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
+
+/** The name of a path that is nothing but this directory's text and a name which needs no further look; else undefined. */
+export const nameBelow = (directory: string, path: string): string | undefined => {
+  if (path.length > PATH_MAXIMUM || !path.startsWith(directory)) return undefined;
+  const name = path.slice(directory.length);
+  const isPlain = name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0");
+  return isPlain && !isTooLong(name) ? name : undefined;
+};

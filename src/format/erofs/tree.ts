@@ -70,6 +70,7 @@ export class Tree {
   readonly #names = new RowIndex(this.#rows, field.chain, (name) => this.#hashOf(name));
   /** Files that are no single chunk of less than 4 GiB. */
   readonly #files = new Map<number, { readonly size: number; readonly chunks: ChunkMap }>();
+  #removals = 0;
 
   constructor(meter: Meter) {
     this.#meter = meter;
@@ -84,6 +85,11 @@ export class Tree {
   /** Names and inodes are numbered below this. */
   get count(): number {
     return this.#rows.count;
+  }
+
+  /** How many names were taken away, by others that took their place or for good. */
+  get removals(): number {
+    return this.#removals;
   }
 
   get isEmpty(): boolean {
@@ -112,7 +118,9 @@ export class Tree {
   /** The name is free. An inode that has others lives on. */
   remove(directory: number, name: string): void {
     const row = this.#find(directory, name);
-    if (row !== undefined) this.#mark(row, GONE);
+    if (row === undefined) return;
+    this.#mark(row, GONE);
+    this.#removals++;
   }
 
   setAttributes(inode: number, attributes: Attributes): void {
@@ -200,6 +208,10 @@ export class Tree {
     const size = this.#rows.get(file, field.size);
     if (size === 0) return this.#files.get(file)?.chunks ?? NO_CHUNKS;
     return { bits: wholeBits(size), blocks: [this.#rows.get(file, field.place)] };
+  }
+
+  chunkCountOf(file: number): number {
+    return this.#rows.get(file, field.size) === 0 ? (this.#files.get(file)?.chunks.blocks.length ?? 0) : 1;
   }
 
   deviceOf(inode: number): number {
