@@ -111,7 +111,6 @@ const inodeOffset = (tree: Tree, inode: number, from: number): number => {
 /** The end of an inode at this place with all that lies behind it. */
 export const inodeEnd = (tree: Tree, inode: number, offset: number): number => {
   const tail = tailOffset(tree, inode, offset);
-  if (tree.typeOf(inode) === "file")
-    return alignUp(tail, CHUNK_ENTRY) + tree.chunksOf(inode).blocks.length * CHUNK_ENTRY;
+  if (tree.typeOf(inode) === "file") return alignUp(tail, CHUNK_ENTRY) + tree.chunkCountOf(inode) * CHUNK_ENTRY;
   return isApart(tree, inode, offset) ? tail : tail + dataSize(tree, inode);
 };

@@ -69,9 +69,12 @@ export class Texts {
 
   /** Below, above or equal to zero, as the bytes of the one sort before, after or with those of the other. */
   compare(one: number, other: number): number {
-    const [pageOfOne, pageOfOther] = [this.#pageOf(one), this.#pageOf(other)];
-    const [startOfOne, startOfOther] = [startOf(one), startOf(other)];
-    const [lengthOfOne, lengthOfOther] = [this.lengthOf(one), this.lengthOf(other)];
+    const pageOfOne = this.#pageOf(one);
+    const pageOfOther = this.#pageOf(other);
+    const startOfOne = startOf(one);
+    const startOfOther = startOf(other);
+    const lengthOfOne = this.lengthOf(one);
+    const lengthOfOther = this.lengthOf(other);
     const length = Math.min(lengthOfOne, lengthOfOther);
     for (let at = 0; at < length; at++) {
       const difference = pageOfOne[startOfOne + at]! - pageOfOther[startOfOther + at]!;
