@@ -43,7 +43,7 @@ export const routes = {
   containerRename: { method: "POST", path: "/containers/{id}/rename" },
   containerAttach: { method: "POST", path: "/containers/{id}/attach", hijack: true },
   containerResize: { method: "POST", path: "/containers/{id}/resize" },
-  containerDelete: { method: "DELETE", path: "/containers/{id}" },
+  containerDelete: { method: "DELETE", path: "/containers/{id+}" },
   containerAttachWebSocket: { method: "GET", path: "/containers/{id}/attach/ws", hijack: true },
   containerChanges: { method: "GET", path: "/containers/{id}/changes" },
   containerExport: { method: "GET", path: "/containers/{id}/export" },

@@ -40,6 +40,7 @@ import { Stays } from "./stays.ts";
 import { type StopRequest, Stops } from "./stops.ts";
 import { ContainerStore } from "./store.ts";
 import { Takeover } from "./takeover.ts";
+import { Unlinks } from "./unlinks.ts";
 import type { UpdateRequest } from "./update.ts";
 import { Updates } from "./updates.ts";
 import { type ContainerUsage, measure } from "./usage.ts";
@@ -71,6 +72,7 @@ export class Containers {
   readonly #namings: Namings;
   readonly #creations: Creations;
   readonly #removals: Removals;
+  readonly #unlinks: Unlinks;
   readonly #takeover: Takeover;
   #healer: Healer | undefined;
 
@@ -112,6 +114,7 @@ export class Containers {
     this.#namings = new Namings(context);
     this.#creations = new Creations(context, this.#namings, processors);
     this.#removals = new Removals(context, this.#runs, this.#stops, this.#execs);
+    this.#unlinks = new Unlinks(context);
     this.#takeover = new Takeover(context, {
       runs: this.#runs,
       pauses: this.#pauses,
@@ -237,6 +240,11 @@ export class Containers {
   async remove(reference: string, options: RemoveRequest): Promise<void> {
     const { id } = await this.#found(reference);
     await this.#removals.remove(id, reference, options);
+  }
+
+  /** Holds afterwards: the link of this name, `web/store`, is gone. */
+  unlink(reference: string): Promise<void> {
+    return this.#unlinks.unlink(reference);
   }
 
   async attach(reference: string, request: StreamRequest, client: Duplex): Promise<void> {

@@ -167,6 +167,11 @@ export const requestErrors = {
     sentence:
       "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
   },
+  linkIsName: {
+    status: 409,
+    sentence: "Conflict, cannot remove the default link name of the container",
+    hint: "pier rm {name}",
+  },
   linkStopped: {
     status: 409,
     sentence: "Cannot link to a non running container: /{name} AS {link}",

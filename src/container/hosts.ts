@@ -48,6 +48,17 @@ export const planRelink = (path: string, address: string, names: readonly string
   return planRewrite(path, rewrite, `${names[0] ?? ""} is at ${address} now`);
 };
 
+/** Holds afterwards: the file has no line with these names, which may have been given at another address. */
+export const planUnlink = (path: string, names: readonly string[]): readonly Step[] => {
+  const isOurs = (line: string): boolean => line.split(/\s+/).slice(1).join(" ") === names.join(" ");
+  const rewrite = (text: string) =>
+    text
+      .split("\n")
+      .filter((line) => !isOurs(line))
+      .join("\n");
+  return planRewrite(path, rewrite, `${names[0] ?? ""} is nobody any more`);
+};
+
 const planRewrite = (path: string, rewrite: (text: string) => string, why: string): readonly Step[] => {
   const text = readSmall(path);
   const rewritten = text === undefined ? undefined : rewrite(text);

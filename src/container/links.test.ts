@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { ContainerId } from "../base/ids.ts";
 import { planRelink, relinkedHosts } from "./hosts.ts";
-import { linkEnv, parseLink } from "./links.ts";
+import { linkEnv, namesAmong, parseLink, parseLinkName } from "./links.ts";
+import type { ContainerRecord } from "./record.ts";
 
 describe("links on the default network", () => {
   test("are read in all of Docker's forms", () => {
@@ -50,5 +52,16 @@ describe("links on the default network", () => {
     const now = "127.0.0.1\tlocalhost\n172.17.0.3\tweb\n172.17.0.9\tdb abc\n";
     assert.equal(relinkedHosts(text, "172.17.0.9", ["db", "abc"]), now);
     assert.deepEqual(planRelink("/nowhere/hosts", "172.17.0.9", ["db", "abc"]), []);
+  });
+
+  test("have names by which they are called", () => {
+    assert.deepEqual(parseLinkName("/web/store"), { owner: "web", alias: "store" });
+    assert.deepEqual(parseLinkName("web/store"), { owner: "web", alias: "store" });
+    for (const name of ["web", "/web", "web/", "a/b/c"]) assert.equal(parseLinkName(name), undefined);
+    const [db, web] = ["d", "e"].map((letter) => letter.repeat(64) as ContainerId);
+    const record = (id: string | undefined, name: string, links: object[]) =>
+      ({ id, name, request: { network: { links } } }) as unknown as ContainerRecord;
+    const records = [record(db, "db", []), record(web, "web", [{ container: db, alias: "store" }])];
+    assert.deepEqual(records.map(namesAmong(records)), [["/db", "/web/store"], ["/web"]]);
   });
 });

@@ -49,6 +49,25 @@ export const linkTexts = ({ name, request }: ContainerRecord, find: Find): reado
     return other === undefined ? [] : [`/${other.name}:/${name}/${alias}`];
   });
 
+/** A link by its name, `web/store`: who has it, and by which alias; undefined for the name of a container. */
+export const parseLinkName = (text: string): { readonly owner: string; readonly alias: string } | undefined => {
+  const [, owner, alias] = /^\/?([^/]+)\/([^/]+)$/.exec(text) ?? [];
+  return owner === undefined || alias === undefined ? undefined : { owner, alias };
+};
+
+/** All the names of each of these containers: its own, and those of the links to it. */
+export const namesAmong = (
+  records: readonly ContainerRecord[],
+): ((record: Pick<ContainerRecord, "id" | "name">) => readonly string[]) => {
+  const ofLinks = new Map<string, string[]>();
+  for (const { name, request } of records) {
+    for (const { container, alias } of request.network.links) {
+      ofLinks.set(container, [...(ofLinks.get(container) ?? []), `/${name}/${alias}`]);
+    }
+  }
+  return ({ id, name }) => [`/${name}`, ...(ofLinks.get(id) ?? [])];
+};
+
 /** Those that the container is linked to, which must run; who was removed is forgotten. */
 export const linkedOf = (record: ContainerRecord, find: Find): readonly LinkedContainer[] =>
   record.request.network.links.flatMap(({ container, alias }) => {

@@ -47,7 +47,6 @@ export const daemonErrors = {
   badServer: { status: 400, sentence: "{server} is no registry" },
 
   // What comes later.
-  noLinks: { status: 501, sentence: "pier does not take links away from containers" },
   invalidJson: { status: 400, sentence: "invalid value for {name}: it is not the JSON that it should be" },
   noBuildYet: { status: 404, sentence: "nothing was built here yet", hint: "pier build ." },
   noSession: { status: 400, sentence: "remote=client-session names a context in a session, and there is no session" },

@@ -68,6 +68,8 @@ export interface ContainerService {
   update(reference: string, request: UpdateRequest): Promise<readonly string[]>;
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult>;
   remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  /** The link of this name, `web/store`, is taken away. */
+  unlink(reference: string): Promise<void>;
   rename(reference: string, name: string): Promise<void>;
   resize(reference: string, rows: number, columns: number): Promise<void>;
   get(reference: string): ContainerRecord;

@@ -190,6 +190,7 @@ export class World implements AsyncDisposable {
         kill: note("kill", Promise.resolve()),
         wait: refuse,
         remove: note("remove", Promise.resolve()),
+        unlink: note("unlink", Promise.resolve()),
         rename: note("rename", Promise.resolve()),
         update: note("update", Promise.resolve([])),
         usage: note("usage", Promise.resolve(undefined)),

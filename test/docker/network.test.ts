@@ -221,6 +221,35 @@ describe("the default network", { skip: cannotRun() }, () => {
     assert.match(host.stderr, /host type networking can't be used with links/);
   });
 
+  test("a link that is taken away leads nowhere, now and later; its name is shown until then", async () => {
+    const db = await runDetached(engine, "--name", "db", busybox, "sleep", "1000");
+    const words = ["--name", "web", "--link", "db:store", "--link", "db:other", busybox, "sleep", "1000"];
+    const web = await runDetached(engine, ...words);
+    const names = () => said(engine, "ps", "--no-trunc", "--filter", `id=${db}`, "--format", "{{.Names}}");
+    const hosts = () => said(engine, "exec", web, "cat", "/etc/hosts");
+    assert.equal(await names(), "db,web/store,web/other");
+    for (const [name, sentence] of [
+      ["db", /Conflict, cannot remove the default link name of the container/],
+      ["web/nobody", /No such container: web\/nobody/],
+      ["nobody/store", /No such container: nobody\/store/],
+    ] as const) {
+      const refused = await engine.docker(["rm", "--link", name]);
+      assert.match(refused.stderr, sentence);
+      assert.equal(refused.code, 1);
+    }
+    assert.equal(await said(engine, "rm", "--link", "web/store"), "web/store");
+    assert.deepEqual([await names(), /\tstore /.test(await hosts())], ["db,web/other", false]);
+    assert.equal((await engine.pier(["rm", "--link", "/web/other"])).stdout, "/web/other\n");
+    assert.deepEqual([await names(), /\tother /.test(await hosts())], ["db", false]);
+    assert.equal(await inspected(engine, "{{json .HostConfig.Links}}", web), "null");
+    await engine.kill9();
+    await engine.restart();
+    await said(engine, "rm", "-f", db);
+    await said(engine, "restart", "-t", "0", web);
+    assert.doesNotMatch(await hosts(), /store|other/);
+    await said(engine, "rm", "-f", web);
+  });
+
   test("ranges, ports that anybody may choose, and -P are shown as they came out", async () => {
     const options = ["-p", "23701-23703:80", "-p", "23710-23711:90-91", "-p", "82/udp", "--expose", "83", "-P"];
     const id = await runDetached(engine, ...options, "probe", "sleep");

@@ -71,12 +71,17 @@ const graphDriver = ({ state }: ContainerRecord, paths: { upper: string; work: s
   },
 });
 
-export const summaryAnswer = (record: ContainerRecord, desk: Desk, now: number): ContainerSummary => {
+export const summaryAnswer = (
+  record: ContainerRecord,
+  names: readonly string[],
+  desk: Desk,
+  now: number,
+): ContainerSummary => {
   const { id, request, state } = record;
   const { annotations } = request;
   return {
     Id: id,
-    Names: [`/${record.name}`],
+    Names: names,
     Image: imageText(record, desk),
     ImageID: record.image.id,
     Command: record.command.map((word, index) => (index > 0 && word.includes(" ") ? `'${word}'` : word)).join(" "),

@@ -1,5 +1,6 @@
 /** `GET /containers/json`: which containers, in Docker's order and by its filters (moby, daemon/list.go). */
 import type { ContainerStatus } from "../../api/answers/containers.ts";
+import { namesAmong } from "../../container/links.ts";
 import type { ContainerRecord } from "../../container/record.ts";
 import { isUp, wordOf } from "../../container/state.ts";
 import { exposedPorts } from "../answers/config.ts";
@@ -21,13 +22,18 @@ export const list: Handler = async ({ services, query }) => {
   const limit = query.integer("limit") ?? -1;
   const all = query.flag("all") || limit > 0 || filters.has("status");
   const tests = testsOf(filters, services);
-  const found = services.containers
-    .list()
-    .filter((record) => (all || isUp(record.state)) && tests.every((test) => test(record)));
+  const records = services.containers.list();
+  const names = namesAmong(records);
+  const found = records.filter((record) => (all || isUp(record.state)) && tests.every((test) => test(record)));
   const now = Date.now();
   const shown = limit > 0 ? found.slice(0, limit) : found;
   const sizes = query.flag("size") ? await services.containers.sizes(shown) : [];
-  return json(shown.map((record, index) => ({ ...summaryAnswer(record, services, now), ...sizeAnswer(sizes[index]) })));
+  return json(
+    shown.map((record, index) => ({
+      ...summaryAnswer(record, names(record), services, now),
+      ...sizeAnswer(sizes[index]),
+    })),
+  );
 };
 
 /** Docker leaves out what is 0. */

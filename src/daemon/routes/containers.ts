@@ -109,7 +109,11 @@ async function* waitLine(result: Promise<{ exitCode: number; error?: string }>) 
 }
 
 export const remove: Handler = async (call) => {
-  if (call.query.flag("link")) throw daemonError("noLinks", {});
+  // As in Docker, whatever else is asked for.
+  if (call.query.flag("link")) {
+    await call.services.containers.unlink(idOf(call));
+    return empty();
+  }
   await call.services.containers.remove(idOf(call), { force: call.query.flag("force"), volumes: call.query.flag("v") });
   return empty();
 };

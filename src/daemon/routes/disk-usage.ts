@@ -5,6 +5,7 @@ import type { DiskAnswer } from "../../api/answers/system.ts";
 import type { VolumeAnswer } from "../../api/answers/volumes.ts";
 import type { DiffId } from "../../base/ids.ts";
 import type { CacheEntry } from "../../build/builds.ts";
+import { namesAmong } from "../../container/links.ts";
 import { summaryAnswer } from "../answers/container.ts";
 import { imageSummaryAnswer } from "../answers/image.ts";
 import { volumeAnswer } from "../answers/volume.ts";
@@ -92,8 +93,9 @@ const containerUsage = async (services: Services) => {
   const records = services.containers.list();
   const sizes = await services.containers.sizes(records);
   const now = Date.now();
+  const names = namesAmong(records);
   return records.map((record, index) => ({
-    ...summaryAnswer(record, services, now),
+    ...summaryAnswer(record, names(record), services, now),
     SizeRw: sizes[index]?.written ?? 0,
     SizeRootFs: sizes[index]?.whole ?? 0,
   }));
