@@ -136,7 +136,7 @@ export class Connections {
       } catch (error) {
         const failure = explain(record, endpoints, error, attempt.plan());
         if (failure === undefined || (failure.kind === "unprepared" && repaired)) throw error;
-        if (failure.kind === "lingering" && cleared) throw error;
+        if (failure.kind === "lingering" && cleared) throw failure.error ?? error;
         if (failure.kind === "final") throw failure.error;
         const paths = containerPaths(this.#rooms, record.id);
         await cleanAfter(this.#rooms.holder, paths);
@@ -150,7 +150,8 @@ export class Connections {
         } else if (failure.kind === "lingering") {
           cleared = true;
           // A static address has no other name for its interface. Nobody else can have one of that name: the address is ours.
-          await runErrand(this.#rooms.holder, this.#rooms.run, planClearing(endpoints));
+          const { holder, run, networks } = this.#rooms;
+          await runErrand(holder, run, planClearing(endpoints.flatMap((one) => networks.obstacles(one))));
         } else {
           avoid.push(failure.port);
           const { error } = failure;

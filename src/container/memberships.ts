@@ -7,7 +7,6 @@ import type { NetworkRequest } from "../network/create.ts";
 import type { Attachment, Endpoint } from "../network/endpoint.ts";
 import { networkError } from "../network/errors.ts";
 import { ownNames } from "../network/files.ts";
-import { hasInterface } from "../network/host.ts";
 import { type EndpointChange, movePorts, planClearing, planJoin, planLeave } from "../network/live.ts";
 import { moveSteps } from "../network/publish.ts";
 import type { NetworkRecord } from "../network/record.ts";
@@ -174,7 +173,7 @@ export class Memberships {
     const { outside, ...rest } = planJoin(joined, change, live.process, networks.host);
     try {
       await holder.wake();
-      const cleared = hasInterface(joined.hostInterface) ? planClearing([joined]).outside : [];
+      const cleared = planClearing(networks.obstacles(joined)).outside;
       await this.#run({
         ...rest,
         outside: [...cleared, ...planHosts(this.#pathOf(record), change, this.#namesOf(record)), ...outside],

@@ -4,14 +4,18 @@ import { errnoMessage, errnos } from "../kernel/numbers/errno.ts";
 import type { Step } from "../kernel/steps.ts";
 import type { Endpoint, PublishedPort } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
+import { bridgePorts } from "./places.ts";
 import { findPortOwner } from "./port-owner.ts";
 import { slotOf } from "./publish.ts";
 
 export type NetworkFailure =
   /** The bridge or the firewall's table is gone: `Networks.prepare()` brings them back, and then all can be tried again. */
   | { readonly kind: "unprepared" }
-  /** An interface of that name is there still: the kernel removes those of namespaces that ended when it comes to it. */
-  | { readonly kind: "lingering" }
+  /**
+   * An interface of that name is there still, or those of others who left take the bridge's last ports: the kernel removes
+   * those of namespaces that ended when it comes to it. `Networks.obstacles()` names them.
+   */
+  | { readonly kind: "lingering"; readonly error?: PierError }
   /** Somebody else holds the port: `Members.connectAround()` tries another one, where the request left a choice. */
   | { readonly kind: "taken"; readonly port: PublishedPort; readonly error: PierError }
   | { readonly kind: "final"; readonly error: PierError };
@@ -24,7 +28,7 @@ export const explainNetworkFailure = (
   errno: number,
   cause?: unknown,
 ): NetworkFailure | undefined => {
-  if (step.step === "netlink") return explainNetlink(errno);
+  if (step.step === "netlink") return explainNetlink(endpoints, errno, cause);
   if (step.step !== "bindPort") return undefined;
   const endpoint = endpoints.find(({ ports }) => ports.some((one) => slotOf(one) === step.slot));
   const port = endpoint?.ports.find((one) => slotOf(one) === step.slot);
@@ -44,7 +48,11 @@ const ownerOf = (port: PublishedPort, errno: number): string => {
 /** EINVAL is what the kernel says to a bridge's number that is nobody's. */
 const missing: readonly number[] = [errnos.ENOENT.number, errnos.ENODEV.number, errnos.EINVAL.number];
 
-const explainNetlink = (errno: number): NetworkFailure | undefined => {
+const explainNetlink = (endpoints: readonly Endpoint[], errno: number, cause: unknown): NetworkFailure | undefined => {
   if (errno === errnos.EEXIST.number) return { kind: "lingering" };
+  if (errno === errnos.EXFULL.number) {
+    const name = endpoints.map(({ network }) => network).join(", ");
+    return { kind: "lingering", error: networkError("networkFull", { name, ports: bridgePorts }, cause) };
+  }
   return missing.includes(errno) ? { kind: "unprepared" } : undefined;
 };

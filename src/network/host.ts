@@ -56,6 +56,15 @@ export const findMarkedInterfaces = (prefix: string): ReadonlyMap<string, string
 
 export const hasInterface = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
 
+/** The interfaces at a bridge; none where it is not there. */
+export const findPorts = (bridge: string): readonly string[] => {
+  try {
+    return readdirSync(`/sys/class/net/${bridge}/brif`);
+  } catch {
+    return [];
+  }
+};
+
 const isUpFlag = 1;
 export const isUp = (name: string): boolean => (Number(readIfThere(`/sys/class/net/${name}/flags`)) & isUpFlag) !== 0;
 

@@ -66,14 +66,9 @@ export const planLeave = (left: Endpoint, change: EndpointChange, target: Target
     ...defaultSteps(change),
   ]);
 
-/** Holds afterwards: the host has no interface of the endpoints' names, which bear their addresses, any more. */
-export const planClearing = (endpoints: readonly Endpoint[]): Plan =>
-  plan(
-    endpoints
-      .map(({ hostInterface }) => hostInterface)
-      .filter((name) => name !== "")
-      .map((name) => routeStep(`${name} of an earlier start is gone`, [deleteLink(name)], "ENODEV")),
-  );
+/** Holds afterwards: the host has no interfaces of these names any more. */
+export const planClearing = (names: readonly string[]): Plan =>
+  plan(names.map((name) => routeStep(`${name} of an earlier start is gone`, [deleteLink(name)], "ENODEV")));
 
 /** The endpoint with the default route may be another one now. */
 const defaultSteps = ({ after }: EndpointChange): Step[] => {

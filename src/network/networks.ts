@@ -16,17 +16,19 @@ import {
   findInterfaceIndex,
   findMarkedInterfaces,
   findMtu,
+  findPorts,
+  hasInterface,
   hasIpv6,
   isAstray,
   isUp,
   type NetworkHost,
 } from "./host.ts";
 import { Members } from "./members.ts";
-import { Places } from "./places.ts";
+import { bridgePorts, Places } from "./places.ts";
 import { type NetworkSteps, planEndpoints } from "./plan.ts";
 import { type AddressPool, defaultPools, findSubnet, firstAddress } from "./pools.ts";
 import { defaultNetwork, type NetworkRecord } from "./record.ts";
-import { interfaceIndex } from "./steps.ts";
+import { interfaceIndex, isHostInterface } from "./steps.ts";
 import { NetworkStore } from "./store.ts";
 import { blankNetwork } from "./stored.ts";
 
@@ -200,6 +202,21 @@ export class Networks {
   /** What `host-gateway` stands for, in whatever network a container is. */
   hostGateway(): string {
     return this.get(defaultNetwork).ipv4?.gateway ?? "";
+  }
+
+  /**
+   * Our interfaces that are nobody's any more and in the endpoint's way: the one of its name, or any that take the last ports
+   * of its bridge.
+   */
+  obstacles({ bridge, hostInterface }: Endpoint): readonly string[] {
+    const named = hostInterface !== "" && hasInterface(hostInterface) ? [hostInterface] : [];
+    const ports = findPorts(bridge);
+    if (ports.length < bridgePorts) return named;
+    const held = new Set(
+      [...this.#store.allHeld()].flatMap(({ endpoints }) => endpoints.map((one) => one.hostInterface)),
+    );
+    const idle = ports.filter((name) => isHostInterface(this.host.name, name) && !held.has(name));
+    return [...named, ...idle];
   }
 
   plan(endpoints: readonly Endpoint[]): NetworkSteps {

@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import { type Address, formatAddress, formatMac, hasAddress, macOf, parseAddress, parseSubnet } from "./addresses.ts";
 import type { Attachment, Endpoint } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
-import { findInterfaceIndex, hasInterface } from "./host.ts";
+import { findInterfaceIndex, findPorts, hasInterface } from "./host.ts";
 import { findAddress, type Pool } from "./pools.ts";
 import { defaultNetwork, type NetworkRecord } from "./record.ts";
-import { hostInterfaceName, interfaceIndex } from "./steps.ts";
+import { hostInterfaceName, interfaceIndex, isHostInterface } from "./steps.ts";
 
 /** A bridge of Linux has 1,024 of them, and does not use number 0 (linux/net/bridge/br_private.h: BR_MAX_PORTS). */
 export const bridgePorts = 1023;
@@ -36,7 +36,7 @@ export class Places {
 
   /** A place that is nobody's, beside those that the container has already. */
   find(network: NetworkRecord, asked: Attachment, others: readonly Endpoint[]): Endpoint {
-    if (network.driver === "bridge" && this.count(network.id) >= bridgePorts) {
+    if (network.driver === "bridge" && this.#portsTaken(network) >= bridgePorts) {
       throw networkError("networkFull", { name: network.name, ports: bridgePorts });
     }
     const address = this.#find(network, network.ipv4, asked.address, network.last, 4);
@@ -99,6 +99,11 @@ export class Places {
     for (const address of addressesOf(endpoint)) this.#addresses.delete(address);
     this.#indexes.delete(endpoint.hostIndex);
     this.#counts.set(endpoint.networkId, this.count(endpoint.networkId) - 1);
+  }
+
+  /** By our endpoints, those too whose interfaces are still to come, and by what others have put there. */
+  #portsTaken({ id, interface: bridge }: NetworkRecord): number {
+    return this.count(id) + findPorts(bridge).filter((name) => !isHostInterface(this.#prefix, name)).length;
   }
 
   #find(

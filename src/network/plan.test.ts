@@ -82,6 +82,12 @@ describe("a failed step", () => {
     assert.equal(explainNetworkFailure([endpoint()], "web", connect!, errnos.EPERM.number), undefined);
   });
 
+  test("for lack of ports of the bridge is told as that, when nobody's interface is in the way any more", () => {
+    const failure = explainNetworkFailure([endpoint()], "web", connect!, errnos.EXFULL.number);
+    assert.ok(failure?.kind === "lingering");
+    assert.equal(failure.error?.message, "network bridge is full: a bridge of Linux has 1023 ports");
+  });
+
   test("of another room is not the network's", () => {
     const step: Step = { step: "setHostname", name: "web" };
     assert.equal(explainNetworkFailure([endpoint(tcp)], "web", step, errnos.EPERM.number), undefined);

@@ -60,3 +60,7 @@ export const hostMac = (address: Address): Uint8Array => macOf(address).with(0, 
 
 export const hostInterfaceName = (name: string, address: Address): string =>
   `${name}${interfaceKey(address).toString(16).padStart(8, "0")}`;
+
+/** Whether it is named as an endpoint's interface. */
+export const isHostInterface = (name: string, candidate: string): boolean =>
+  candidate.startsWith(name) && /^[0-9a-f]{8}$/.test(candidate.slice(name.length));

@@ -576,6 +576,43 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.equal(await within(id, "tcp-ask", "127.0.0.1", "80", "hi"), "answer: hi");
   });
 
+  test("a bridge whose ports are all taken, by whomever, refuses the next container before anything is made of it", async () => {
+    await said(engine, "network", "create", "--subnet", "10.92.0.0/20", "crowd");
+    await runDetached(engine, "--network", "crowd", "--name", "last", "probe", "sleep");
+    const outside = await runDetached(engine, "probe", "sleep");
+    const [bridge] = bridges();
+    const ports = (): number => Number(host(`ls /sys/class/net/${bridge}/brif | wc -l`));
+    // Two for each pair, and one of the last that is left out.
+    const pairs = Array.from({ length: 511 }, (_, n) => [
+      `link add crowd${n} master ${bridge} group 92 type veth peer name crowd${n}x`,
+      `link set crowd${n}x master ${bridge} group 92`,
+    ]);
+    let holder: ReturnType<typeof spawn> | undefined;
+    try {
+      execFileSync("ip", ["-batch", "-"], { input: pairs.flat().join("\n") });
+      assert.equal(ports(), 1023);
+      const full = /network crowd is full: a bridge of Linux has 1023 ports/;
+      const before = (await said(engine, "ps", "--all", "--quiet")).split("\n").length;
+      await refuses(full, "run", "--rm", "--network", "crowd", "probe", "exit");
+      await refuses(full, "network", "connect", "crowd", outside);
+      assert.equal((await said(engine, "ps", "--all", "--quiet")).split("\n").length, before);
+      // Of others' ports, and of our own, whose interface is there as long as somebody holds on to its namespace.
+      host("ip link set crowd7 nomaster");
+      await said(engine, "network", "connect", "crowd", outside);
+      assert.equal(ports(), 1023);
+      await refuses(full, "run", "--rm", "--network", "crowd", "probe", "exit");
+      const words = ["-t", `${await pidOf(engine, "last")}`, "-n", "sh", "-c", "echo in; exec sleep 1000000"];
+      holder = spawn("nsenter", words);
+      await new Listener(holder).seen(/in/);
+      await said(engine, "rm", "-f", "last");
+      assert.equal(ports(), 1023);
+      await said(engine, "run", "--rm", "--network", "crowd", "probe", "exit");
+    } finally {
+      holder?.kill("SIGKILL");
+      host("ip link delete group 92");
+    }
+  });
+
   test("pier's own command has the same words", async () => {
     const pier = async (...args: readonly string[]): Promise<string> => {
       const { code, stdout, stderr } = await engine.pier(args);
