@@ -180,6 +180,13 @@ export class Containers {
     return this.#store.get(id);
   }
 
+  /** The same, as it is when a start that is under way is over: what its program says may be heard before that. */
+  async #begun(reference: string): Promise<ContainerRecord> {
+    const { id } = await this.#found(reference);
+    await this.#runs.begun(id);
+    return this.#store.get(id);
+  }
+
   list(): readonly ContainerRecord[] {
     return this.#store.list();
   }
@@ -261,8 +268,8 @@ export class Containers {
     this.events.emit("resize", record, { height: String(rows), width: String(columns) });
   }
 
-  createExec(reference: string, request: ExecRequest): ExecId {
-    const record = this.#store.get(reference);
+  async createExec(reference: string, request: ExecRequest): Promise<ExecId> {
+    const record = await this.#begun(reference);
     checkAwake(record, "exec");
     if (record.state.status !== "running") throw containerError("execNotRunning", { id: record.id });
     return this.#execs.create(record, request);
@@ -311,7 +318,7 @@ export class Containers {
   }
 
   async processes(reference: string, psArgs: string): Promise<ProcessTable> {
-    const record = await this.#found(reference);
+    const record = await this.#begun(reference);
     const live = this.#runs.get(record.id);
     const found = await findProcesses(record.name, psArgs, await findGroups(this.#rooms.host, live));
     this.events.emit("top", record);

@@ -91,7 +91,7 @@ export interface ContainerService {
     options: Omit<LogOptions, "raw" | "ended">,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>>;
-  createExec(reference: string, request: ExecRequest): ExecId;
+  createExec(reference: string, request: ExecRequest): Promise<ExecId>;
   startExec(id: string, options: ExecStartOptions, client: Duplex | undefined): Promise<void>;
   resizeExec(id: string, rows: number, columns: number): Promise<void>;
   getExec(id: string): ExecView;

@@ -206,7 +206,7 @@ export class World implements AsyncDisposable {
           return this.attach(client);
         },
         logs: refuse,
-        createExec: (reference, request) => {
+        createExec: async (reference, request) => {
           const id = "e".repeat(64) as ExecId;
           this.execs.set(id, { id, container: this.get(reference).id, request, state: { status: "created" } });
           return id;

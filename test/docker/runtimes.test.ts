@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -405,6 +406,8 @@ describe("the daemon's runtimes", { skip: cannotRun() || lacks("runc") }, () => 
       nowhere: { path: "pier-test-no-such-runtime" },
       slow: { path: script("slow", `[ $verb != create ] || { echo $$ >${directory}/slow.pid; exec sleep 1000; }`) },
       later: { path: script("later", `[ $verb != start ] || { echo $$ >${directory}/later.pid; exec sleep 1000; }`) },
+      // It has started the program long before it says so: until somebody opens the pipe.
+      held: { path: script("held", `[ $verb != start ] || { runc "$@" && echo >${directory}/told; exit; }`) },
       debug: { path: "runc", runtimeArgs: ["--debug"] },
     };
     writeFileSync(file(), JSON.stringify({ runtimes, "default-runtime": "debug" }));
@@ -462,6 +465,27 @@ describe("the daemon's runtimes", { skip: cannotRun() || lacks("runc") }, () => 
       assert.equal(ran.code, code, ran.stderr);
     });
   }
+
+  test("held: who hears the program before its start is over can run more in it, and look at it", async () => {
+    const pipe = join(directory, "told");
+    execFileSync("mkfifo", [pipe]);
+    const words = ["run", "--rm", "--name", "early", "--runtime", "held", busybox, "sh", "-c", "echo up; sleep 1000"];
+    const client = new Listener(engine.spawn("docker", words));
+    await client.seen(/up/);
+    const asked = [
+      engine.request("POST", "/v1.51/containers/early/exec", JSON.stringify({ Cmd: ["echo", "in"] })),
+      engine.request("GET", "/v1.51/containers/early/top"),
+    ];
+    // They have been heard when the next request is answered.
+    await engine.request("GET", "/v1.51/containers/early/json");
+    await readFile(pipe);
+    assert.deepEqual(
+      (await Promise.all(asked)).map(({ status }) => status),
+      [201, 200],
+    );
+    assert.equal(await said(engine, "exec", "early", "echo", "in"), "in");
+    await said(engine, "rm", "-f", "early");
+  });
 
   for (const runtime of ["slow", "later"]) {
     test(`${runtime}: a daemon that is killed meanwhile leaves nothing`, async () => {

@@ -37,7 +37,7 @@ export const attach = ({ services, values, query, version }: Call): Hijack => {
 
 export const execCreate: Handler = async ({ services, request, values, version }) => {
   const asked = parseExecRequest(await readJson(request), version);
-  return json({ Id: services.containers.createExec(values.id ?? "", asked) }, 201);
+  return json({ Id: await services.containers.createExec(values.id ?? "", asked) }, 201);
 };
 
 const consoleSize: Shape<readonly number[]> = (value, path) => {
