@@ -44,6 +44,11 @@ export const registryErrors = {
   tokenMissing: { status: 502, sentence: "{realm} answered without a token" },
   documentTooLarge: { status: 502, sentence: "{what} has more than {limit} bytes" },
   contentEncoded: { status: 502, sentence: "{host} sends {what} in the encoding {encoding}, which nobody asked for" },
+  schemaOne: {
+    status: 400,
+    sentence: "the manifest of {what} is of schema 1, which nobody takes any more: its image must be pushed anew",
+    hint: "skopeo copy --format v2s2 docker://{name} docker://{name}",
+  },
   digestLied: { status: 502, sentence: "{host} says that {what} is {said}, and it is {found}" },
   rangeLied: { status: 502, sentence: "{host} was asked for {what} from byte {from} on, and sends another part" },
   blobTooLong: { status: 502, sentence: "{host} sends more of {what} than its {size} bytes" },

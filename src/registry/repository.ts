@@ -43,6 +43,8 @@ const manifestTypes = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
+/** What images were before 2015, plain or signed. */
+const firstSchema = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/;
 const maxManifestBytes = 4 * 1024 * 1024;
 const tagsShape = object({ tags: nullable(list(string)) });
 const maxTagPages = 1000;
@@ -73,6 +75,13 @@ export class Repository {
       const answer = await this.send(endpoint, request);
       if (answer.status !== 200)
         throw await this.#missing(endpoint, request, answer, `manifest for ${this.#named(reference)}`);
+      const mediaType = (answer.headers.get("content-type") ?? "").split(";")[0]!.trim();
+      // Its digest leaves out the signatures in it: only who reads it could verify it.
+      if (firstSchema.test(mediaType)) {
+        await answer.discard();
+        const what = this.#named(reference);
+        throw registryError("schemaOne", { what, name: `${endpoint.host}/${what}` });
+      }
       const bytes = await readAll(plain(answer, endpoint, "a manifest"), "the manifest", maxManifestBytes);
       if (answer.length !== undefined && bytes.length !== answer.length)
         throw new Passing(registryError("answerCut", { host: endpoint.host }));
@@ -84,7 +93,7 @@ export class Repository {
           registryError("digestLied", { host: endpoint.host, what: this.#named(reference), said, found: digest }),
         );
       }
-      return { bytes, digest, mediaType: (answer.headers.get("content-type") ?? "").split(";")[0]!.trim() };
+      return { bytes, digest, mediaType };
     });
   }
 

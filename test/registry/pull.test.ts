@@ -44,6 +44,35 @@ describe("a pull", () => {
     });
   }
 
+  for (const [what, type, signatures] of [
+    ["plain", "application/vnd.docker.distribution.manifest.v1+json", {}],
+    ["signed", "application/vnd.docker.distribution.manifest.v1+prettyjws", { signatures: [{}] }],
+    ["called plain JSON", "application/json", {}],
+  ] as const) {
+    test(`of a manifest of schema 1, ${what}, is refused with a sentence, and fetches nothing`, async () => {
+      await using registry = await ChaosRegistry.start();
+      await using world = await openPulls();
+      const { digest } = registry.put(one);
+      const history = [{ v1Compatibility: JSON.stringify({ id: "a".repeat(64), os: "linux" }) }];
+      const old = { schemaVersion: 1, name: "team/app", tag: "1", fsLayers: [{ blobSum: digest }], history };
+      registry.putManifest("team/app", "1", type, { ...old, ...signatures });
+      // As registries do: of what was signed.
+      registry.fault = ({ path, response, bytes }) => {
+        if (!path.includes("/manifests/") || what !== "signed") return false;
+        response.writeHead(200, { "Content-Type": type, "Docker-Content-Digest": digest }).end(bytes);
+        return true;
+      };
+      await assert.rejects(
+        world.pulls.pull(`${registry.host}/team/app:1`),
+        what === "called plain JSON"
+          ? /its schemaVersion is 1, and not 2/
+          : /^PierError: the manifest of team\/app:1 is of schema 1, which nobody takes any more/,
+      );
+      assert.deepEqual([registry.count("GET", "/manifests/1"), registry.count("GET", digest)], [1, 0]);
+      assert.deepEqual(leftovers(world.room), []);
+    });
+  }
+
   test("of an index takes this machine's image, or the asked one, or all side by side", async () => {
     await using registry = await ChaosRegistry.start();
     await using world = await openPulls();
