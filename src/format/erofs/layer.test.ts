@@ -177,6 +177,22 @@ describe("entries beside one another", () => {
     assert.deepEqual(paths(build([...link, directory("l/l"), entry("l/b")])), ["/a file", "/l directory", "/l/b file"]);
   });
 
+  it("are not beside a directory whose own entry ends with a slash, or otherwise than with its name", () => {
+    for (const own of ["d/", "d//", "d/.", "./d/", "d/./", "d/e/.."]) {
+      assert.deepEqual(paths(build([directory(own), entry("d/a"), hardlink("d/b", "d/a")])), [
+        "/d directory",
+        "/d/a file",
+        "/d/b file",
+      ]);
+    }
+    assert.deepEqual(paths(build([directory("d/d/"), entry("d/d/a"), entry("d/b")])), [
+      "/d directory",
+      "/d/b file",
+      "/d/d directory",
+      "/d/d/a file",
+    ]);
+  });
+
   it("are named and refused as any other", () => {
     assert.deepEqual(paths(build([entry("d/a"), entry("d//b"), entry("d/./c"), entry("d/../e"), entry("d/f/")])), [
       "/d directory",

@@ -20,8 +20,8 @@ const EPOCH: TarTime = { seconds: 0n, nanoseconds: 0 };
 const impliedAttributes = (mtime: TarTime): Attributes => ({ mode: 0o755, uid: 0, gid: 0, mtime, xattrs: NO_XATTRS });
 
 interface Place {
-  /** The path to it as an entry had it, with the last slash. */
-  readonly directory: string;
+  /** The path to it as an entry had it, with the last slash; undefined where the entry's path told it otherwise. */
+  readonly directory: string | undefined;
   readonly parent: number;
   /** How many names had been taken away: with the next one the same path may lead elsewhere. */
   readonly removals: number;
@@ -64,7 +64,8 @@ export class LayerTree {
 
   /** What the path calls the entry if it stands beside the last one; undefined as well where that must be looked into. */
   #nameBesideLast(path: string): string | undefined {
-    return this.#last?.removals === this.tree.removals ? nameBelow(this.#last.directory, path) : undefined;
+    const { directory, removals } = this.#last ?? {};
+    return directory !== undefined && removals === this.tree.removals ? nameBelow(directory, path) : undefined;
   }
 
   /** Finds the entry's place and answers its name there, which the root has none of. */
@@ -73,7 +74,7 @@ export class LayerTree {
     const name = names.pop();
     if (name === undefined) return undefined;
     const parent = this.#resolve(names, entry, path);
-    this.#last = { directory: directoryOf(path), parent, removals: this.tree.removals };
+    this.#last = { directory: directoryOf(path, name), parent, removals: this.tree.removals };
     return name;
   }
 

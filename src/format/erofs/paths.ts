@@ -39,8 +39,13 @@ export const parsePath = (path: string): string[] => {
   return names;
 };
 
-/** The path up to the last slash, which is part of it. */
-export const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
+/** What stands before the entry's name in its path; undefined where that is not all, but for one slash behind it. */
+export const directoryOf = (path: string, name: string): string | undefined => {
+  const end = path.endsWith("/") ? path.length - 1 : path.length;
+  const directory = path.slice(0, Math.max(end - name.length, 0));
+  const isAll = path.startsWith(name, directory.length) && (directory === "" || directory.endsWith("/"));
+  return isAll ? directory : undefined;
+};
 
 /** The name of a path that is nothing but this directory's text and a name which needs no further look; else undefined. */
 export const nameBelow = (directory: string, path: string): string | undefined => {
