@@ -9,17 +9,13 @@ export class Part {
   readonly job: { readonly id: ContainerId; readonly upper: string } | undefined;
   /** RFC 3339. */
   readonly created: string;
-  isStored = false;
 
   constructor(diffId: Promise<DiffId>, created: string, job?: { readonly id: ContainerId; readonly upper: string }) {
     this.diffId = diffId;
     this.created = created;
     this.job = job;
-    diffId.then(
-      () => (this.isStored = true),
-      // Whoever needs it hears of it.
-      () => {},
-    );
+    // Whoever needs it hears of it.
+    diffId.catch(() => {});
   }
 }
 
@@ -58,16 +54,15 @@ export class StageFiles {
     return this.#tree;
   }
 
-  /** What a job runs on: as little is waited for as can be. */
+  /**
+   * What a job runs on: what the jobs before it wrote, as it lies there, so that hardly a step has layers to wait for and
+   * to mount. Of more than the kernel takes, sixteen at a time are layers from then on.
+   */
   async lower(): Promise<{ readonly layers: readonly DiffId[]; readonly uppers: readonly string[] }> {
-    let at = this.parts.length;
-    const uppers: string[] = [];
-    while (at > 0 && uppers.length < maxUppers) {
-      const part = this.parts[at - 1]!;
-      if (part.isStored || part.job === undefined) break;
-      uppers.unshift(part.job.upper);
-      at--;
-    }
-    return { layers: await Promise.all(this.parts.slice(0, at).map(({ diffId }) => diffId)), uppers };
+    const first = this.parts.findLastIndex(({ job }) => job === undefined) + 1;
+    const written = this.parts.slice(first).map(({ job }) => job!.upper);
+    const stored = Math.max(Math.ceil(written.length / maxUppers) - 1, 0) * maxUppers;
+    const layers = this.parts.slice(0, first + stored).map(({ diffId }) => diffId);
+    return { layers: await Promise.all(layers), uppers: written.slice(stored) };
   }
 }

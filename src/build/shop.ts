@@ -210,7 +210,9 @@ export class Shop implements AsyncDisposable {
   /** Holds afterwards: nothing of the build is left but the image and the cache. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#storing);
-    await Promise.allSettled(this.#jobs.map((id) => this.rooms.jobs.remove(id)));
+    // By one errand; where one of them cannot be taken away, the others by their own.
+    const { jobs } = this.rooms;
+    await jobs.remove(this.#jobs).catch(() => Promise.allSettled(this.#jobs.map((id) => jobs.remove([id]))));
     for (const held of this.#held) held[Symbol.dispose]();
   }
 }

@@ -11,7 +11,7 @@ import { emptyConfig } from "../image/config.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { errnos } from "../kernel/numbers/errno.ts";
 import { signals } from "../kernel/numbers/signals.ts";
-import type { Plan } from "../kernel/steps.ts";
+import type { Plan, Step } from "../kernel/steps.ts";
 import type { Connections } from "./connect.ts";
 import type { Launcher, LaunchImage } from "./launch.ts";
 import { cleanAfter, clearRun, endOf, type Live, prepareLive, startFailure, writeSpec } from "./live.ts";
@@ -106,7 +106,7 @@ export class Jobs {
       return { exitCode, upper: paths.upper, id: record.id };
     } catch (error) {
       await cleanAfter(rooms.holder, paths).catch(() => {});
-      await this.remove(record.id).catch(() => {});
+      await this.remove([record.id]).catch(() => {});
       throw startFailure(error, plan, record.command[0] ?? "", paths).error;
     } finally {
       client.destroy();
@@ -116,12 +116,15 @@ export class Jobs {
     }
   }
 
-  /** Holds afterwards: nothing that the job has written is left. */
-  async remove(id: ContainerId): Promise<void> {
+  /** Holds afterwards: nothing that these jobs have written is left. */
+  async remove(ids: readonly ContainerId[]): Promise<void> {
+    if (ids.length === 0) return;
     const { rooms } = this.#context;
-    const path = containerPaths(rooms, id).directory;
-    const step = { step: "removeTree", path, tolerate: [errnos.ENOENT.number] } as const;
-    await runErrand(rooms.holder, rooms.run, { outside: [step], inside: [], after: [] });
+    const outside = ids.map((id): Step => {
+      const path = containerPaths(rooms, id).directory;
+      return { step: "removeTree", path, tolerate: [errnos.ENOENT.number] };
+    });
+    await runErrand(rooms.holder, rooms.run, { outside, inside: [], after: [] });
   }
 
   async #follow(live: Live, signal: AbortSignal): Promise<number> {

@@ -33,6 +33,7 @@ import type { ContainerRooms } from "./rooms.ts";
 import { runtimePlace } from "./runtime-place.ts";
 import { planBundle, planByRuntime, planForget, type RuntimePlace } from "./runtime-plan.ts";
 import { type ContainerFacts, planSpec } from "./spec.ts";
+import { isUntouched } from "./untouched.ts";
 import { resolveUser, type User, userFileLimit } from "./users.ts";
 import type { StoppedPlace } from "./visit-plan.ts";
 
@@ -75,6 +76,9 @@ const ownNamespaces: CreateRequest["namespaces"] = {
   user: "",
 };
 
+/** What is asked of a container's own files before it starts. */
+const userFiles: readonly string[] = ["/etc/passwd", "/etc/group"];
+
 export class Launcher {
   readonly #rooms: ContainerRooms;
   readonly #mounts: LayerMounts;
@@ -100,9 +104,10 @@ export class Launcher {
     // Of a job, what it wrote is read as soon as it has ended, by us.
     const isVolatile = record.request.autoRemove || job !== undefined;
     const root = this.#rootPlace(paths, stack, uppers, isVolatile);
+    const stored = isFresh(paths) ? Tree.open(stack) : undefined;
     const tree: RootTree =
-      isFresh(paths) && uppers.length === 0
-        ? Tree.open(stack)
+      stored !== undefined && userFiles.every((path) => isUntouched(path, stored, uppers))
+        ? stored
         : await this.#readWritten(job === undefined ? { ...root, volatile: false } : { ...root, upper: "" }, stack);
     const facts = await collectFacts(record.request, {
       id: record.id,
@@ -238,9 +243,8 @@ export class Launcher {
   /** A stopped container may have new users: its own files are read beneath its root, by the kernel's rules. */
   async #readWritten(root: RootPlace, stack: readonly StackLayer[]): Promise<RootTree> {
     await this.#mounts.mount(stack);
-    const files = ["/etc/passwd", "/etc/group"];
     const missing = [errnos.ENOENT, errnos.ENOTDIR, errnos.EINVAL, errnos.EFBIG].map(({ number }) => number);
-    const reads = files.map(
+    const reads = userFiles.map(
       (path, index): Step => ({
         step: "readFile",
         index,
@@ -254,7 +258,7 @@ export class Launcher {
       this.#rooms.run,
       planReading(this.#rooms.holder, planRoot(root), reads),
     );
-    return { read: (path) => keeper.bytes(files.indexOf(path)) };
+    return { read: (path) => keeper.bytes(userFiles.indexOf(path)) };
   }
 
   async #withImageEnv(spec: OciSpec, image: LaunchImage): Promise<OciSpec> {

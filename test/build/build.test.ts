@@ -73,6 +73,27 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
     );
   });
 
+  test("runs programs as the users that earlier steps have made, wherever the list of users lies", async () => {
+    const user = (name: string, id: number, file: string) => `RUN echo '${name}:x:${id}:${id}::/:/bin/sh' >> ${file}\n`;
+    const asUser = (name: string) => `USER ${name}\nRUN echo "$(id -u) is ${name}"\nUSER root\n`;
+    const moved = "RUN mv /etc/passwd /users && ln -s /users /etc/passwd\n";
+    const first = `FROM ${base}\nRUN touch /x\n${user("one", 11, "/etc/passwd")}${asUser("one")}${moved}${asUser("one")}`;
+    assert.equal((await built({ Dockerfile: first }, "users")).match(/^11 is one$/gm)?.length, 2);
+    const second = `FROM users\nRUN touch /y\n${user("two", 12, "/users")}${asUser("two")}`;
+    assert.match(await built({ Dockerfile: second }, "more-users"), /^12 is two$/m);
+  });
+
+  test("runs many steps, each on what all of them have left", async () => {
+    const count = 34;
+    const runs = Array.from(
+      { length: count },
+      (_, index) => `RUN test "$(wc -l < /all)" = ${index} && echo x >> /all\n`,
+    );
+    await built({ Dockerfile: `FROM ${base}\nCOPY all /all\n${runs.join("")}`, all: "" }, "many");
+    assert.equal((await inspect("many")).RootFS.Layers.length, (await inspect(base)).RootFS.Layers.length + count + 1);
+    assert.equal(await printed(engine, "many", "wc", "-l", "/all"), `${count} /all\n`);
+  });
+
   test("takes from the cache what was made from the same, whatever the times, and nothing else", async () => {
     const files = { "a/file": "content", Dockerfile: `FROM ${base}\nCOPY a /a\nRUN date +%N > /now\n` };
     const directory = makeContext(engine, files);
