@@ -58,8 +58,10 @@ export const planChanges = (before: ReadonlyMap<string, ListedFile>, headers: Li
     want(parent);
     whiteouts.push(whiteoutOf(path));
   }
-  const places = headers.flatMap((header, place) =>
-    header !== undefined && wanted.has(pathOf(header)) ? [place] : [],
-  );
+  // Mostly nothing has changed.
+  const places =
+    wanted.size === 0
+      ? []
+      : headers.flatMap((header, place) => (header !== undefined && wanted.has(pathOf(header)) ? [place] : []));
   return { places, whiteouts };
 };

@@ -101,6 +101,8 @@ export const planDirectories = (path: string, below: Tree, owner: Owner, time: T
 class Copy {
   readonly #input: CopyInput;
   readonly #items = new Map<string, CopyItem>();
+  /** Directories whose way from the root is there, or made. */
+  readonly #ways = new Set<string>();
   /** The first name of a file with several, by its identity in its source's tree. */
   readonly #links = new Map<CopySource, Map<string, string>>();
 
@@ -182,6 +184,7 @@ class Copy {
 
   /** The directories from the root to this one: those that are there stay as they are, the others are made. */
   #makeDirectories(path: string): void {
+    if (this.#ways.has(path)) return;
     const names = path.split("/").filter((name) => name !== "");
     for (const [index] of names.entries()) {
       const way = names.slice(0, index + 1).join("/");
@@ -202,6 +205,7 @@ class Copy {
             };
       this.#items.set(way, { path: way, header, isOld: there !== undefined });
     }
+    this.#ways.add(path);
   }
 
   /** Of a directory on the way: what mkdir(2) would make of --chmod. */
@@ -216,11 +220,19 @@ class Copy {
     );
   }
 
-  #copy(source: CopySource, from: string, entry: TreeEntry, to: string, relative: string): void {
+  /** `isNew`: the stage has nothing there. */
+  #copy(
+    source: CopySource,
+    from: string,
+    entry: TreeEntry,
+    to: string,
+    relative: string,
+    isNew = this.#input.below === undefined,
+  ): void {
     if (relative !== "" && this.#isExcluded(relative)) return;
     if (this.#isHidden(source, from)) return;
     const path = to.slice(1);
-    const there = this.#input.below?.entry(to);
+    const there = isNew ? undefined : this.#input.below?.entry(to);
     if (entry.type === "directory") this.#copyDirectory(source, from, entry, to, relative, there);
     else {
       if (there?.type === "directory" || path === "") throw buildError("notADirectory", { path: utf8(to) });
@@ -250,8 +262,8 @@ class Copy {
       }
     }
     for (const [name, found] of source.tree.children(from)) {
-      const inner = posix.join(from, name);
-      this.#copy(source, inner, found, posix.join(to, name), relative === "" ? name : `${relative}/${name}`);
+      const inner = relative === "" ? name : `${relative}/${name}`;
+      this.#copy(source, posix.join(from, name), found, posix.join(to, name), inner, there === undefined);
     }
   }
 

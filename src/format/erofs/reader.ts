@@ -116,7 +116,7 @@ export class IndexReader {
     const head = this.#head(nid);
     const { type, view, size, union } = head;
     const all = this.#xattrs(nid, head);
-    const xattrs = new Map([...all].filter(([name]) => name !== OPAQUE_NAME));
+    const xattrs = all.has(OPAQUE_NAME) ? new Map([...all].filter(([name]) => name !== OPAQUE_NAME)) : all;
     const isDevice = type === "character" || type === "block";
     return {
       nid,
