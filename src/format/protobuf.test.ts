@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { boolean, bytes, decodeMessage, encodeMessage, integer, list, map, message, text, varint } from "./protobuf.ts";
+import { boolean, bytes, decodeMessage, encodeMessage, integer, list, map, message, text, Writer } from "./protobuf.ts";
+
+const varint = (value: bigint): Uint8Array => {
+  const out = new Writer();
+  out.bigVarint(value);
+  return out.finish();
+};
 
 const inner = { name: [1, text] } as const;
 const fields = {
@@ -33,6 +39,22 @@ describe("protocol buffers", () => {
     assert.deepEqual([...encodeMessage({ a: [1, integer] }, { a: 150 })], [0x08, 0x96, 0x01]);
     assert.equal(Buffer.from(encodeMessage({ b: [2, text] }, { b: "testing" })).toString("hex"), "120774657374696e67");
     assert.equal(decodeMessage({ a: [1, integer] }, encodeMessage({ a: [1, integer] }, { a: -5 })).a, -5);
+  });
+
+  test("have lengths and numbers of any size", () => {
+    for (const length of [0, 1, 126, 127, 128, 300, 70_000]) {
+      const value = { one: { name: "é".repeat(length) }, many: [{ name: "x".repeat(length) }, { name: "y" }] };
+      const read = decodeMessage(fields, encodeMessage(fields, value));
+      assert.deepEqual(
+        [read.one?.name, ...read.many.map((one) => one?.name)],
+        [value.one.name, value.many[0]!.name, "y"],
+      );
+    }
+    for (const count of [0, 127, 128, 2 ** 31, 1_764_328_000 * 1e9, 2 ** 62, -1, -(2 ** 40)]) {
+      const bytesOf = encodeMessage({ a: [1, integer] }, { a: count });
+      assert.equal(decodeMessage({ a: [1, integer] }, bytesOf).a, count);
+      if (count !== 0) assert.deepEqual(Buffer.from(bytesOf.subarray(1)), Buffer.from(varint(BigInt(count))));
+    }
   });
 
   test("may have fields that nobody knows, of any kind", () => {

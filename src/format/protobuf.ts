@@ -7,36 +7,94 @@ import { formatError } from "./errors.ts";
 export interface Kind<T> {
   readonly wire: 0 | 2;
   readonly initial: () => T;
-  encode(value: T): Uint8Array;
+  /** As it follows its tag. */
+  write(out: Writer, value: T): void;
   /** A varint, or the bytes of the field; with what came of the same field before. */
   decode(value: bigint | Uint8Array, before: T): T;
   /** Not told at all. */
   isEmpty(value: T): boolean;
   /** Each item is a field of its own. */
-  items?(value: T): readonly Uint8Array[];
+  items?(value: T): Iterable<unknown>;
 }
 
 export type Fields = Readonly<Record<string, readonly [number: number, kind: Kind<unknown>]>>;
 export type Message<F extends Fields> = { -readonly [K in keyof F]: F[K][1] extends Kind<infer T> ? T : never };
 
-export const varint = (value: bigint): Uint8Array => {
-  const bytes: number[] = [];
-  let left = BigInt.asUintN(64, value);
-  do {
-    bytes.push(Number(left & 0x7fn) | (left > 0x7fn ? 0x80 : 0));
-    left >>= 7n;
-  } while (left > 0n);
-  return Uint8Array.from(bytes);
-};
+/** Bytes that grow at their end. */
+export class Writer {
+  #bytes = Buffer.allocUnsafe(256);
+  #length = 0;
 
-/** The same of one that is not negative, without the arithmetic of BigInt: divided by powers of two, no number is rounded. */
-const varintOf = (value: number): Uint8Array => {
-  const bytes: number[] = [];
-  let left = value;
-  for (; left > 0x7f; left = Math.floor(left / 128)) bytes.push((left % 128) + 0x80);
-  bytes.push(left);
-  return Uint8Array.from(bytes);
-};
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Of a number that is not negative, without the arithmetic of BigInt: divided by powers of two, none is rounded. */
+  varint(value: number): void {
+    this.#makeRoom(10);
+    let left = value;
+    for (; left > 0x7f; left = Math.floor(left / 128)) this.#bytes[this.#length++] = (left % 128) + 0x80;
+    this.#bytes[this.#length++] = left;
+  }
+
+  bigVarint(value: bigint): void {
+    this.#makeRoom(10);
+    let left = BigInt.asUintN(64, value);
+    for (; left > 0x7fn; left >>= 7n) this.#bytes[this.#length++] = Number(left & 0x7fn) + 0x80;
+    this.#bytes[this.#length++] = Number(left);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.varint(value.length);
+    this.#makeRoom(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+  }
+
+  text(value: string): void {
+    const length = Buffer.byteLength(value);
+    this.varint(length);
+    this.#makeRoom(length);
+    this.#length += this.#bytes.write(value, this.#length);
+  }
+
+  /** What `write` writes, with its length before it: nearly always one byte has it. */
+  measured(write: () => void): void {
+    const start = this.skip(1);
+    write();
+    const length = this.#length - start - 1;
+    if (length <= 0x7f) this.#bytes[start] = length;
+    else {
+      const content = Uint8Array.from(this.#bytes.subarray(start + 1, this.#length));
+      this.#length = start;
+      this.bytes(content);
+    }
+  }
+
+  /** Zeroes, to be set when they are known. */
+  skip(count: number): number {
+    this.#makeRoom(count);
+    this.#bytes.fill(0, this.#length, this.#length + count);
+    this.#length += count;
+    return this.#length - count;
+  }
+
+  setLength(at: number, value: number): void {
+    this.#bytes.writeUInt32BE(value, at);
+  }
+
+  /** All of it; nothing is to be written any more. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + count));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}
 
 const wrong = (problem: string): Error => formatError("protobuf", { problem });
 
@@ -55,7 +113,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export const text: Kind<string> = {
   wire: 2,
   initial: () => "",
-  encode: (value) => Buffer.from(value, "utf8"),
+  write: (out, value) => out.text(value),
   decode: (value) => decoder.decode(asBytes(value)),
   isEmpty: (value) => value === "",
 };
@@ -63,7 +121,7 @@ export const text: Kind<string> = {
 export const bytes: Kind<Uint8Array> = {
   wire: 2,
   initial: () => new Uint8Array(),
-  encode: (value) => value,
+  write: (out, value) => out.bytes(value),
   decode: asBytes,
   isEmpty: (value) => value.length === 0,
 };
@@ -75,9 +133,9 @@ const limit = 2 ** 63;
 export const integer: Kind<number> = {
   wire: 0,
   initial: () => 0,
-  encode: (value) => {
-    if (value >= limit) return varint(BigInt(limit) - 1n);
-    return value < 0 ? varint(BigInt(value)) : varintOf(value);
+  write: (out, value) => {
+    if (value >= 0 && value < limit) out.varint(value);
+    else out.bigVarint(value < 0 ? BigInt(value) : BigInt(limit) - 1n);
   },
   decode: (value) => Number(BigInt.asIntN(64, asNumber(value))),
   isEmpty: (value) => value === 0,
@@ -86,7 +144,7 @@ export const integer: Kind<number> = {
 export const boolean: Kind<boolean> = {
   wire: 0,
   initial: () => false,
-  encode: (value) => varint(value ? 1n : 0n),
+  write: (out, value) => out.varint(value ? 1 : 0),
   decode: (value) => asNumber(value) !== 0n,
   isEmpty: (value) => !value,
 };
@@ -94,21 +152,21 @@ export const boolean: Kind<boolean> = {
 export const list = <T>(kind: Kind<T>): Kind<readonly T[]> => ({
   wire: kind.wire,
   initial: () => [],
-  encode: () => new Uint8Array(),
+  write: (out, item) => kind.write(out, item as unknown as T),
   // In place, for a message may have millions: what is there was made by `initial`, for this message alone.
   decode: (value, before) => {
     (before as T[]).push(kind.decode(value, kind.initial()));
     return before;
   },
   isEmpty: (value) => value.length === 0,
-  items: (value) => value.map((item) => kind.encode(item)),
+  items: (value) => value,
 });
 
 /** Absent, or a message. */
 export const message = <const F extends Fields>(fields: F): Kind<Message<F> | undefined> => ({
   wire: 2,
   initial: () => undefined,
-  encode: (value) => encodeMessage(fields, value ?? {}),
+  write: (out, value) => out.measured(() => writeMessage(out, fields, value ?? {})),
   decode: (value) => decodeMessage(fields, asBytes(value)),
   isEmpty: (value) => value === undefined,
 });
@@ -118,37 +176,43 @@ export const map = <T>(kind: Kind<T>): Kind<ReadonlyMap<string, T>> => {
   return {
     wire: 2,
     initial: () => new Map(),
-    encode: () => new Uint8Array(),
+    write: (out, item) => {
+      const [key, value] = item as unknown as readonly [string, T];
+      out.measured(() => writeMessage(out, entry, { key, value } as never));
+    },
     decode: (value, before) => {
       const read = decodeMessage(entry, asBytes(value)) as unknown as { key: string; value: T };
       (before as Map<string, T>).set(read.key, read.value);
       return before;
     },
     isEmpty: (value) => value.size === 0,
-    items: (value) => [...value].map(([key, item]) => encodeMessage(entry, { key, value: item } as never)),
+    items: (value) => value,
   };
 };
 
 /** The message's bytes, in the order of its table; what has its initial value is left out. */
 export const encodeMessage = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array => {
-  const parts: Uint8Array[] = [];
-  for (const { name, tag, kind } of tableOf(fields).inOrder) {
-    const given: unknown = value[name];
+  const out = new Writer();
+  writeMessage(out, fields, value);
+  return out.finish();
+};
+
+export const writeMessage = <F extends Fields>(out: Writer, fields: F, value: Partial<Message<F>>): void => {
+  for (const { name, kind, tag } of tableOf(fields).inOrder) {
+    const given: unknown = (value as Readonly<Record<string, unknown>>)[name];
     if (given === undefined || kind.isEmpty(given)) continue;
-    for (const item of kind.items?.(given) ?? [kind.encode(given)]) {
-      parts.push(tag);
-      if (kind.wire === 2) parts.push(varintOf(item.length));
-      parts.push(item);
+    for (const item of kind.items?.(given) ?? [given]) {
+      out.varint(tag);
+      kind.write(out, item);
     }
   }
-  return Buffer.concat(parts);
 };
 
 interface Field {
   readonly name: string;
   readonly kind: Kind<unknown>;
   /** What stands before it. */
-  readonly tag: Uint8Array;
+  readonly tag: number;
 }
 
 interface Table {
@@ -163,7 +227,7 @@ const tableOf = (fields: Fields): Table => {
   const before = known.get(fields);
   if (before !== undefined) return before;
   const numbered = Object.entries(fields).map(
-    ([name, [number, kind]]) => [number, { name, kind, tag: varintOf(number * 8 + kind.wire) }] as const,
+    ([name, [number, kind]]) => [number, { name, kind, tag: number * 8 + kind.wire }] as const,
   );
   const made = { inOrder: numbered.map(([, field]) => field), byNumber: new Map(numbered) };
   known.set(fields, made);

@@ -1,7 +1,7 @@
 /** gRPC over HTTP/2: messages with a length before them, and how it ended in the trailers. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { decodeMessage, encodeMessage, type Fields, type Message } from "../protobuf.ts";
+import { decodeMessage, encodeMessage, type Fields, type Message, Writer, writeMessage } from "../protobuf.ts";
 import { rpcStatus } from "./messages.ts";
 
 export const codes = {
@@ -37,7 +37,18 @@ const prefix = 5;
 const maxMessage = 16 * 1024 * 1024;
 
 export const encodeFrame = <F extends Fields>(fields: F, value: Partial<Message<F>>): Uint8Array =>
-  frameOf(encodeMessage(fields, value));
+  encodeFrames(fields, [value]);
+
+/** Several messages one after the other, each with its length before it. */
+export const encodeFrames = <F extends Fields>(fields: F, values: Iterable<Partial<Message<F>>>): Uint8Array => {
+  const out = new Writer();
+  for (const value of values) {
+    const start = out.skip(prefix);
+    writeMessage(out, fields, value);
+    out.setLength(start + 1, out.length - start - prefix);
+  }
+  return out.finish();
+};
 
 /** A message with its length before it. */
 export const frameOf = (content: Uint8Array): Uint8Array => {
