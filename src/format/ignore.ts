@@ -55,6 +55,7 @@ const parseRule = (text: string): Rule => {
 };
 
 const isIgnored = (rules: readonly Rule[], path: string): boolean => {
+  if (rules.length === 0) return false;
   const names = path.split("/").filter((name, index) => name !== "" || index === 0);
   const ways = names.map((_, index) => names.slice(0, index + 1).join("/"));
   // A path that ends with a slash is the directory itself as well.

@@ -40,14 +40,20 @@ const typeOf = (status: Stats): TarEntryType | undefined => {
   return status.isFIFO() ? "fifo" : undefined;
 };
 
-export interface WalkedEntry extends TarOutput {
-  /** Milliseconds since 1970, with fractions: the header has whole ones. */
-  readonly modified: number;
+/** Something in a directory, as the file system has it. */
+export interface Walked {
+  /** From the directory on, one character per byte, whatever its encoding. */
+  readonly path: string;
+  /** Where it lies. */
+  readonly place: string;
+  readonly type: TarEntryType;
+  readonly status: Stats;
 }
 
-const utf8 = (path: string): string => Buffer.from(path, "latin1").toString("utf8");
-/** Paths are one character per byte, whatever their encoding. */
-const bytes = (path: string): Buffer => Buffer.from(path, "latin1");
+const isAscii = (path: string): boolean => /^[\x00-\x7f]*$/.test(path);
+const utf8 = (path: string): string => (isAscii(path) ? path : Buffer.from(path, "latin1").toString("utf8"));
+/** As a call of the kernel takes it. */
+const bytes = (path: string): string | Buffer => (isAscii(path) ? path : Buffer.from(path, "latin1"));
 
 const readText = (path: string): string | undefined => {
   try {
@@ -57,17 +63,20 @@ const readText = (path: string): string | undefined => {
   }
 };
 
+/** A directory, as the beginning of the places in it. */
+export const topOf = (directory: string): string => Buffer.from(posix.join(directory), "utf8").toString("latin1");
+
 /** What is in the directory, each name after what is above it. Owners are nobody's business: in an image it is root's. */
-export function* walk(top: string, inner: string, ignore: Ignore, kept: ReadonlySet<string>): Generator<WalkedEntry> {
-  const names = readdirSync(bytes(posix.join(top, inner)), { encoding: "latin1" as BufferEncoding });
+export function* walk(top: string, inner: string, ignore: Ignore, kept: ReadonlySet<string>): Generator<Walked> {
+  const names = readdirSync(bytes(`${top}/${inner}`), { encoding: "latin1" as BufferEncoding });
   for (const name of [...names].sort()) {
     const path = inner === "" ? name : `${inner}/${name}`;
     const isLeftOut = ignore.has(utf8(path)) && !kept.has(path);
-    const place = posix.join(top, path);
+    const place = `${top}/${path}`;
     const status = lstatSync(bytes(place));
     const type = typeOf(status);
     if (type === undefined) continue;
-    if (!isLeftOut) yield entryOf(place, path, type, status);
+    if (!isLeftOut) yield { path, place, type, status };
     if (type === "directory" && (!isLeftOut || ignore.hasExceptions)) yield* walk(top, path, ignore, kept);
   }
 }
@@ -91,14 +100,23 @@ function* readPieces(place: string, size: number): Generator<Uint8Array> {
 }
 
 /** What is at one path below the directory, or undefined: nothing that can be in an image. */
-export const entryAt = (top: string, path: string): WalkedEntry | undefined => {
-  const place = posix.join(top, path);
+export const walkedAt = (top: string, path: string): Walked | undefined => {
+  const place = `${top}/${path}`;
   const status = lstatSync(bytes(place), { throwIfNoEntry: false });
   const type = status === undefined ? undefined : typeOf(status);
-  return type === undefined ? undefined : entryOf(place, path, type, status!);
+  return type === undefined ? undefined : { path, place, type, status: status! };
 };
 
-const entryOf = (place: string, path: string, type: TarEntryType, status: Stats): WalkedEntry => {
+/** Of a symbolic link. */
+export const targetOf = ({ place, type }: Walked): Uint8Array =>
+  type === "symlink" ? readlinkSync(bytes(place), { encoding: "buffer" }) : none;
+
+/** Of a file, as much as was there when it was walked by. */
+export const contentOf = ({ place, type, status: { size } }: Walked): Iterable<Uint8Array> =>
+  type === "file" && size > 0 ? readPieces(place, size) : [];
+
+const entryOf = (walked: Walked): TarOutput => {
+  const { path, type, status } = walked;
   const header: TarHeader = {
     ...fileHeader(type === "directory" ? `${path}/` : path, type === "file" ? status.size : 0),
     type,
@@ -107,11 +125,9 @@ const entryOf = (place: string, path: string, type: TarEntryType, status: Stats)
       seconds: BigInt(Math.floor(status.mtimeMs / 1000)),
       nanoseconds: Math.floor(status.mtimeMs % 1000) * 1_000_000,
     },
-    link: type === "symlink" ? readlinkSync(bytes(place), { encoding: "buffer" }) : none,
+    link: targetOf(walked),
   };
-  const modified = status.mtimeMs;
-  if (type !== "file" || status.size === 0) return { header, modified };
-  return { header, modified, content: readPieces(place, status.size) };
+  return { header, content: contentOf(walked) };
 };
 
 const directoryContext = (
@@ -120,7 +136,7 @@ const directoryContext = (
   outside: string | undefined,
   isQuestion: boolean,
 ): BuildContext => {
-  const top = Buffer.from(directory, "utf8").toString("latin1");
+  const top = topOf(directory);
   const name =
     outside === undefined
       ? posix.normalize(dockerfile ?? "Dockerfile")
@@ -135,10 +151,9 @@ const directoryContext = (
   );
   const entries = function* (): Generator<TarOutput> {
     try {
-      for (const entry of walk(top, "", ignore, kept)) {
-        const path = Buffer.from(entry.header.path).toString("latin1");
-        if (isQuestion && !kept.has(path)) continue;
-        if (outside === undefined || path !== ".dockerignore") yield entry;
+      for (const walked of walk(top, "", ignore, kept)) {
+        if (isQuestion && !kept.has(walked.path)) continue;
+        if (outside === undefined || walked.path !== ".dockerignore") yield entryOf(walked);
       }
     } catch (cause) {
       throw fileFailure(directory, cause);
