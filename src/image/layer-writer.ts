@@ -71,6 +71,12 @@ const sizeOf = ({ type, size, link }: TarEntry): number => {
   return type === "symlink" ? link.length : 0;
 };
 
+const writeIndex = async (path: string, pieces: Iterable<Uint8Array>): Promise<void> => {
+  await using file = await DurableFile.create(path);
+  for (const piece of pieces) await file.write(piece);
+  await file.finish();
+};
+
 /**
  * Holds afterwards: `directory`, which exists and is empty, has the layer's `tar` and its `index`, both on disk.
  * `limit` is in bytes of the tar. Throws when the blob is damaged, or asks for what no layer may have.
@@ -115,9 +121,14 @@ export const writeLayer = async (
   }
   parser.end();
   const diffId = plain.digest() as DiffId;
-  await using indexFile = await DurableFile.create(join(directory, "index"));
-  for (const piece of index.finish({ diffId, tarSize: plain.size })) await indexFile.write(piece);
-  await Promise.all([tar.finish(), indexFile.finish(), kept?.finish()]);
+  // The end of the tar goes to the disk while the index is made.
+  const finished = Promise.all([tar.finish(), kept?.finish()]);
+  finished.catch(() => {});
+  try {
+    await writeIndex(join(directory, "index"), index.finish({ diffId, tarSize: plain.size }));
+  } finally {
+    await finished;
+  }
   await syncDirectory(directory);
   return {
     ...(compressed === undefined ? {} : { compressed }),
