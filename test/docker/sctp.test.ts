@@ -26,7 +26,9 @@ sctp.send(sys.argv[3].encode())
 print(sctp.recv(1000).decode())
 `;
 const lacks = (): string | false =>
-  spawnSync("python3", ["-c", open]).status === 0 ? false : "this kernel has no SCTP, or there is no python3";
+  spawnSync("python3", ["-c", open]).status === 0
+    ? false
+    : "this kernel has no SCTP (sh scripts/test --vm has one that does), or there is no python3";
 
 describe("SCTP", { skip: cannotRun() || lacks() }, () => {
   let engine: Engine;
