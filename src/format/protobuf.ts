@@ -65,7 +65,7 @@ export class Writer {
     const length = this.#length - start - 1;
     if (length <= 0x7f) this.#bytes[start] = length;
     else {
-      const content = Uint8Array.from(this.#bytes.subarray(start + 1, this.#length));
+      const content = new Uint8Array(this.#bytes.subarray(start + 1, this.#length));
       this.#length = start;
       this.bytes(content);
     }

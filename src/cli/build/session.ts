@@ -86,8 +86,8 @@ class SocketDuplex extends Duplex {
   }
 
   async #send(chunk: Uint8Array, done: () => void): Promise<void> {
-    // The bytes are the stream's again as soon as it is told that they are written.
-    if (!this.#socket.write(Uint8Array.from(chunk))) await this.#socket.drained();
+    // The bytes are the stream's again as soon as it is told that they are written. (`Uint8Array.from` would copy one by one.)
+    if (!this.#socket.write(new Uint8Array(chunk))) await this.#socket.drained();
     done();
   }
 
