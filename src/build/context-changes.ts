@@ -1,4 +1,5 @@
 /** What of a directory is another than it was, by its list: names, kinds, modes, sizes and times. Pure. */
+import { latin1 } from "../format/tar/numbers.ts";
 import type { TarHeader } from "../format/tar/write.ts";
 
 export interface ListedFile {
@@ -16,7 +17,10 @@ export interface ContextChanges {
 
 type Listed = readonly (TarHeader | undefined)[];
 
-const pathOf = ({ path }: TarHeader): string => Buffer.from(path).toString("latin1").replace(/\/+$/, "");
+const pathOf = ({ path }: TarHeader): string => {
+  const text = latin1(path);
+  return text.endsWith("/") ? text.replace(/\/+$/, "") : text;
+};
 
 const above = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 
@@ -24,7 +28,7 @@ export const listContext = (headers: Listed): ReadonlyMap<string, ListedFile> =>
   new Map(headers.flatMap((header) => (header === undefined ? [] : [[pathOf(header), factsOf(header)] as const])));
 
 const factsOf = ({ type, mode, size, mtime, link }: TarHeader): ListedFile => ({
-  facts: `${type} ${mode} ${size} ${mtime.seconds}.${mtime.nanoseconds} ${Buffer.from(link).toString("latin1")}`,
+  facts: `${type} ${mode} ${size} ${mtime.seconds}.${mtime.nanoseconds} ${latin1(link)}`,
   isDirectory: type === "directory",
 });
 

@@ -6,6 +6,7 @@ import { type DiffId, digestFromHex } from "../base/ids.ts";
 import { IndexBuilder } from "../format/erofs/builder.ts";
 import { type Ignore, parseIgnore, parseIgnoreFile } from "../format/ignore.ts";
 import type { TarEntry, TarTime } from "../format/tar/entry.ts";
+import { latin1 } from "../format/tar/numbers.ts";
 import { TarParser } from "../format/tar/parser.ts";
 import { type TarHeader, writeTar } from "../format/tar/write.ts";
 import type { StackLayer } from "../image/layers.ts";
@@ -40,7 +41,7 @@ const never = new AbortController().signal;
 
 /** The path, for those who say what is wrong with it, if a name in it would be a whiteout; otherwise undefined. */
 export const whiteoutIn = (path: Uint8Array): string | undefined => {
-  const text = Buffer.from(path).toString("latin1");
+  const text = latin1(path);
   return /(^|\/)\.wh\./.test(text) ? text.slice(0, 200) : undefined;
 };
 

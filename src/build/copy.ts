@@ -63,7 +63,10 @@ const none = new Uint8Array();
 
 const namesIn = (tree: Tree, directory: string): readonly string[] => tree.children(directory).map(([name]) => name);
 const latin1 = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
-const utf8 = (text: string): string => Buffer.from(text, "latin1").toString("utf8");
+const utf8 = (text: string): string =>
+  /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, "latin1").toString("utf8");
+/** Of a name that a tree has: it need not be looked at for dots and slashes. */
+const within = (directory: string, name: string): string => (directory === "/" ? `/${name}` : `${directory}/${name}`);
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, "latin1");
 
 /** A source path as a place in its tree: no `..` leads out of it. */
@@ -263,7 +266,7 @@ class Copy {
     }
     for (const [name, found] of source.tree.children(from)) {
       const inner = relative === "" ? name : `${relative}/${name}`;
-      this.#copy(source, posix.join(from, name), found, posix.join(to, name), inner, there === undefined);
+      this.#copy(source, within(from, name), found, within(to, name), inner, there === undefined);
     }
   }
 

@@ -1,5 +1,6 @@
 /** Cache keys: digests of everything that a step depends on, and of nothing else. */
 import { createHash } from "node:crypto";
+import { latin1 } from "../format/tar/numbers.ts";
 import type { CopyItem } from "./copy.ts";
 import type { RunningStep } from "./report.ts";
 import { filePart } from "./why.ts";
@@ -28,8 +29,9 @@ const digestItems = (items: readonly CopyItem[], told: (path: string, digest: st
   const whole = createHash("sha256");
   for (const { path, header, content } of items) {
     const { type, mode, uid, gid, link, major, minor, xattrs } = header;
-    const attributes = [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
-    const facts = [path, type, mode, uid, gid, Buffer.from(link).toString("latin1"), major, minor, attributes];
+    const attributes =
+      xattrs.size === 0 ? [] : [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
+    const facts = [path, type, mode, uid, gid, latin1(link), major, minor, attributes];
     const said = JSON.stringify(facts);
     whole.update(`${said}\n`);
     if (content === undefined) {

@@ -17,7 +17,7 @@ export const parseText = (block: Uint8Array, start: number, length: number): Uin
 /** One character per byte, so that bytes can be compared, split and used as keys. */
 export const latin1 = (bytes: Uint8Array): string =>
   // A copy: asking for the buffer of a short array makes one first, which takes longer.
-  Buffer.from(bytes).toString("latin1");
+  (bytes instanceof Buffer ? bytes : Buffer.from(bytes)).toString("latin1");
 
 export const fromLatin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"));
 
