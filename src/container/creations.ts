@@ -49,7 +49,8 @@ export class Creations {
     const { record, image } = this.#draft(asked, "explained");
     const endpoints = await connections.connect(record);
     try {
-      const volumes = new Map(volumeMounts(record.request).map(({ name }) => [name, rooms.volumes.mountpoint(name)]));
+      const placeOf = (name: string) => ({ path: rooms.volumes.mountpoint(name), options: [] });
+      const volumes = new Map(volumeMounts(record.request).map(({ name }) => [name, placeOf(name)]));
       return (await launcher.prepare({ record, image, endpoints, volumes, ...this.#context.joined(record) })).plan;
     } finally {
       rooms.networks.members.release(record.id);

@@ -3,6 +3,7 @@ import { constants, readFileSync } from "node:fs";
 import { open, readFile, realpath } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
+import type { VolumePlace } from "../volume/record.ts";
 import { collectDevices, collectHostDevices, findStat } from "./facts-devices.ts";
 import type { SourceFact } from "./mounts.ts";
 import type { BindRequest, CreateRequest } from "./request.ts";
@@ -21,7 +22,7 @@ export interface FactsInput {
   readonly cgroupParent: string;
   readonly tree: RootTree;
   /** Where volumes lie, by name. */
-  readonly volumes: ReadonlyMap<string, string>;
+  readonly volumes: ReadonlyMap<string, VolumePlace>;
   readonly joined?: ContainerFacts["joined"];
   readonly linked?: ContainerFacts["linked"];
 }

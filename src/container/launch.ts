@@ -14,6 +14,7 @@ import { planNames, resolverPort } from "../network/dns/plan.ts";
 import type { Endpoint } from "../network/endpoint.ts";
 import { closeDoors } from "../network/firewalls.ts";
 import type { Networks } from "../network/networks.ts";
+import type { VolumePlace } from "../volume/record.ts";
 import { collectFacts, type RootTree } from "./facts.ts";
 import { emptyName, type LayerMounts, planReading } from "./layer-mounts.ts";
 import { asksPier } from "./listings.ts";
@@ -51,7 +52,7 @@ export interface LaunchInput {
   readonly image: LaunchImage;
   readonly endpoints: readonly Endpoint[];
   /** Where the container's volumes lie, by name. */
-  readonly volumes: ReadonlyMap<string, string>;
+  readonly volumes: ReadonlyMap<string, VolumePlace>;
   /** The namespaces of other containers that are joined. */
   readonly joined?: ContainerFacts["joined"];
   /** The containers that it is linked to. */
@@ -192,7 +193,7 @@ export class Launcher {
   }
 
   /** What a visitor of a container that does not run needs; its layers are mounted. */
-  async placeOf(record: ContainerRecord, volumes: ReadonlyMap<string, string>): Promise<StoppedPlace> {
+  async placeOf(record: ContainerRecord, volumes: ReadonlyMap<string, VolumePlace>): Promise<StoppedPlace> {
     const paths = containerPaths(this.#rooms, record.id);
     const stack = this.#rooms.images.layers.stack(this.#rooms.images.withId(record.image.id).layers);
     await this.#mounts.mount(stack);

@@ -1,6 +1,7 @@
 /** What is mounted in a container, in order. */
 import { existsSync } from "node:fs";
 import { posix } from "node:path";
+import type { VolumePlace } from "../volume/record.ts";
 import { containerError } from "./errors.ts";
 import type { OciMount } from "./oci/spec.ts";
 import type { BindRequest, CreateRequest, MountRequest, TmpfsRequest, VolumeMountRequest } from "./request.ts";
@@ -16,7 +17,7 @@ export interface MountInput {
   readonly request: CreateRequest;
   readonly sources: Readonly<Record<string, SourceFact>>;
   /** Where volumes lie, by name. */
-  readonly volumes: ReadonlyMap<string, string>;
+  readonly volumes: ReadonlyMap<string, VolumePlace>;
   /** The container's own directory on the host. */
   readonly directory: string;
   /** The /dev/shm of the container whose ipc namespace is joined. */
@@ -53,7 +54,7 @@ export const volumeMounts = ({ mounts }: Pick<CreateRequest, "mounts">): readonl
 /** What of the host's is seen in a container that does not run: its volumes, and its binds as far as they are there. */
 export const planVisitMounts = (
   request: CreateRequest,
-  volumes: ReadonlyMap<string, string>,
+  volumes: ReadonlyMap<string, VolumePlace>,
   directory: string,
 ): readonly OciMount[] => {
   const mounts = request.mounts
@@ -139,8 +140,15 @@ const askedMount = (mount: MountRequest, input: MountInput): OciMount => {
   if (mount.kind === "tmpfs") return tmpfsMount(mount);
   if (mount.kind === "bind") return bindMount(mount, input);
   // One of a container that is not made yet has no place.
-  const source = input.volumes.get(mount.name) ?? mount.name;
-  return { destination: mount.target, type: "bind", source, options: bindOptions(mount) };
+  const { path, options } = input.volumes.get(mount.name) ?? { path: mount.name, options: [] };
+  const readonly = mount.readonly || options.includes("ro");
+  const own = options.filter((word) => word !== "ro");
+  return {
+    destination: mount.target,
+    type: "bind",
+    source: path,
+    options: [...bindOptions({ ...mount, readonly }), ...own],
+  };
 };
 
 const bindOptions = (mount: BindRequest | VolumeMountRequest): readonly string[] => [

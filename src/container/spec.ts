@@ -6,6 +6,7 @@ import type { ContainerId } from "../base/ids.ts";
 import { defaultProfile, unconfined } from "../kernel/apparmor/profile.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import { type Capability, planCapabilities } from "../kernel/numbers/capabilities.ts";
+import type { VolumePlace } from "../volume/record.ts";
 import { type DeviceFacts, planDevices } from "./devices.ts";
 import { planEnvironment } from "./environment.ts";
 import { containerError } from "./errors.ts";
@@ -32,7 +33,7 @@ export interface ContainerFacts {
   /** By the source of each bind mount. */
   readonly sources: Readonly<Record<string, SourceFact>>;
   /** Where volumes lie, by name. */
-  readonly volumes: ReadonlyMap<string, string>;
+  readonly volumes: ReadonlyMap<string, VolumePlace>;
   /** By the path of each asked device. */
   readonly devices: Readonly<Record<string, DeviceFacts>>;
   /** Everything beneath the host's /dev; read for privileged containers only. */

@@ -6,7 +6,7 @@ import type { ImageRecord } from "../image/record.ts";
 import { Tree } from "../image/tree.ts";
 import { runErrand } from "../kernel/errand.ts";
 import { noSlot, type Plan } from "../kernel/steps.ts";
-import { anonymousLabel, isAnonymous } from "../volume/record.ts";
+import { anonymousLabel, isAnonymous, type VolumePlace } from "../volume/record.ts";
 import type { VolumeUsers } from "../volume/volumes.ts";
 import { containerError } from "./errors.ts";
 import { writeTreeList } from "./layer-extraction.ts";
@@ -153,18 +153,18 @@ export const removeAnonymous = async (
   }
 };
 
-/** Holds afterwards: the volumes' sources are there; where they are, by name. */
+/** Holds afterwards: the volumes' sources are there; where they are and how they are bound, by name. */
 export const prepareVolumes = async (
   { volumes }: Pick<ContainerRooms, "volumes">,
   { id, request }: ContainerRecord,
-): Promise<ReadonlyMap<string, string>> =>
+): Promise<ReadonlyMap<string, VolumePlace>> =>
   new Map(await Promise.all(namesOf(request).map(async (name) => [name, await volumes.prepare(name, id)] as const)));
 
 /** Where the volumes of a container lie while somebody looks at it, whether it runs or not. */
 export const visitVolumes = async (
   { volumes }: Pick<ContainerRooms, "volumes">,
   { request }: ContainerRecord,
-): Promise<AsyncDisposable & { readonly places: ReadonlyMap<string, string> }> => {
+): Promise<AsyncDisposable & { readonly places: ReadonlyMap<string, VolumePlace> }> => {
   const visitor = randomBytes(8).toString("hex");
   const names = namesOf(request);
   const release = async (): Promise<void> => {

@@ -4,8 +4,8 @@ import { volumeError } from "./errors.ts";
 
 export type VolumeSource =
   | { readonly kind: "directory" }
-  /** A directory of the host. */
-  | { readonly kind: "bind"; readonly path: string }
+  /** A directory of the host, and with what options it is bound. */
+  | { readonly kind: "bind"; readonly path: string; readonly options: readonly string[] }
   /** A file system that is mounted while somebody uses it. */
   | {
       readonly kind: "mount";
@@ -41,7 +41,16 @@ export const parseVolumeOptions = (name: string, options: Readonly<Record<string
   const { flags, data } = parseWords(words);
   if ((flags & mountFlags.MS_BIND) === 0) return { kind: "mount", type, device, flags, data };
   if (!device.startsWith("/")) throw wrong(`the device of a bind must be an absolute path: "${device}"`);
-  return { kind: "bind", path: device };
+  // Further words are a file system's: for a bind the kernel takes them and ignores them, and so does Docker.
+  return { kind: "bind", path: device, options: bindWords.filter((word) => isSet(word, flags)) };
+};
+
+/** What a bind can have that is not its file system's. */
+const bindWords = ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "strictatime", "nosymfollow"] as const;
+
+const isSet = (word: string, flags: number): boolean => {
+  const option = mountOptions[word];
+  return option !== undefined && "set" in option && (flags & option.set) !== 0;
 };
 
 const parseWords = (text: string): { readonly flags: number; readonly data: string } => {

@@ -24,6 +24,12 @@ export interface VolumeEvent {
   readonly name: string;
 }
 
+/** Where what is behind a volume lies on the host, and with what options it is bound from there. */
+export interface VolumePlace {
+  readonly path: string;
+  readonly options: readonly string[];
+}
+
 /** The only driver there is. */
 export const localDriver = "local";
 

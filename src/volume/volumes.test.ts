@@ -35,6 +35,12 @@ test("a bind is a directory of the host", () => {
   assert.deepEqual(parseVolumeOptions("v", { type: "none", device: "/srv/data", o: "bind" }), {
     kind: "bind",
     path: "/srv/data",
+    options: [],
+  });
+  assert.deepEqual(parseVolumeOptions("v", { type: "none", device: "/a", o: "nodev,rbind,ro,uid=5,noexec,exec" }), {
+    kind: "bind",
+    path: "/a",
+    options: ["ro", "nodev"],
   });
   refuses('the device of a bind must be an absolute path: "srv"', { type: "none", device: "srv", o: "bind" });
 });

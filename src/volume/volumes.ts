@@ -22,6 +22,7 @@ import {
   isVolumeName,
   localDriver,
   type VolumeEvent,
+  type VolumePlace,
   type VolumeRecord,
   type VolumeRequest,
 } from "./record.ts";
@@ -165,17 +166,17 @@ export class Volumes {
     this.#running.set(name, users.add(container));
   }
 
-  /** Holds afterwards: what is behind the volume can be bound into the container; answers where it is. */
-  async prepare(name: string, container: string): Promise<string> {
+  /** Holds afterwards: what is behind the volume can be bound into the container; answers where it is, and how it is bound. */
+  async prepare(name: string, container: string): Promise<VolumePlace> {
     this.use(name, container);
     const record = this.get(name);
     const { data } = volumePaths(this.#rooms.root, name);
     const source = parseVolumeOptions(name, record.options);
-    if (source.kind === "directory") return data;
-    if (source.kind === "bind") return source.path;
+    if (source.kind === "directory") return { path: data, options: [] };
+    if (source.kind === "bind") return { path: source.path, options: source.options };
     const { holder, run } = this.#rooms;
     await this.#locks.run(name, () => mountVolume(holder, run, name, data, source));
-    return throughHolder(holder, data);
+    return { path: throughHolder(holder, data), options: [] };
   }
 
   /** The container does not run any more; with the last one goes what was mounted for the volume. */

@@ -276,6 +276,13 @@ describe("volumes", { skip: cannotRun() }, () => {
     await said(engine, "volume", "create", "-o", "type=none", "-o", "o=bind", "-o", `device=${host}`, "bound-1");
     await sh("echo x >/v/f", "-v", "bound-1:/v");
     assert.equal(readFileSync(join(host, "f"), "utf8"), "x\n");
+    const bind = ["-o", "type=none", "-o", "o=bind,ro,noexec", "-o", `device=${host}`];
+    await said(engine, "volume", "create", ...bind, "bound-2");
+    const flags = "grep ' /v ' /proc/self/mountinfo | cut -d' ' -f6";
+    assert.equal(
+      await sh(`cat /v/f; touch /v/g 2>/dev/null || echo no; ${flags}`, "-v", "bound-2:/v"),
+      "x\nno\nro,noexec,relatime",
+    );
     await said(
       engine,
       "volume",
