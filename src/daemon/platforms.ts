@@ -28,12 +28,20 @@ const shape: Shape<{ readonly os: string; readonly architecture: string; readonl
 
 /** `{"os":"linux","architecture":"arm64"}`; undefined where none is asked for. */
 export const platformJson = (query: Query): Platform | undefined => {
-  const asked = query.list("platform").filter((text) => text !== "");
-  if (asked.length === 0) return undefined;
-  if (asked.length > 1) throw invalid("multiple platforms are not supported");
-  const { os, architecture, variant } = shape(decode(asked[0]!), "platform");
-  return variant === "" ? { os, architecture } : { os, architecture, variant };
+  const [asked, second] = platformsJson(query, "platform");
+  if (second !== undefined) throw invalid("multiple platforms are not supported");
+  return asked;
 };
+
+/** The same, any number of them. */
+export const platformsJson = (query: Query, name: string): readonly Platform[] =>
+  query
+    .list(name)
+    .filter((text) => text !== "")
+    .map((text) => {
+      const { os, architecture, variant } = shape(decode(text), name);
+      return variant === "" ? { os, architecture } : { os, architecture, variant };
+    });
 
 const decode = (text: string): unknown => {
   try {

@@ -160,6 +160,11 @@ export interface ImageService {
     reference: string,
     options: { readonly force: boolean; usedBy(id: ImageId): readonly ImageUser[] },
   ): readonly ImageDeleteItem[];
+  removePlatforms(
+    reference: string,
+    platforms: readonly Platform[],
+    options: { readonly force: boolean; usedBy(id: ImageId): readonly ImageUser[] },
+  ): Promise<readonly ImageDeleteItem[]>;
   collect(usedBy: (id: ImageId) => readonly ImageUser[]): void;
   onEvent(listener: (event: ImageEvent) => void): () => void;
 }

@@ -249,6 +249,7 @@ export class World implements AsyncDisposable {
         history: () => [],
         tag: note("tag", undefined),
         remove: note("removeImage", [{ Untagged: "busybox:1.35" }]),
+        removePlatforms: refuse,
         collect: () => {},
         onEvent: () => () => {},
         ...images,

@@ -5,7 +5,7 @@ import type { CreationRooms } from "./creation.ts";
 import { chainIds } from "./history.ts";
 import { isIdentifier, nameOf } from "./lookup.ts";
 import type { ImageUser } from "./record.ts";
-import { familiarName } from "./reference.ts";
+import { canonicalName, familiarName, type ImageName } from "./reference.ts";
 import { planRemoval } from "./removal.ts";
 import type { StoredImage } from "./stored-image.ts";
 
@@ -13,24 +13,35 @@ export interface RemoveOptions {
   readonly force: boolean;
   /** The containers that were made from an image. */
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
+  /** Names that stay when their image goes, and whose they are then. */
+  readonly heirs?: readonly Heir[];
 }
 
-type DepartureRooms = Pick<CreationRooms, "store" | "collect" | "tell">;
+/** Another machine's image, to which a name goes over when the one it is shown as is taken away alone. */
+export interface Heir {
+  readonly name: ImageName;
+  readonly id: ImageId;
+}
+
+type DepartureRooms = Pick<CreationRooms, "store" | "collect" | "tell" | "now">;
 
 /** Removes the name by which the image was found, or with its id all names. Throws Docker's conflicts. */
 export const removeImage = (
-  { store, collect, tell }: DepartureRooms,
+  { store, collect, tell, now }: DepartureRooms,
   image: StoredImage,
   reference: string,
   options: RemoveOptions,
 ): readonly ImageDeleteItem[] => {
   const { id } = image;
   const users = options.usedBy(id);
-  const names = store.namesOf(id);
+  const heirs = (options.heirs ?? []).filter((heir) => isHeir(store, heir, id));
+  const inherited = new Set(heirs.map(({ name }) => canonicalName(name)));
+  const names = store.namesOf(id).filter((name) => !inherited.has(canonicalName(name)));
   const asked = isIdentifier(reference, id) ? {} : { name: nameOf(reference) };
   const removal = planRemoval({ reference, ...asked, id, names, users, force: options.force });
   const indexes = removal.untag.flatMap((name) => store.indexes.get(name) ?? []);
   store.transaction(() => {
+    for (const heir of heirs) store.name(heir.name, heir.id, now(), store.indexes.get(heir.name));
     for (const name of removal.untag) store.unname(name);
     if (!removal.isComplete) return;
     if (users.length > 0) store.hide(id);
@@ -49,6 +60,10 @@ export const removeImage = (
     .reverse();
   return [...untagged, { Deleted: id }, ...gone.map((chain) => ({ Deleted: chain }))];
 };
+
+/** Somebody may have removed the one image, or renamed the other, since it was looked for. */
+const isHeir = (store: DepartureRooms["store"], { name, id }: Heir, before: ImageId): boolean =>
+  store.get(id)?.isRemoved === false && store.withName(name)?.id === before;
 
 /** Holds afterwards: images that were removed are gone for good, unless a container still lives on them. */
 export const removeUnused = (

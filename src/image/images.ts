@@ -10,7 +10,7 @@ import { BlobFiles } from "./blob-files.ts";
 import { checkStore, type Damage } from "./check.ts";
 import { type CommitOptions, planCommit } from "./commit.ts";
 import { type CreationRooms, createImages, type NewImage } from "./creation.ts";
-import { type RemoveOptions, removeImage, removeUnused } from "./departure.ts";
+import { type Heir, type RemoveOptions, removeImage, removeUnused } from "./departure.ts";
 import { imageError } from "./errors.ts";
 import { historyOf } from "./history.ts";
 import { type ImportOptions, planImport } from "./import.ts";
@@ -275,6 +275,38 @@ export class Images {
   remove(reference: string, options: RemoveOptions): readonly ImageDeleteItem[] {
     const { id } = this.get(reference);
     return removeImage(this.#rooms, this.#store.get(id)!, reference, options);
+  }
+
+  /**
+   * Removes only what the name stands for on these platforms; it goes on naming the others that are here. Throws, and
+   * removes nothing, when one of them is not.
+   */
+  async removePlatforms(
+    reference: string,
+    platforms: readonly Platform[],
+    options: RemoveOptions,
+  ): Promise<readonly ImageDeleteItem[]> {
+    const asked: ImageId[] = [];
+    for (const platform of platforms) asked.push((await this.forPlatform(reference, platform)).id);
+    const removed: ImageDeleteItem[] = [];
+    for (const id of new Set(asked)) {
+      const { image, others } = await this.machines(reference);
+      const isAll = image.id === id && others.every((other) => other.image.id === id);
+      const heirs = isAll ? [] : await this.#heirs(id);
+      removed.push(...this.remove(isAll ? reference : id, { ...options, heirs }));
+    }
+    return removed;
+  }
+
+  /** Those of an image's names that stand for others as well, each with the first of these. */
+  async #heirs(id: ImageId): Promise<readonly Heir[]> {
+    const heirs: Heir[] = [];
+    for (const name of this.#store.namesOf(id)) {
+      const { others } = await this.machines(familiarName(name));
+      const other = others.find(({ image }) => image.id !== id);
+      if (other !== undefined) heirs.push({ name, id: other.image.id });
+    }
+    return heirs;
   }
 
   /** Holds afterwards: images that were removed are gone for good, unless a container still lives on them. */

@@ -98,4 +98,66 @@ describe("platforms", { skip: cannotRun() }, () => {
     assert.equal(await pushed("--all-platforms"), index.digest);
     await pier("rmi", "--force", mine.image.config, other.image.config);
   });
+
+  test("rmi takes the asked one's image away and leaves the others under their name", async () => {
+    await using registry = await ChaosRegistry.start();
+    const put = async (architecture: string, seed: number) => ({
+      image: putImage(registry, "kept", architecture, [await noisyTar(1000, seed)], { config: { architecture } }),
+      platform: { os: "linux", architecture },
+    });
+    const [mine, other, third] = [await put(own, 3), await put("s390x", 4), await put("riscv64", 5)];
+    putIndex(registry, "kept", "all", [other, mine, third]);
+    const name = `${registry.host}/kept:all`;
+    assert.equal((await engine.pier(["pull", "--all-platforms", name])).code, 0);
+    const here = async () => {
+      const { stdout } = await engine.docker(["images", "--all", "--no-trunc", "--quiet"]);
+      const ids = new Set(stdout.split("\n"));
+      return [mine, other, third].map(({ image }) => ids.has(image.config));
+    };
+
+    await refuses(/does not provide the specified platform \(linux\/mips64le\)/, "rmi", "--platform", "mips64le", name);
+    // One that is not there: nothing goes.
+    const both = `linux/${own},linux/mips64le`;
+    assert.equal((await engine.pier(["rmi", "--platform", both, name])).code, 1);
+    const bare = await engine.request("DELETE", `/images/${name}?platforms=nonsense`);
+    assert.equal(bare.status, 400);
+    assert.deepEqual(await here(), [true, true, true]);
+
+    const removed = await engine.docker(["rmi", "--platform", "linux/riscv64", name]);
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.match(removed.stdout, new RegExp(`Deleted: ${third.image.config}`));
+    assert.deepEqual(await here(), [true, true, false]);
+    assert.equal(await inspected(engine, "{{.Id}}", name), mine.image.config);
+
+    // The name is that of those that are left.
+    const own1 = await engine.pier(["rmi", "--platform", `linux/${own}`, name]);
+    assert.equal(own1.code, 0, own1.stderr);
+    assert.doesNotMatch(own1.stdout, /kept:all/);
+    assert.deepEqual(await here(), [false, true, false]);
+    assert.equal(await inspected(engine, "{{.Id}}", name), other.image.config);
+
+    const last = await engine.docker(["rmi", "--platform", "linux/s390x", name]);
+    assert.equal(last.code, 0, last.stderr);
+    assert.match(last.stdout, /Untagged: .*kept:all/);
+    assert.deepEqual(await here(), [false, false, false]);
+  });
+
+  test("rmi of one platform minds who lives on its image", async () => {
+    await using registry = await ChaosRegistry.start();
+    const put = async (architecture: string, seed: number) => ({
+      image: putImage(registry, "used", architecture, [await noisyTar(1000, seed)], { config: { architecture } }),
+      platform: { os: "linux", architecture },
+    });
+    const [mine, other] = [await put(own, 6), await put("s390x", 7)];
+    putIndex(registry, "used", "all", [mine, other]);
+    const name = `${registry.host}/used:all`;
+    assert.equal((await engine.pier(["pull", "--all-platforms", name])).code, 0);
+    const made = await engine.docker(["create", "--name", "user", name, "true"]);
+    assert.equal(made.code, 0, made.stderr);
+    await refuses(/is being used by stopped container/, "rmi", "--platform", `linux/${own}`, name);
+    assert.equal(await inspected(engine, "{{.Id}}", name), mine.image.config);
+    await engine.docker(["rm", "user"]);
+    assert.equal((await engine.docker(["rmi", "--platform", `linux/${own}`, name])).code, 0);
+    assert.equal((await engine.docker(["rmi", name])).code, 0);
+  });
 });

@@ -2,7 +2,7 @@
 import { imageInspectFor } from "../../api/versions.ts";
 import { imageAnswer } from "../answers/image.ts";
 import type { Call, Handler } from "../call.ts";
-import { platformJson } from "../platforms.ts";
+import { platformJson, platformsJson } from "../platforms.ts";
 import { progress } from "../progress.ts";
 import { imageUsers, type Services } from "../services.ts";
 import { type Answer, empty, encodeJson, json, jsonType, stream } from "../wire.ts";
@@ -28,14 +28,14 @@ export const tag: Handler = (call) => {
   return empty(201);
 };
 
-export const remove: Handler = (call) => {
+export const remove: Handler = async (call) => {
   const { services, query } = call;
+  const { images, containers } = services;
   // Images know no parents here: with `noprune` and without there is nothing to prune.
-  const removed = services.images.remove(nameOf(call), {
-    force: query.flag("force"),
-    usedBy: imageUsers(services.containers),
-  });
-  return json(removed);
+  const options = { force: query.flag("force"), usedBy: imageUsers(containers) };
+  const platforms = platformsJson(query, "platforms");
+  if (platforms.length === 0) return json(images.remove(nameOf(call), options));
+  return json(await images.removePlatforms(nameOf(call), platforms, options));
 };
 
 /** `docker load`: the archive is the body; what fails is told in the answer, which has begun by then. */
