@@ -14,7 +14,7 @@ import { type Dockerfile, parseDockerfile } from "./dockerfile/stages.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure, excerpt } from "./failure.ts";
 import { Part, StageFiles } from "./files.ts";
-import { type BuildGraph, findStage, planGraph } from "./graph.ts";
+import { type BuildGraph, findStage, planGraph, withTriggers } from "./graph.ts";
 import type { NamedContexts } from "./named-contexts.ts";
 import { type Outline, outlineOf } from "./outline.ts";
 import type { BuiltImage } from "./outputs.ts";
@@ -40,7 +40,8 @@ export class Build {
   readonly #reporter: Reporter;
   readonly #platform: BuildPlatform;
   readonly #file: Dockerfile;
-  readonly #graph: BuildGraph;
+  /** Grows when a base turns out to have triggers. */
+  #graph: BuildGraph;
   readonly #stages = new Map<number, Promise<StageResult>>();
   readonly #bases: Bases;
   readonly #contexts: NamedContexts;
@@ -124,6 +125,11 @@ export class Build {
     }
     // All of them come to their end before the build does: what they hold is then given back.
     await Promise.allSettled(working);
+    // Those among them that triggers have begun.
+    for (let known = 0; known < this.#stages.size; ) {
+      known = this.#stages.size;
+      await Promise.allSettled(this.#stages.values());
+    }
     if (failures.length > 0) throw failures[0];
   }
 
@@ -157,7 +163,7 @@ export class Build {
   #stage(index: number): Promise<StageResult> {
     const known = this.#stages.get(index);
     if (known !== undefined) return known;
-    const planned = this.#graph.stages.find(({ stage }) => stage.index === index)!;
+    const planned = this.#graph.planned[index]!;
     const build = new StageBuild({
       shop: this.#shop,
       planned,
@@ -168,6 +174,9 @@ export class Build {
       reporter: this.#reporter,
       sources: this.#sources(),
       stage: (other) => this.#stage(other),
+      triggered: (triggers) => {
+        this.#graph = withTriggers(this.#graph, index, triggers);
+      },
       image: (name, platform) => this.#bases.get(name, platform),
       context: (name) => this.#contexts.files(name),
     });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseDockerfile } from "./dockerfile/stages.ts";
-import { type Base, planGraph } from "./graph.ts";
+import { type Base, planGraph, withTriggers } from "./graph.ts";
 import type { BuildRequest } from "./request.ts";
 
 const platform = { os: "linux", architecture: "arm64", variant: "v8" };
@@ -70,5 +70,16 @@ describe("the stages of a build", () => {
     );
     assert.throws(() => basesOf("FROM a AS x\nCOPY --from=x a b"), /circular dependency detected on stage: x/);
     assert.throws(() => basesOf("FROM $nothing"), /base name \(\$nothing\) should not be blank/);
+  });
+
+  test("are more when a base wants to have something done that needs them", () => {
+    const text = "FROM a AS deep\nFROM deep AS tools\nFROM b AS unused\nFROM c AS last\n";
+    const withOne = (trigger: string) =>
+      withTriggers(plan(text), 3, parseDockerfile(`FROM x\n${trigger}`).stages[0]!.instructions);
+    const needed = (trigger: string) => withOne(trigger).stages.map(({ stage }) => stage.name);
+    assert.deepEqual(needed("RUN true"), ["last"]);
+    assert.deepEqual(needed("COPY --from=tools a b"), ["deep", "tools", "last"]);
+    assert.deepEqual(needed("RUN --mount=from=0,target=/t true"), ["deep", "last"]);
+    assert.throws(() => withOne("COPY --from=last a b"), /circular dependency detected on stage: last/);
   });
 });

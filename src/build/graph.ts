@@ -19,14 +19,18 @@ export type Base =
 export interface PlannedStage {
   readonly stage: Stage;
   readonly base: Base;
+  /** What its base wants to have done in it; none before that is known. */
+  readonly triggers: readonly Instruction[];
   readonly platform: string;
   /** Nothing in it comes from the cache. */
   readonly isFresh: boolean;
 }
 
 export interface BuildGraph {
-  /** In the order of the file. */
+  /** Those that the target needs, in the order of the file. */
   readonly stages: readonly PlannedStage[];
+  /** All of the file. */
+  readonly planned: readonly PlannedStage[];
   readonly target: number;
   /** The variables before the first stage. */
   readonly globals: ReadonlyMap<string, string>;
@@ -81,11 +85,21 @@ export const planGraph = (file: Dockerfile, input: GraphInput): BuildGraph => {
     const base = context ?? baseOf(stages, stage, expandWord(stage.base, globals, options), input.contexts);
     // What stands on steps that are made anew would otherwise be found as it was on the old ones.
     const hasFreshBase = base.kind === "stage" && planned[base.index]!.isFresh;
-    planned.push({ stage: named, base, platform, isFresh: hasFreshBase || isNamed(stage, input.noCache) });
+    planned.push({
+      stage: named,
+      base,
+      triggers: [],
+      platform,
+      isFresh: hasFreshBase || isNamed(stage, input.noCache),
+    });
   }
-  const needed = new Set<number>();
-  visit(planned, stages, target.index, needed, new Set());
-  return { stages: planned.filter(({ stage }) => needed.has(stage.index)), target: target.index, globals, builtIn };
+  return { planned, stages: neededOf(planned, target.index), target: target.index, globals, builtIn };
+};
+
+/** With what the base of a stage wants to have done in it: that may need stages that nobody else does. */
+export const withTriggers = (graph: BuildGraph, index: number, triggers: readonly Instruction[]): BuildGraph => {
+  const planned = graph.planned.map((one) => (one.stage.index === index ? { ...one, triggers } : one));
+  return { ...graph, planned, stages: neededOf(planned, graph.target) };
 };
 
 const isNamed = ({ name }: Stage, noCache: GraphInput["noCache"]): boolean =>
@@ -106,22 +120,23 @@ const baseOf = (stages: readonly Stage[], stage: Stage, name: string, contexts: 
   return contextOf(contexts, name) ?? { kind: "image", name };
 };
 
-const visit = (
-  planned: readonly PlannedStage[],
-  stages: readonly Stage[],
-  index: number,
-  done: Set<number>,
-  way: Set<number>,
-): void => {
-  const { stage, base } = planned[index]!;
-  if (way.has(index)) throw buildError("circularStage", { name: stage.name ?? String(index) });
-  if (done.has(index)) return;
-  way.add(index);
-  if (base.kind === "stage") visit(planned, stages, base.index, done, way);
-  for (const name of stage.instructions.flatMap(sourcesOf)) {
-    const source = findStage(stages, name);
-    if (source !== undefined) visit(planned, stages, source.index, done, way);
-  }
-  way.delete(index);
-  done.add(index);
+/** Throws where a stage needs itself. */
+const neededOf = (planned: readonly PlannedStage[], target: number): readonly PlannedStage[] => {
+  const stages = planned.map(({ stage }) => stage);
+  const [done, way] = [new Set<number>(), new Set<number>()];
+  const visit = (index: number): void => {
+    const { stage, base, triggers } = planned[index]!;
+    if (way.has(index)) throw buildError("circularStage", { name: stage.name ?? String(index) });
+    if (done.has(index)) return;
+    way.add(index);
+    if (base.kind === "stage") visit(base.index);
+    for (const name of [...triggers, ...stage.instructions].flatMap(sourcesOf)) {
+      const source = findStage(stages, name);
+      if (source !== undefined) visit(source.index);
+    }
+    way.delete(index);
+    done.add(index);
+  };
+  visit(target);
+  return planned.filter(({ stage }) => done.has(stage.index));
 };

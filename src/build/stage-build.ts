@@ -50,6 +50,8 @@ export interface StageInput {
   readonly sources: SourceFinder;
   /** The stage that it is built on. */
   stage(index: number): Promise<StageResult>;
+  /** Is told what the base wants to have done. Throws where that needs the stage itself. */
+  triggered(instructions: readonly Instruction[]): void;
   /** Throws where it is not there. */
   image(name: string, platform: BuildPlatform): Promise<BaseImage>;
   /** The files of a named context. */
@@ -144,7 +146,7 @@ export class StageBuild {
 
   /** The base; answers what it wants to have done first. */
   async #from(running: RunningStep): Promise<readonly Instruction[]> {
-    const { planned, shop, backslash } = this.#input;
+    const { planned, shop } = this.#input;
     const { base } = planned;
     const { layers } = shop.rooms.images;
     if (base.kind === "scratch") return [];
@@ -159,7 +161,7 @@ export class StageBuild {
       this.#files = found.files;
       for (const [name, value] of found.args) this.#args.set(name, value);
       running.isBuiltOn(shortDigest(found.files.key));
-      return parseTriggers(triggers, backslash, planned.stage);
+      return this.#triggered(triggers);
     }
     const record = await running.waitFor(base.name, this.#input.image(base.name, this.#platform));
     running.isBuiltOn(record.id);
@@ -168,7 +170,14 @@ export class StageBuild {
     const parts = record.layers.map((diffId) => new Part(Promise.resolve(diffId), record.created));
     // The whole of it: two images of the same layers are two bases (CVE-2024-24557).
     this.#files = new StageFiles(layers, parts, keyOf("FROM", [record.id]));
-    return parseTriggers(record.config.OnBuild ?? [], backslash, planned.stage);
+    return this.#triggered(record.config.OnBuild ?? []);
+  }
+
+  #triggered(texts: readonly string[]): readonly Instruction[] {
+    const { backslash, planned } = this.#input;
+    const triggers = parseTriggers(texts, backslash, planned.stage);
+    if (triggers.length > 0) this.#input.triggered(triggers);
+    return triggers;
   }
 
   /** Files of nowhere in particular: a base that says nothing of itself. */

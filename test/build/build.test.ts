@@ -242,6 +242,16 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
     assert.equal((await inspect("fired")).Config.OnBuild, null);
   });
 
+  test("builds what only such a wish needs, and refuses one that needs its own stage", async () => {
+    const triggers = "ONBUILD COPY --from=tools /tool /\nONBUILD RUN --mount=from=tools,target=/t cp /t/tool /too\n";
+    await built({ Dockerfile: `FROM ${base}\n${triggers}` }, "wishes");
+    const tools = `FROM ${base} AS tools\nRUN echo of-the-stage > /tool\n`;
+    await built({ Dockerfile: `${tools}FROM wishes\n` }, "granted");
+    assert.equal(await printed(engine, "granted", "cat", "/tool", "/too"), "of-the-stage\nof-the-stage\n");
+    const circular = await dockerBuild(engine, [makeContext(engine, { Dockerfile: "FROM wishes AS tools\n" })]);
+    assert.match(circular.stderr, /circular dependency detected on stage: tools/);
+  });
+
   test("is the same image from the same input, wherever and whenever it is built", async () => {
     const Dockerfile = `FROM ${base}\nRUN mkdir -p /a/b && echo x > /a/b/c && chown 5:6 /a\nWORKDIR /w\nCOPY x .\n`;
     const ids: string[] = [];
