@@ -22,6 +22,10 @@ describe("completion", () => {
     assert.deepEqual(await complete(["stop", "-t", "1", "--sig"], nobody), ["--signal"]);
   });
 
+  test("knows the contexts, for which no daemon is asked", async () => {
+    assert.ok((await complete(["context", "use", "de"], nobody)).includes("default"));
+  });
+
   test("says nothing where no daemon runs", async () => {
     assert.deepEqual(await complete(["stop", ""], nobody), []);
   });

@@ -47,9 +47,10 @@ export const readConfig = (path = configPath()): ConfigFile => {
   }
 };
 
-/** Holds afterwards: the file has this content, and only its owner may read it. */
-export const writeConfig = (config: ConfigFile, path = configPath()): void => {
-  const { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } = files();
+/** Holds afterwards: the file has this content, wherever a link in its place leads, and only its owner may read it. */
+export const writeConfig = (config: ConfigFile, named = configPath()): void => {
+  const { chmodSync, existsSync, mkdirSync, realpathSync, renameSync, statSync, writeFileSync } = files();
+  const path = existsSync(named) ? realpathSync(named) : named;
   mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;
   writeFileSync(temporary, `${JSON.stringify(config, undefined, "\t")}`, { mode: 0o600 });

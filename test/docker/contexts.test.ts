@@ -1,6 +1,6 @@
 /** Contexts: one store, two commands. */
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
@@ -143,6 +143,24 @@ describe("contexts", { skip: cannotRun() }, () => {
     }
   });
 
+  test("are chosen in config.json wherever that lies, and all else in it stays", async () => {
+    const [link, file] = [join(settings, "config.json"), join(settings, "elsewhere.json")];
+    writeFileSync(file, '{"psFormat":"json"}', { mode: 0o600 });
+    symlinkSync("elsewhere.json", link);
+    await succeed("docker", "context", "create", "aa", "--docker", endpoint);
+    for (const name of both) {
+      for (const [chosen, written] of [
+        ["aa", { psFormat: "json", currentContext: "aa" }],
+        ["default", { psFormat: "json" }],
+      ] as const) {
+        await succeed(name, "context", "use", chosen);
+        assert.ok(lstatSync(link).isSymbolicLink(), `${name} has left the link where it was`);
+        const { auths: _, ...rest } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+        assert.deepEqual(rest, written);
+      }
+    }
+  });
+
   test("goes out and in as docker's archives", async () => {
     await succeed("docker", "context", "create", "aa", "--description", "first", "--docker", endpoint);
     for (const name of both) {
@@ -182,7 +200,6 @@ describe("contexts", { skip: cannotRun() }, () => {
     const { code, stdout, stderr } = await call("pier", ["context", "show"]);
     assert.deepEqual([code, stdout], [0, "default\n"]);
     assert.match(stderr, /^WARNING: Error loading config file: /);
-    chmodSync(join(settings, "config.json"), 0o600);
   });
 
   test("of a port with certificates work for both, whoever has made them", {
