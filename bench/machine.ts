@@ -19,5 +19,5 @@ export const machine = (): [string, string][] => [
   ["processors", `${availableParallelism()} × ${cpus()[0]?.model ?? "unknown"}`],
   ["memory", `${(totalmem() / 2 ** 30).toFixed(1)} GiB`],
   ["control groups", cgroups()],
-  ["data of the engines", "each on a fresh ext4 file system, mounted through a loop device"],
+  ["data of the engines", "each on a fresh ext4 file system, mounted through a loop device with direct I/O"],
 ];
