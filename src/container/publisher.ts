@@ -1,6 +1,6 @@
 /** Ports that are published, and withdrawn, while their container runs. */
 import { runErrand } from "../kernel/errand.ts";
-import { mainEndpoint, type PublishedPort, portsOf } from "../network/endpoint.ts";
+import { mainEndpoint, type PublishedPort, portsOf, publishingEndpoint } from "../network/endpoint.ts";
 import { explainNetworkFailure } from "../network/failure.ts";
 import { bindSteps, closeSteps, publishSteps, relaySteps, withdrawSteps } from "../network/publish.ts";
 import { ChangeFailure, changePlan } from "./change.ts";
@@ -79,7 +79,7 @@ export class Publisher {
   ): Promise<void> {
     const { launcher, rooms } = this.#context;
     const { networks } = rooms;
-    const main = mainEndpoint(networks.members.endpoints(record.id))!;
+    const main = publishingEndpoint(networks.members.endpoints(record.id))!;
     const gone = withdrawn(record.name, main.ports, part.remove);
     const endpoints = networks.members
       .endpoints(record.id)

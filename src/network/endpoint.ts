@@ -92,11 +92,19 @@ export interface Endpoint {
   readonly ports: readonly PublishedPort[];
 }
 
-/** The endpoint to whose address published ports lead: the one with the default route, else the first. */
-export const mainEndpoint = (endpoints: readonly Endpoint[]): Endpoint | undefined =>
-  endpoints.find(({ defaultRoute }) => defaultRoute) ??
-  endpoints.find(({ defaultRoute6 }) => defaultRoute6) ??
-  endpoints[0];
+/**
+ * The endpoint to whose address published ports lead: the one with the default route, of a bridge. Undefined where nothing
+ * leads out, so that nothing leads in (internal networks), and where it is not this host that leads (macvlan); Docker
+ * publishes nothing there either (libnetwork's ProgramExternalConnectivity).
+ */
+export const mainEndpoint = (endpoints: readonly Endpoint[]): Endpoint | undefined => {
+  const atBridges = endpoints.filter(({ driver }) => driver === "bridge");
+  return atBridges.find(({ defaultRoute }) => defaultRoute) ?? atBridges.find(({ defaultRoute6 }) => defaultRoute6);
+};
+
+/** The endpoint by way of which the container's ports are published now, if they are. */
+export const publishingEndpoint = (endpoints: readonly Endpoint[]): Endpoint | undefined =>
+  endpoints.find(({ ports }) => ports.length > 0);
 
 export const portsOf = (endpoints: readonly Endpoint[]): readonly PublishedPort[] =>
   endpoints.flatMap(({ ports }) => ports);

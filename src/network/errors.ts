@@ -53,6 +53,11 @@ export const networkErrors = {
     status: 500,
     sentence: "container {container} could not be disconnected from network {network}: {reason}",
   },
+  noWayIn: {
+    status: 400,
+    sentence: "no network of the container leads out by this host, so no port of it leads in",
+    hint: "pier network connect bridge CONTAINER",
+  },
   notHost: {
     status: 400,
     sentence: "container cannot be disconnected from host network or connected to host network",

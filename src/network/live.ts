@@ -4,7 +4,7 @@ import { deleteLink, replaceDefaultRoute } from "../kernel/netlink/rtnetlink.ts"
 import { namespaces } from "../kernel/numbers/namespaces.ts";
 import type { Plan, Step } from "../kernel/steps.ts";
 import { addressBytes } from "./addresses.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, publishingEndpoint } from "./endpoint.ts";
 import type { NetworkHost } from "./host.ts";
 import { addressMessages, connectStep } from "./plan.ts";
 import { bindSteps, closeSteps, forgetSteps, moveSteps, publishSteps, relaySteps, withdrawSteps } from "./publish.ts";
@@ -84,7 +84,7 @@ const defaultSteps = ({ after }: EndpointChange): Step[] => {
  * one that has it now; nobody holds them when there is none any more, and they are held again when there is one again.
  */
 export const movePorts = ({ before, after }: EndpointChange, host: NetworkHost): readonly Step[] => {
-  const [from, to] = [before, after].map((endpoints) => endpoints.find(({ ports }) => ports.length > 0));
+  const [from, to] = [before, after].map(publishingEndpoint);
   if (from?.id === to?.id) return [];
   return [
     ...(from === undefined ? [] : [...withdrawSteps(from, from.ports, host), ...forgetSteps(from, from.ports)]),

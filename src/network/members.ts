@@ -8,6 +8,7 @@ import {
   type PortRequest,
   type PublishedPort,
   portsOf,
+  publishingEndpoint,
 } from "./endpoint.ts";
 import { networkError } from "./errors.ts";
 import { withDefaultRoutes } from "./gateways.ts";
@@ -28,7 +29,7 @@ const lastOf = (network: NetworkRecord, asked: Attachment, place: Endpoint): Pic
 const isSamePort = (a: PublishedPort, b: PublishedPort): boolean =>
   a.protocol === b.protocol && a.hostAddress === b.hostAddress && a.hostPort === b.hostPort;
 
-/** The same endpoints with their default routes; whoever has that has the ports. */
+/** The same endpoints with their default routes; whoever has that has the ports, and nobody where nothing leads out. */
 const routed = (endpoints: readonly Endpoint[]): readonly Endpoint[] => {
   const ports = portsOf(endpoints);
   const all = withDefaultRoutes(endpoints);
@@ -96,7 +97,7 @@ export class Members {
   ): { readonly endpoints: readonly Endpoint[]; readonly added: readonly PublishedPort[] } {
     const held = this.#store.held(container);
     const main = mainEndpoint(held?.endpoints ?? []);
-    if (held === undefined || main === undefined) throw networkError("noSuchNetwork", { name: container });
+    if (held === undefined || main === undefined) throw networkError("noWayIn", {});
     const added = this.#ports.take(requests, avoid, this.#bindingOf(this.#context.get(main.networkId)));
     return { endpoints: this.#holdPorts(held, main, [...main.ports, ...added]), added };
   }
@@ -104,7 +105,7 @@ export class Members {
   /** Holds afterwards: the container has these ports no longer. */
   withdraw(container: ContainerId, ports: readonly PublishedPort[]): void {
     const held = this.#store.held(container);
-    const main = mainEndpoint(held?.endpoints ?? []);
+    const main = publishingEndpoint(held?.endpoints ?? []);
     if (held === undefined || main === undefined) return;
     const kept = main.ports.filter((port) => !ports.some((one) => isSamePort(one, port)));
     this.#holdPorts(held, main, kept);
@@ -131,8 +132,8 @@ export class Members {
   }
 
   /**
-   * Holds afterwards: the running container has one endpoint more on record; `planJoin` makes it. The first one has the
-   * ports that the container asks for.
+   * Holds afterwards: the running container has one endpoint more on record; `planJoin` makes it. The first one that
+   * leads out has the ports that the container asks for.
    */
   join(
     container: ContainerId,
@@ -147,7 +148,10 @@ export class Members {
     let ports: readonly PublishedPort[] = [];
     let after: readonly Endpoint[];
     try {
-      if (before.length === 0) ports = this.#ports.take(requests, [], this.#bindingOf(network));
+      const leadsOut = mainEndpoint(withDefaultRoutes([...before, place])) !== undefined;
+      if (leadsOut && (publishingEndpoint(before) ?? mainEndpoint(before)) === undefined) {
+        ports = this.#ports.take(requests, [], this.#bindingOf(network));
+      }
       after = routed([...before, { ...place, ports }]);
       const request = { attachments: [...held.request.attachments, attachment], ports: requests };
       const changed = { ...network, ...lastOf(network, attachment, place) };
@@ -165,13 +169,13 @@ export class Members {
     const before = this.endpoints(container);
     const others = before.filter(({ id }) => id !== left.id).map((endpoint) => ({ ...endpoint }));
     const first = others[0];
-    // Its ports are those of whoever has the default route now.
+    // Its ports are those of whoever has the default route now, if somebody has.
     const heirs = first === undefined ? [] : [{ ...first, ports: [...first.ports, ...left.ports] }, ...others.slice(1)];
     return { before, after: routed(heirs) };
   }
 
   /** Holds afterwards: the endpoint is not on record, and what it had can be given to others. */
-  leave(container: ContainerId, left: Endpoint, { after }: EndpointChange): void {
+  leave(container: ContainerId, left: Endpoint, { before, after }: EndpointChange): void {
     const held = this.#store.held(container);
     if (held === undefined) return;
     const attachments = held.request.attachments.filter(
@@ -179,7 +183,7 @@ export class Members {
     );
     this.#store.hold({ ...held, endpoints: after, request: { ...held.request, attachments } }, []);
     this.#places.release(left);
-    if (after.length === 0) this.#ports.release(left.ports);
+    if (publishingEndpoint(after) === undefined) this.#ports.release(portsOf(before));
   }
 
   /** The container's endpoints whose interface somebody has taken away. */
@@ -207,8 +211,9 @@ export class Members {
         networks.push({ ...network, ...lastOf(network, attachment, place) });
       }
       const main = mainEndpoint(withDefaultRoutes(places));
-      const binding = main === undefined ? undefined : this.#context.get(main.networkId).hostBinding;
-      ports = this.#ports.take(request.ports, avoid, { address: binding ?? "0.0.0.0", ipv6: this.#context.ipv6 });
+      if (main !== undefined) {
+        ports = this.#ports.take(request.ports, avoid, this.#bindingOf(this.#context.get(main.networkId)));
+      }
       const [first, ...others] = places;
       const endpoints = first === undefined ? [] : routed([{ ...first, ports }, ...others]);
       this.#store.hold({ container, endpoints, request }, networks);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { Database } from "../base/database.ts";
 import { type ContainerId, newContainerId } from "../base/ids.ts";
+import { parseCreateNetwork } from "./create.ts";
 import { type ConnectRequest, type PortRequest, portsOf } from "./endpoint.ts";
 import { Networks } from "./networks.ts";
 import { blankAttachment } from "./stored.ts";
@@ -125,6 +126,43 @@ describe("networks", () => {
     const taken = networks.members.connect(fixed, request(tcp(8080)));
     assert.throws(() => networks.members.connectAround(fixed, portsOf(taken)), /port is already allocated/);
     assert.deepEqual(networks.members.containers(), [free]);
+  });
+
+  test("ports are published where a bridge leads out, and held by nobody elsewhere", () => {
+    networks.create(parseCreateNetwork({ Name: "inner", Internal: true }));
+    const member = (of: string) => ({ ...attachment, network: of });
+    const ports = [tcp(8080)];
+    const container = newContainerId();
+    const own = (): readonly (readonly [string, boolean])[] =>
+      networks.members.endpoints(container).map((one) => [one.network, one.ports.length > 0]);
+    const leave = (of: string): void => {
+      const left = networks.members.endpoints(container).find(({ network }) => network === of)!;
+      networks.members.leave(container, left, networks.members.without(container, left));
+    };
+    networks.members.connect(container, { attachments: [member("inner")], ports });
+    assert.deepEqual(own(), [["inner", false]]);
+    assert.throws(() => networks.members.publish(container, ports, []), /no port of it leads in/);
+    const other = newContainerId();
+    networks.members.connect(other, request(...ports));
+    networks.members.release(other);
+
+    networks.members.join(container, member("bridge"), ports);
+    assert.deepEqual(own(), [
+      ["inner", false],
+      ["bridge", true],
+    ]);
+    assert.throws(() => networks.members.connect(other, request(...ports)), /port is already allocated/);
+    reopen();
+    assert.deepEqual(own(), [
+      ["inner", false],
+      ["bridge", true],
+    ]);
+    leave("bridge");
+    assert.deepEqual(own(), [["inner", false]]);
+    networks.members.connect(other, request(...ports));
+    // Somebody has it now.
+    assert.throws(() => networks.members.join(container, member("bridge"), ports), /port is already allocated/);
+    assert.deepEqual(own(), [["inner", false]]);
   });
 
   test("a MAC that was asked for is the container's", () => {

@@ -12,7 +12,7 @@ import {
 } from "../kernel/netlink/rtnetlink.ts";
 import type { Step } from "../kernel/steps.ts";
 import { addressBytes, parseAddress, parseMac } from "./addresses.ts";
-import { type Endpoint, mainEndpoint } from "./endpoint.ts";
+import { type Endpoint, publishingEndpoint } from "./endpoint.ts";
 import type { NetworkHost } from "./host.ts";
 import { bindSteps, forgetSteps, publishSteps, relaySteps, withdrawSteps } from "./publish.ts";
 import { hostMac, routeStep, tolerated } from "./steps.ts";
@@ -31,7 +31,7 @@ export interface NetworkSteps {
 
 /** Holds afterwards: the container has its interfaces, addresses and routes, and the host's ports lead to it. */
 export const planEndpoints = (endpoints: readonly Endpoint[], host: NetworkHost): NetworkSteps => {
-  const main = mainEndpoint(endpoints);
+  const main = publishingEndpoint(endpoints) ?? endpoints[0];
   if (main === undefined) return planLoopback();
   const { ports } = main;
   return {

@@ -243,7 +243,7 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
   test("an internal network has no way out, and nobody has a way in", async () => {
     await said(engine, "network", "create", "--internal", "inner");
     const [server, friend] = await Promise.all([
-      runServer(engine, "--network", "inner", "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80"),
+      runServer(engine, "--network", "inner", "-p", "24112:80", "probe", "tcp-serve", "0.0.0.0", "80"),
       runDetached(engine, "--network", "inner", "--cap-add", "NET_ADMIN", "fixture/busybox:1.35", "sleep", "1000"),
     ]);
     const outside = await runServer(engine, "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80");
@@ -266,6 +266,32 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.equal(across, "");
     assert.equal(published, "", "nor by a published port");
     assert.doesNotMatch(inwards, /answer/);
+    // The port that it asks for is nobody's, until a network of it leads out.
+    const bound = (): string => host("ss -Hltn sport = :24112");
+    const asksFromOutside = async (): Promise<string> => within(outside, "tcp-ask", elsewhere.Gateway, "24112", "hi");
+    const isClosed = async (): Promise<void> => {
+      assert.equal(bound(), "");
+      const [answer, ports, shown, all] = await Promise.all([
+        asksFromOutside(),
+        inspected(engine, "{{json .NetworkSettings.Ports}}", server),
+        said(engine, "port", server),
+        engine.pier(["ports"]),
+      ]);
+      assert.doesNotMatch(answer, /answer/);
+      assert.deepEqual([ports, shown], ['{"80/tcp":null}', ""]);
+      assert.doesNotMatch(all.stdout, /24112/);
+      assert.doesNotMatch(host(`nft list table ip ${prefix}`), /24112/);
+    };
+    await isClosed();
+    await said(engine, "network", "connect", "bridge", server);
+    assert.equal(await asksFromOutside(), "answer: hi");
+    assert.match(await said(engine, "port", server, "80"), /:24112$/m);
+    await engine.kill9();
+    await engine.restart();
+    await said(engine, "network", "disconnect", "bridge", server);
+    await isClosed();
+    await said(engine, "restart", "-t", "0", server);
+    await isClosed();
   });
 
   test("containers that shall not reach each other do not, but by published ports", async () => {
@@ -496,12 +522,16 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
         "lan",
         "--ip",
         "10.88.0.7",
+        "-p",
+        "24113:80",
         "fixture/busybox:1.35",
         "sleep",
         "1000",
       );
       assert.match(await said(engine, "exec", id, "ip", "link", "show", "eth0"), /eth0@/);
       assert.equal((await engine.docker(["exec", id, "ping", "-c", "1", "-W", "2", "10.88.0.50"])).code, 0);
+      assert.equal(await said(engine, "port", id), "", "who asks is asked there, not by way of this host");
+      assert.equal(host("ss -Hltn sport = :24113"), "");
       const other = await runDetached(engine, "probe", "sleep");
       await said(engine, "network", "connect", "lan", other);
       assert.match(await interfacesOf(other), /^eth1: up 10\.88\.0\.\d+$/m);
