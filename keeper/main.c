@@ -85,6 +85,17 @@ static int run(struct keeper *k, const char *path) {
   return EXIT_SUCCESS;
 }
 
+/* A keeper that was started ahead of need has room for the path of its plan: the daemon says it, or goes. */
+static bool is_ahead(const char *path) { return path[0] == '-'; }
+
+static bool hear_path(char *path) {
+  size_t room = strlen(path);
+  uint32_t head[2];
+  if (recv(DAEMON_FD, head, sizeof head, MSG_WAITALL) != sizeof head || head[0] != ASK_PLAN || head[1] > room) return false;
+  memset(path, 0, room);
+  return recv(DAEMON_FD, path, head[1], MSG_WAITALL) == (ssize_t)head[1];
+}
+
 /* The socket that was given lets as many clients wait as the kernel allows (somaxconn caps the number). */
 static int widen(void) { return listen(DAEMON_FD, INT_MAX) == 0 ? EXIT_SUCCESS : EXIT_FAILURE; }
 
@@ -95,10 +106,12 @@ int main(int argc, char **argv) {
   if (argc >= 2 && strcmp(argv[1], "--hold") == 0) return hold(argc > 2 ? argv[2] : NULL);
   if (argc != 3) return 2;
   fcntl(DAEMON_FD, F_SETFD, FD_CLOEXEC);
-  fcntl(DAEMON_FD, F_SETFL, O_RDWR | O_NONBLOCK);
   clear(&keeper, argv, argc);
   /* hear.c knows by it what is not somebody else's doing. */
   prctl(PR_SET_NAME, "pier-keeper");
+  fcntl(DAEMON_FD, F_SETFL, O_RDWR);
+  if (is_ahead(argv[2]) && !hear_path(argv[2])) return EXIT_SUCCESS;
+  fcntl(DAEMON_FD, F_SETFL, O_RDWR | O_NONBLOCK);
   if (strcmp(argv[1], "run") == 0) return run(&keeper, argv[2]);
   return strcmp(argv[1], "clean") == 0 ? clean(&keeper, argv[2]) : 2;
 }

@@ -231,6 +231,7 @@ enum {
   ASK_RESIZE = 18,
   ASK_ATTACH = 19,
   ASK_CHANGE = 20,
+  ASK_PLAN = 21,
 };
 
 enum {

@@ -142,7 +142,7 @@ export class Execs {
       plan = await this.#plan(request, options, target, paths);
       const attachments: Attachment[] =
         client === undefined || options.detach ? [] : [{ client, request, tty: request.tty, joined }];
-      const live = await prepareLive(this.#rooms.holder, paths, plan, attachments);
+      const live = await prepareLive(this.#rooms.standby, paths, plan, attachments);
       await live.keeper.start();
       const byRuntime = target.record.request.runtime !== undefined;
       const process = byRuntime ? leftProcess(bundlePath(paths), live.process) : live.process;

@@ -98,7 +98,7 @@ export class Jobs {
             tty: false,
             joined: () => {},
           };
-          return prepareLive(rooms.holder, paths, plan, [attachment]);
+          return prepareLive(rooms.standby, paths, plan, [attachment]);
         },
       });
       const exitCode = await this.#follow(live, signal);

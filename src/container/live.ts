@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { encodePlan } from "../kernel/encode.ts";
 import { runCleaning } from "../kernel/errand.ts";
-import type { Holder, Holding } from "../kernel/holder.ts";
-import { decodeExit, type ExitReport, Keeper, type ProcessMark } from "../kernel/keeper.ts";
+import type { Holding } from "../kernel/holder.ts";
+import { decodeExit, type ExitReport, type Keeper, type ProcessMark } from "../kernel/keeper.ts";
+import type { Standby } from "../kernel/standby.ts";
 import type { Plan } from "../kernel/steps.ts";
 import { type AttachRequest, joinStreams } from "./attach.ts";
 import { explainFailure, isRuntimeMissing, isStepFailure, startCodes } from "./failure.ts";
@@ -70,14 +71,14 @@ export interface Attachment {
 
 /** Holds afterwards: the process waits at its commit point, and every client is attached to it. */
 export const prepareLive = async (
-  holder: Holder,
+  standby: Standby,
   paths: LivePaths,
   plan: Plan,
   attachments: readonly Attachment[],
 ): Promise<Live> => {
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   writeFileSync(paths.plan, encodePlan(plan), { mode: 0o600, flag: "wx" });
-  const keeper = Keeper.launch(holder, paths.plan);
+  const keeper = standby.launch(paths.plan);
   const process = await keeper.created;
   try {
     for (const { client, request, tty, joined } of attachments) {

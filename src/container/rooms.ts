@@ -4,6 +4,7 @@ import type { Database } from "../base/database.ts";
 import type { Images } from "../image/images.ts";
 import type { HostFacts } from "../kernel/facts.ts";
 import type { Holding } from "../kernel/holder.ts";
+import type { Standby } from "../kernel/standby.ts";
 import type { NameBook } from "../network/dns/book.ts";
 import type { Networks } from "../network/networks.ts";
 import type { Volumes } from "../volume/volumes.ts";
@@ -17,6 +18,8 @@ export interface ContainerRooms {
   readonly names: NameBook;
   readonly host: HostFacts;
   readonly holder: Holding;
+  /** Who keeps the next container, or session. */
+  readonly standby: Standby;
   readonly clock: Clock;
   /** What survives the machine: `/var/lib/pier`. */
   readonly root: string;

@@ -165,7 +165,7 @@ export class Runs {
           ]);
           plan = prepared.plan;
           writeSpec(paths, prepared.spec);
-          return { endpoints, live: await prepareLive(rooms.holder, paths, plan, attachments.of(record.id)) };
+          return { endpoints, live: await prepareLive(rooms.standby, paths, plan, attachments.of(record.id)) };
         },
       });
       // Before its first word: who asks for what it has said since its start wants all of it.

@@ -23,6 +23,7 @@ import { loadProfile } from "../kernel/apparmor/load.ts";
 import { encodeDefaultProfile } from "../kernel/apparmor/profile.ts";
 import { findHostFacts } from "../kernel/facts.ts";
 import { Holding, holderFile } from "../kernel/holder.ts";
+import { Standby } from "../kernel/standby.ts";
 import { NameBook } from "../network/dns/book.ts";
 import { HostServers } from "../network/dns/host-servers.ts";
 import { NameResolver } from "../network/dns/resolver.ts";
@@ -143,6 +144,7 @@ const openRooms = async (
   const volumes = await Volumes.open({ root, run, database, holder, clock: systemClock });
   const events = new EventLog(database);
   const runtimes = new Runtimes(options.runtimes);
+  const standby = new Standby(holder);
   const containers = await Containers.open(
     {
       database,
@@ -152,6 +154,7 @@ const openRooms = async (
       volumes,
       host,
       holder,
+      standby,
       clock: systemClock,
       root,
       run,
@@ -187,6 +190,7 @@ const openRooms = async (
   const close = async () => {
     resolver.close();
     await containers.close();
+    standby[Symbol.dispose]();
     events.flush();
   };
   return {

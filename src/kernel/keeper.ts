@@ -69,6 +69,16 @@ const frame = (type: number, ...payload: number[]): Buffer => {
   return bytes;
 };
 
+/** Bytes: more than the path of a container's plan has, for `<run>` is so short that a socket finds room in it (107, unix(7)). */
+const pathRoom = 192;
+
+const pathFrame = (type: number, path: string): Buffer => {
+  const bytes = Buffer.from(path);
+  const head = frame(type);
+  head.writeUInt32LE(bytes.length, 4);
+  return Buffer.concat([head, bytes]);
+};
+
 /** Calls `say` for every whole frame of a stream that comes in pieces. */
 const frames = (say: (type: number, payload: Buffer) => void): ((chunk: Buffer) => void) => {
   let held: Buffer = Buffer.alloc(0);
@@ -180,6 +190,11 @@ export class Keeper {
     return Keeper.#spawn(holder, planPath, "ignore", "ignore").keeper;
   }
 
+  /** Starts a keeper that has no plan yet. */
+  static launchAhead(holder: Holder): Keeper {
+    return Keeper.#spawn(holder, "-".repeat(pathRoom), "ignore", "ignore").keeper;
+  }
+
   /** The same for a plan with a step that writes to standard output. */
   static launchTelling(holder: Holder, planPath: string): { readonly keeper: Keeper; readonly output: Readable } {
     const { keeper, child } = Keeper.#spawn(holder, planPath, "ignore", "pipe");
@@ -267,6 +282,11 @@ export class Keeper {
   onOom(listener: (count: number) => void): void {
     this.#hearOom = listener;
     if (this.#ooms > 0) listener(this.#ooms);
+  }
+
+  /** Gives a plan to one that was started ahead of need. */
+  begin(planPath: string): void {
+    this.#socket.write(pathFrame(daemonSays.plan, planPath));
   }
 
   start(): Promise<void> {

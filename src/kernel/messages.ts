@@ -38,6 +38,8 @@ export const daemonSays = {
   attach: 19,
   /** Run the outside lane of the plan's file with `.next` behind its name, which then takes its place. Answered. Since 2. */
   change: 20,
+  /** To a keeper that was started ahead of need, and first of all: the path of its plan. */
+  plan: 21,
 } as const;
 
 export const attachFlags = { stdin: 1, stdout: 2, stderr: 4 } as const;

@@ -112,7 +112,7 @@ const killIfThere = (pid: number): void => {
   }
 };
 
-const childrenOf = (pid: number): number[] =>
+export const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 
 const statOf = (pid: number): string => {

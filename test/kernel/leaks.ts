@@ -68,8 +68,9 @@ const kinds = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time",
 const commandOf = (pid: string): string => textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trimEnd();
 
 /** Those of a daemon, of which the next one has others: they count, and have no other name. */
-const roleOf = (command: string): "holder" | "listener" | undefined => {
+const roleOf = (command: string): "holder" | "listener" | "standby" | undefined => {
   if (command.split(" ").includes("--hold")) return "holder";
+  if (/ -+$/.test(command)) return "standby";
   return command.endsWith("/changes") ? "listener" : undefined;
 };
 
@@ -165,6 +166,8 @@ export const loopDevices = (directory: string): Map<string, string> => {
   return found;
 };
 
+const parentOf = (pid: string): string => /^PPid:\s*(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? "";
+
 const keepers = (all: readonly Process[]): Map<string, string> => {
   const found = new Map<string, string>();
   const counts = new Map<string, number>();
@@ -173,6 +176,8 @@ const keepers = (all: readonly Process[]): Map<string, string> => {
     if (program === undefined || !/\bkeeper\b/.test(program)) continue;
     const command = commandOf(pid);
     const role = roleOf(command);
+    // An earlier build has none, and it comes and goes with a daemon: one that has lost its own is left behind.
+    if (role === "standby" && parentOf(pid) !== "1") continue;
     if (role === undefined) {
       found.set(pid, command);
       continue;
@@ -182,8 +187,6 @@ const keepers = (all: readonly Process[]): Map<string, string> => {
   }
   return found;
 };
-
-const parentOf = (pid: string): string => /^PPid:\s*(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? "";
 
 /** Ended processes that nobody has asked about; those of init are its own to take away, and some take their time. */
 const zombies = (all: readonly Process[]): Map<string, string> =>
