@@ -46,7 +46,9 @@ class Writer {
   u64(value: number | bigint): void {
     // Before the view is looked at: room may be a new one.
     const at = this.reserve(8);
-    this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
+    // Most are small, and a BigInt costs more than all else about them.
+    if (Number.isInteger(value) && value >= 0 && value < 2 ** 32) this.u32(at, Number(value));
+    else this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
   }
 
   /** Length (or count and length), then the bytes and a NUL. */
@@ -70,14 +72,14 @@ const textBytes = (text: string): Uint8Array => {
 class Slots {
   readonly #numbers = new Map<string, number>();
 
-  number(name: string): bigint {
+  number(name: string): number {
     if (name === noSlot) throw kernelError("slotMissing", {});
     const known = this.#numbers.get(name);
-    if (known !== undefined) return BigInt(known);
+    if (known !== undefined) return known;
     const number = this.#numbers.size;
     if (number >= slotLimit) throw kernelError("tooManySlots", { limit: slotLimit });
     this.#numbers.set(name, number);
-    return BigInt(number);
+    return number;
   }
 }
 
@@ -108,6 +110,14 @@ const writers: {
   },
 };
 
+/** Of each step its arguments, in their order, with what writes them. */
+const stepWriters = new Map(
+  Object.entries<StepDefinition>(stepTable).map(([name, { args }]) => [
+    name,
+    Object.entries(args).map(([argument, kind]) => [argument, writers[kind]] as const),
+  ]),
+);
+
 const encodeStep = (writer: Writer, step: Step, slots: Slots): void => {
   const definition: StepDefinition = stepTable[step.step];
   const at = writer.reserve(stepHeaderSize);
@@ -117,7 +127,7 @@ const encodeStep = (writer: Writer, step: Step, slots: Slots): void => {
     writer.u16(at + 8 + index * 2, errno);
   });
   const values = step as unknown as Readonly<Record<string, never>>;
-  for (const [name, kind] of Object.entries(definition.args)) writers[kind](writer, values[name]!, slots);
+  for (const [name, write] of stepWriters.get(step.step)!) write(writer, values[name]!, slots);
   writer.u16(at, definition.code);
   writer.u32(at + 4, writer.length - at);
 };
