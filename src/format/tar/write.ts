@@ -18,14 +18,23 @@ const typeflags: Readonly<Record<TarEntryType, string>> = {
   fifo: "6",
 };
 
+const ZERO = 0x30;
+const SPACE = 0x20;
+const MAGIC = fromLatin1("ustar\x0000");
+
 type Field = readonly [offset: number, length: number];
 
 const isAscii = (bytes: Uint8Array): boolean => bytes.every((byte) => byte < 0x80);
 
-const fitsOctal = (value: bigint, [, length]: Field): boolean => value >= 0n && value < 1n << BigInt(3 * (length - 1));
+const fitsOctal = (value: number | bigint, [, length]: Field): boolean => value >= 0 && value < 8 ** (length - 1);
 
-const putOctal = (block: Uint8Array, [start, length]: Field, value: bigint): void => {
-  block.set(fromLatin1(value.toString(8).padStart(length - 1, "0")), start);
+/** Digits up to the byte before the last, which is NUL. The value fits. */
+const putOctal = (block: Uint8Array, [start, length]: Field, value: number): void => {
+  let left = value;
+  for (let at = start + length - 2; at >= start; at--) {
+    block[at] = ZERO + (left % 8);
+    left = Math.floor(left / 8);
+  }
 };
 
 /** A path as ustar's two fields: prefix and name, split at a slash; undefined where it does not fit. */
@@ -45,21 +54,24 @@ const headerBlock = (
   path: { prefix: Uint8Array; name: Uint8Array },
 ): Uint8Array => {
   const block = new Uint8Array(BLOCK);
-  const octal = (field: Field, value: bigint): void => putOctal(block, field, fitsOctal(value, field) ? value : 0n);
+  const octal = (field: Field, value: number | bigint): void =>
+    putOctal(block, field, fitsOctal(value, field) ? Number(value) : 0);
   block.set(path.name, fields.name[0]);
-  octal(fields.mode, BigInt(header.mode & 0o7777));
-  octal(fields.uid, BigInt(header.uid));
-  octal(fields.gid, BigInt(header.gid));
-  octal(fields.size, BigInt(header.size));
+  octal(fields.mode, header.mode & 0o7777);
+  octal(fields.uid, header.uid);
+  octal(fields.gid, header.gid);
+  octal(fields.size, header.size);
   octal(fields.mtime, header.mtime.seconds);
-  block.set(fromLatin1(typeflag), fields.typeflag[0]);
+  block[fields.typeflag[0]] = typeflag.charCodeAt(0);
   block.set(header.link.subarray(0, fields.linkname[1]), fields.linkname[0]);
-  block.set(fromLatin1("ustar\x0000"), fields.magic[0]);
-  octal(fields.devmajor, BigInt(header.major));
-  octal(fields.devminor, BigInt(header.minor));
+  block.set(MAGIC, fields.magic[0]);
+  octal(fields.devmajor, header.major);
+  octal(fields.devminor, header.minor);
   block.set(path.prefix, fields.prefix[0]);
-  const sum = checksums(block).unsigned;
-  block.set(fromLatin1(`${sum.toString(8).padStart(CHECKSUM_LENGTH - 2, "0")}\0 `), CHECKSUM_START);
+  const { unsigned } = checksums(block);
+  // One digit less than in other fields: a NUL and a space stand behind them.
+  putOctal(block, [CHECKSUM_START, CHECKSUM_LENGTH - 1], unsigned);
+  block[CHECKSUM_START + CHECKSUM_LENGTH - 1] = SPACE;
   return block;
 };
 
@@ -72,11 +84,11 @@ const paxRecords = (header: TarHeader, isSplit: boolean): PaxRecord[] => {
   // ustar's text is ASCII; readers disagree about anything else there.
   if (!isSplit || !isAscii(path)) records.push(["path", path]);
   if (link.length > fields.linkname[1] || !isAscii(link)) records.push(["linkpath", link]);
-  if (!fitsOctal(BigInt(uid), fields.uid)) records.push(text("uid", uid));
-  if (!fitsOctal(BigInt(gid), fields.gid)) records.push(text("gid", gid));
-  if (!fitsOctal(BigInt(size), fields.size)) records.push(text("size", size));
-  if (!fitsOctal(BigInt(major), fields.devmajor)) records.push(text("SCHILY.devmajor", major));
-  if (!fitsOctal(BigInt(minor), fields.devminor)) records.push(text("SCHILY.devminor", minor));
+  if (!fitsOctal(uid, fields.uid)) records.push(text("uid", uid));
+  if (!fitsOctal(gid, fields.gid)) records.push(text("gid", gid));
+  if (!fitsOctal(size, fields.size)) records.push(text("size", size));
+  if (!fitsOctal(major, fields.devmajor)) records.push(text("SCHILY.devmajor", major));
+  if (!fitsOctal(minor, fields.devminor)) records.push(text("SCHILY.devminor", minor));
   if (mtime.nanoseconds !== 0 || !fitsOctal(mtime.seconds, fields.mtime)) {
     records.push(text("mtime", encodePaxTime(mtime)));
   }
