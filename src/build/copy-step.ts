@@ -6,7 +6,7 @@ import { compressionOf } from "../format/compression.ts";
 import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
 import { parsePathPattern } from "../format/path-patterns.ts";
 import type { TarOutput } from "../format/tar/write.ts";
-import type { Tree } from "../image/tree.ts";
+import { OpenTars, type Tree } from "../image/tree.ts";
 import { isTarHeader } from "./archives.ts";
 import { storeArchive, storeFile } from "./context.ts";
 import { type CopyItem, type CopySource, type Owner, planCopy } from "./copy.ts";
@@ -43,8 +43,9 @@ export interface CopyStepInput {
 const root: Owner = { uid: 0, gid: 0 };
 
 export async function* outputsOf(items: readonly CopyItem[]): AsyncGenerator<TarOutput> {
+  using tars = new OpenTars();
   for (const { header, content } of items) {
-    yield content === undefined ? { header } : { header, content: content.tree.contents(content.entry) };
+    yield content === undefined ? { header } : { header, content: content.tree.contents(content.entry, tars) };
   }
 }
 

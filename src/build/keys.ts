@@ -1,6 +1,7 @@
 /** Cache keys: digests of everything that a step depends on, and of nothing else. */
 import { createHash } from "node:crypto";
 import { latin1 } from "../format/tar/numbers.ts";
+import { OpenTars } from "../image/tree.ts";
 import type { CopyItem } from "./copy.ts";
 import type { RunningStep } from "./report.ts";
 import { filePart } from "./why.ts";
@@ -14,11 +15,11 @@ export const keyOf = (kind: string, values: unknown): string =>
     .digest("hex");
 
 /** Of a file's content; of those that stay between builds it is read once. */
-const digestOf = ({ tree, entry, digests }: NonNullable<CopyItem["content"]>): Buffer => {
+const digestOf = ({ tree, entry, digests }: NonNullable<CopyItem["content"]>, tars: OpenTars): Buffer => {
   const known = digests?.get(entry.identity);
   if (known !== undefined) return known;
   const hash = createHash("sha256");
-  for (const piece of tree.contents(entry)) hash.update(piece);
+  for (const piece of tree.contents(entry, tars)) hash.update(piece);
   const digest = hash.digest();
   digests?.set(entry.identity, digest);
   return digest;
@@ -27,6 +28,7 @@ const digestOf = ({ tree, entry, digests }: NonNullable<CopyItem["content"]>): B
 /** What would be copied where: names, kinds, owners, modes, contents; no times. `told` is given each name with the digest of what is there. */
 const digestItems = (items: readonly CopyItem[], told: (path: string, digest: string) => void): string => {
   const whole = createHash("sha256");
+  using tars = new OpenTars();
   for (const { path, header, content } of items) {
     const { type, mode, uid, gid, link, major, minor, xattrs } = header;
     const attributes =
@@ -38,7 +40,7 @@ const digestItems = (items: readonly CopyItem[], told: (path: string, digest: st
       told(path, said);
       continue;
     }
-    const digest = digestOf(content);
+    const digest = digestOf(content, tars);
     whole.update(digest);
     told(path, `${said}${digest.toString("hex")}`);
   }

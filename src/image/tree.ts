@@ -148,10 +148,10 @@ export class Tree {
   }
 
   /** The content of a file that `entry`, `find` or `walk` gave, in pieces, holes as zeroes. */
-  *contents(entry: TreeEntry): Generator<Uint8Array> {
+  *contents(entry: TreeEntry, tars?: OpenTars): Generator<Uint8Array> {
     const tar = this.#root?.find(({ layer }) => entry.identity.startsWith(`${layer.number}:`))?.layer.tar;
     if (tar === undefined || entry.type !== "file" || entry.size === 0) return;
-    const file = openSync(tar, "r");
+    const file = tars?.get(tar) ?? openSync(tar, "r");
     try {
       let at = 0;
       for (const { logical, offset, length } of entry.extents) {
@@ -165,7 +165,7 @@ export class Tree {
       }
       yield* zeroes(entry.size - at);
     } finally {
-      closeSync(file);
+      if (tars === undefined) closeSync(file);
     }
   }
 
@@ -200,6 +200,22 @@ export class Tree {
       left.push(...namesOf(target).reverse());
     }
     return { way, missing: [] };
+  }
+}
+
+/** Tars that stay open until it is disposed, for those who read many files of them. */
+export class OpenTars implements Disposable {
+  readonly #files = new Map<string, number>();
+
+  get(path: string): number {
+    const file = this.#files.get(path) ?? openSync(path, "r");
+    this.#files.set(path, file);
+    return file;
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#files.values()) closeSync(file);
+    this.#files.clear();
   }
 }
 
