@@ -29,6 +29,15 @@ describe("filters", () => {
     assert.ok(!has("toString"));
   });
 
+  it("spare in a prune what has every label of label!", () => {
+    const prunes = (filters: object) => Filters.read(JSON.stringify(filters)).prunes({ a: "1", b: "2" });
+    assert.ok(prunes({}));
+    assert.ok(prunes({ label: ["a"], "label!": ["c"] }));
+    assert.ok(prunes({ "label!": ["a", "c"] }), "as Docker: one of them is not enough");
+    assert.ok(!prunes({ "label!": ["a", "b=2"] }));
+    assert.ok(!prunes({ label: ["c"], "label!": ["c"] }));
+  });
+
   it("match names by patterns, as Docker does", () => {
     const matches = (pattern: string, name: string) =>
       Filters.parse(JSON.stringify({ name: [pattern] }), allowed).patterns("name")(name);

@@ -58,6 +58,11 @@ export class Filters {
     });
   }
 
+  /** Whether a prune may take what has these labels: every asked one is there, and not every one that must not be. */
+  prunes(labels: Readonly<Record<string, string>>): boolean {
+    return this.labels(labels) && (!this.has("label!") || !this.labels(labels, "label!"));
+  }
+
   /** The tests for names: equal, or matched by the value as a pattern, as in Docker. */
   patterns(name: string): (text: string) => boolean {
     const tests = this.get(name).map((value) => parsePattern(name, value));

@@ -1,5 +1,6 @@
 /** The moment before which something must have been made to be pruned: `24h`, seconds since 1970, or a date. */
 import { daemonError } from "./errors.ts";
+import type { Filters } from "./filters.ts";
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -17,4 +18,11 @@ export const parseUntil = (value: string, now: number): number => {
   const time = /^\d{1,12}(\.\d{1,9})?$/.test(value) ? Number(value) * 1000 : Date.parse(value);
   if (Number.isNaN(time)) throw daemonError("invalidFilterValue", { name: "until", value: value.slice(0, 100) });
   return time;
+};
+
+/** The moment of the filter `until`; undefined where none is asked for. Throws when there are two. */
+export const untilOf = (filters: Filters, now: number): number | undefined => {
+  const [until, second] = filters.get("until").map((value) => parseUntil(value, now));
+  if (second !== undefined) throw daemonError("severalUntil", {});
+  return until;
 };

@@ -77,6 +77,18 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
   });
   after(() => engine.stop());
 
+  test("networks are pruned by age and label", async () => {
+    await said(engine, "network", "create", "--label", "tier=back", "young");
+    const prune = (...filters: readonly string[]) =>
+      said(engine, "network", "prune", "--force", ...filters.flatMap((filter) => ["--filter", filter]));
+    assert.equal(await prune("until=1h"), "");
+    assert.equal(await prune("label!=tier"), "");
+    const wrong = await engine.docker(["network", "prune", "--force", "--filter", "until=soon"]);
+    assert.match(wrong.stderr, /invalid filter 'until=soon'/);
+    // As Docker: only what has all of these labels is spared.
+    assert.match(await prune("until=0s", "label!=tier", "label!=other"), /^Deleted Networks:\nyoung\n/);
+  });
+
   test("a network has a bridge and a subnet of its own, and shows what was asked for", async () => {
     const id = await said(engine, "network", "create", "--label", "tier=back", "--attachable", "back");
     assert.match(id, /^[0-9a-f]{64}$/);

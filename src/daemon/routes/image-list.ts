@@ -7,6 +7,7 @@ import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { Filters } from "../filters.ts";
 import type { ImageService } from "../services.ts";
+import { untilOf } from "../until.ts";
 import { json } from "../wire.ts";
 
 const allowed = ["before", "dangling", "label", "reference", "since", "until"] as const;
@@ -27,11 +28,12 @@ const testsOf = (filters: Filters, images: ImageService): readonly ((image: Imag
   const created = (reference: string): number => Date.parse(images.get(reference).created);
   const before = filters.get("before").map(created);
   const since = filters.get("since").map(created);
-  const until = filters.get("until").map(parseUntil);
+  const until = untilOf(filters, Date.now());
   const dangling = filters.get("dangling").map(parseTruth);
   return [
     (image) => filters.labels(image.config.Labels ?? {}),
-    (image) => [...before, ...until].every((limit) => Date.parse(image.created) < limit),
+    (image) => before.every((limit) => Date.parse(image.created) < limit),
+    (image) => until === undefined || Date.parse(image.created) < until,
     (image) => since.every((limit) => Date.parse(image.created) > limit),
     (image) => dangling.length === 0 || dangling.includes(image.tags.length === 0),
   ];
@@ -41,13 +43,6 @@ export const parseTruth = (value: string): boolean => {
   if (value === "true" || value === "1") return true;
   if (value === "false" || value === "0") return false;
   throw daemonError("invalidFilterValue", { name: "dangling", value: value.slice(0, 100) });
-};
-
-/** Seconds since 1970, or a date. */
-const parseUntil = (value: string): number => {
-  const time = /^\d{1,12}(\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value);
-  if (Number.isNaN(time)) throw daemonError("invalidFilterValue", { name: "until", value: value.slice(0, 100) });
-  return time;
 };
 
 /** Of an image with several names only those asked for are shown, and none asked for is none at all. */

@@ -5,7 +5,7 @@ import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { Filters } from "../filters.ts";
 import { imageUsers } from "../services.ts";
-import { parseUntil } from "../until.ts";
+import { untilOf } from "../until.ts";
 import { json } from "../wire.ts";
 import { parseTruth } from "./image-list.ts";
 
@@ -13,8 +13,7 @@ let isRunning = false;
 
 export const imagePrune: Handler = async ({ services, query }) => {
   const filters = Filters.parse(query.text("filters"), ["dangling", "label", "label!", "until"]);
-  const [until, second] = filters.get("until").map((value) => parseUntil(value, Date.now()));
-  if (second !== undefined) throw daemonError("severalUntil", {});
+  const until = untilOf(filters, Date.now());
   const dangling = filters.get("dangling").map(parseTruth);
   if (isRunning) throw daemonError("pruning", {});
   isRunning = true;
@@ -24,7 +23,7 @@ export const imagePrune: Handler = async ({ services, query }) => {
     const doomed = planPrune(images.list(), {
       dangling: !dangling.includes(false),
       until,
-      hasLabels: (labels) => filters.labels(labels) && (!filters.has("label!") || !filters.labels(labels, "label!")),
+      hasLabels: (labels) => filters.prunes(labels),
       isUsed: ({ id }) => usedBy(id).length > 0,
     });
     const before = images.diskSize();

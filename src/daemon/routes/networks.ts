@@ -12,6 +12,7 @@ import type { Call, Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { Filters } from "../filters.ts";
 import type { Services } from "../services.ts";
+import { untilOf } from "../until.ts";
 import { empty, json } from "../wire.ts";
 
 const answers = ({ networks, containers }: Services): readonly NetworkAnswer[] =>
@@ -76,22 +77,16 @@ export const remove: Handler = async (call) => {
   return empty();
 };
 
-const isOlderThan = (network: NetworkAnswer, until: string): boolean => {
-  const seconds = /^\d{1,12}(\.\d+)?$/.test(until) ? Number(until) : Date.parse(until) / 1000;
-  if (Number.isNaN(seconds)) throw daemonError("invalidFilterValue", { name: "until", value: until.slice(0, 100) });
-  return Date.parse(network.Created) / 1000 < seconds;
-};
-
 /** What nobody is connected to goes. */
 export const prune: Handler = async ({ services, query }) => {
   const filters = Filters.parse(query.text("filters"), ["label", "label!", "until"]);
+  const until = untilOf(filters, Date.now());
   const unused = answers(services).filter(
     (network) =>
       !isOurs(network) &&
       !isUsed(network) &&
-      filters.labels(network.Labels) &&
-      !filters.get("label!").some((label) => hasLabel(network.Labels, label)) &&
-      filters.some("until", (until) => isOlderThan(network, until)),
+      filters.prunes(network.Labels) &&
+      (until === undefined || Date.parse(network.Created) < until),
   );
   const deleted: string[] = [];
   for (const { Id, Name } of unused) {
@@ -103,11 +98,6 @@ export const prune: Handler = async ({ services, query }) => {
     if (isGone) deleted.push(Name);
   }
   return json({ NetworksDeleted: deleted.length === 0 ? null : deleted });
-};
-
-const hasLabel = (labels: Readonly<Record<string, string>>, asked: string): boolean => {
-  const [key = "", ...value] = asked.split("=");
-  return Object.hasOwn(labels, key) && (value.length === 0 || labels[key] === value.join("="));
 };
 
 const connectBody = object({ Container: string, EndpointConfig: nullable(endpoint) });

@@ -4,7 +4,7 @@ import { isUp } from "../../container/state.ts";
 import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { Filters } from "../filters.ts";
-import { parseUntil } from "../until.ts";
+import { untilOf } from "../until.ts";
 import { json } from "../wire.ts";
 
 let isRunning = false;
@@ -38,10 +38,6 @@ export const containerPrune: Handler = async ({ services, query }) => {
 };
 
 const testOf = (filters: Filters, now: number): ((record: ContainerRecord) => boolean) => {
-  const [until, second] = filters.get("until").map((value) => parseUntil(value, now));
-  if (second !== undefined) throw daemonError("severalUntil", {});
-  return ({ created, request: { labels } }) =>
-    (until === undefined || created < until) &&
-    filters.labels(labels) &&
-    (!filters.has("label!") || !filters.labels(labels, "label!"));
+  const until = untilOf(filters, now);
+  return ({ created, request: { labels } }) => (until === undefined || created < until) && filters.prunes(labels);
 };

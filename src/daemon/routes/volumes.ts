@@ -82,7 +82,10 @@ export const prune: Handler = async ({ services, query, version }) => {
   const users = (name: string) => services.containers.volumeUsers(name);
   const unused = services.volumes
     .list()
-    .filter((record) => (all || isAnonymous(record)) && users(record.name).length === 0 && isAsked(record, filters));
+    .filter(
+      (record) =>
+        (all || isAnonymous(record)) && users(record.name).length === 0 && filters.prunes(record.labels ?? {}),
+    );
   const sizes = await services.volumes.sizes(unused.map(({ name }) => name));
   const deleted: string[] = [];
   let reclaimed = 0;
@@ -98,10 +101,4 @@ export const prune: Handler = async ({ services, query, version }) => {
   }
   services.events.tell({ type: "volume", action: "prune", id: "", attributes: { reclaimed: String(reclaimed) } });
   return json({ VolumesDeleted: deleted, SpaceReclaimed: reclaimed });
-};
-
-const isAsked = ({ labels }: VolumeRecord, filters: Filters): boolean => {
-  if (!filters.labels(labels ?? {})) return false;
-  const without = filters.get("label!");
-  return without.length === 0 || !filters.labels(labels ?? {}, "label!");
 };
