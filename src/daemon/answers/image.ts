@@ -1,6 +1,7 @@
 /** An image as `inspect`, `images` and `history` show it. */
 import type { ImageInspect, ImageSummary } from "../../api/answers/images.ts";
 import type { ContainerConfig } from "../../api/types.ts";
+import type { DiffId } from "../../base/ids.ts";
 import type { ImageRecord } from "../../image/record.ts";
 import { storageDriver } from "./container.ts";
 import { never } from "./time.ts";
@@ -44,6 +45,19 @@ export const imageSummaryAnswer = (image: ImageRecord, containers: number): Imag
   Labels: image.config.Labels ?? null,
   Containers: containers,
 });
+
+/** How many images have a layer. */
+export const layerUsers = (images: readonly ImageRecord[]): ReadonlyMap<DiffId, number> => {
+  const users = new Map<DiffId, number>();
+  for (const layer of images.flatMap(({ layers }) => [...new Set(layers)])) {
+    users.set(layer, (users.get(layer) ?? 0) + 1);
+  }
+  return users;
+};
+
+/** An image's layers that others have as well, each once. */
+export const sharedLayers = ({ layers }: ImageRecord, users: ReadonlyMap<DiffId, number>): readonly DiffId[] =>
+  [...new Set(layers)].filter((layer) => (users.get(layer) ?? 0) > 1);
 
 /** Seconds since 1970 of a time in RFC 3339; 0 where an image does not say. */
 const secondsOf = (time: string): number => {

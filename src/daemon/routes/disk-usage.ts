@@ -7,7 +7,7 @@ import type { DiffId } from "../../base/ids.ts";
 import type { CacheEntry } from "../../build/builds.ts";
 import { namesAmong } from "../../container/links.ts";
 import { summaryAnswer } from "../answers/container.ts";
-import { imageSummaryAnswer } from "../answers/image.ts";
+import { imageSummaryAnswer, layerUsers, sharedLayers } from "../answers/image.ts";
 import { volumeAnswer } from "../answers/volume.ts";
 import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
@@ -72,8 +72,7 @@ const cacheAnswer = (entry: CacheEntry): BuildCacheAnswer => ({
  */
 const imageUsage = async ({ images, containers }: Services) => {
   const all = images.list();
-  const users = new Map<DiffId, number>();
-  for (const layer of all.flatMap(({ layers }) => [...new Set(layers)])) users.set(layer, (users.get(layer) ?? 0) + 1);
+  const users = layerUsers(all);
   const sizes = await images.diskUse(users.keys());
   const sum = (layers: Iterable<DiffId>): number => [...layers].reduce((size, id) => size + (sizes.get(id) ?? 0), 0);
   const records = containers.list();
@@ -83,7 +82,7 @@ const imageUsage = async ({ images, containers }: Services) => {
       (image): ImageSummary => ({
         ...imageSummaryAnswer(image, records.filter((record) => record.image.id === image.id).length),
         Size: sum(new Set(image.layers)),
-        SharedSize: sum(new Set(image.layers.filter((id) => (users.get(id) ?? 0) > 1))),
+        SharedSize: sum(sharedLayers(image, users)),
       }),
     ),
   };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ImageSummary } from "../../api/answers/images.ts";
-import type { ImageId } from "../../base/ids.ts";
+import type { DiffId, ImageId } from "../../base/ids.ts";
 import type { ImageRecord } from "../../image/record.ts";
 import { ask, makeImage, World } from "../test-services.ts";
 
@@ -53,5 +53,20 @@ describe("images are listed", () => {
     assert.equal(await found({ label: ["tier"] }), "21");
     assert.equal(await found({ label: ["tier=web", "a"] }), "2");
     assert.equal(await found({ label: ["tier=web", "b"] }), "");
+  });
+
+  it("with the size of the layers that others have as well, if that is asked for", async () => {
+    const layers = ["a", "b", "c"].map((digit) => `sha256:${digit.repeat(64)}` as DiffId);
+    const [a, b, c] = layers as [DiffId, DiffId, DiffId];
+    const own = [image("1", { layers: [a, b, b], tags: ["x:1"] }), image("2", { layers: [a, c, c] })];
+    await using world = await World.open({}, { list: () => own, layerSize: (layer) => 10 ** layers.indexOf(layer) });
+    const sizes = async (query: string): Promise<readonly number[]> => {
+      const summaries: readonly ImageSummary[] = JSON.parse((await ask(world, "GET", `/images/json?${query}`)).body);
+      return summaries.map(({ SharedSize }) => SharedSize);
+    };
+    assert.deepEqual(await sizes(""), [-1, -1]);
+    assert.deepEqual(await sizes("shared-size=1"), [1, 1]);
+    // The other image counts, though it is not shown.
+    assert.deepEqual(await sizes(`shared-size=1&filters=${encodeURIComponent('{"dangling":["false"]}')}`), [1]);
   });
 });

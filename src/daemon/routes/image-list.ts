@@ -2,7 +2,7 @@
 import type { ImageSummary } from "../../api/answers/images.ts";
 import { imageSummaryFor } from "../../api/versions.ts";
 import type { ImageRecord } from "../../image/record.ts";
-import { imageSummaryAnswer } from "../answers/image.ts";
+import { imageSummaryAnswer, layerUsers, sharedLayers } from "../answers/image.ts";
 import type { Handler } from "../call.ts";
 import { daemonError } from "../errors.ts";
 import { Filters } from "../filters.ts";
@@ -16,12 +16,23 @@ export const list: Handler = ({ services, query, version }) => {
   const filters = Filters.parse(query.text("filters"), allowed);
   const users = Map.groupBy(services.containers.list(), ({ image }) => image.id);
   const tests = testsOf(filters, services.images);
-  const found = services.images.list().filter((image) => tests.every((test) => test(image)));
+  const all = services.images.list();
+  const found = all.filter((image) => tests.every((test) => test(image)));
+  const shared = query.flag("shared-size") ? sharedSizes(all, services.images) : () => ({});
   const summaries = found
-    .map((image) => withMatchingTags(imageSummaryAnswer(image, users.get(image.id)?.length ?? 0), filters))
+    .map((image) => ({ ...imageSummaryAnswer(image, users.get(image.id)?.length ?? 0), ...shared(image) }))
+    .map((summary) => withMatchingTags(summary, filters))
     .filter((summary) => summary !== undefined)
     .sort((a, b) => b.Created - a.Created);
   return json(summaries.map((summary) => imageSummaryFor(version, summary)));
+};
+
+/** Bytes of the files in layers that other images have as well, whichever of them are shown. */
+const sharedSizes = (all: readonly ImageRecord[], images: ImageService) => {
+  const users = layerUsers(all);
+  return (image: ImageRecord): Pick<ImageSummary, "SharedSize"> => ({
+    SharedSize: sharedLayers(image, users).reduce((sum, layer) => sum + images.layerSize(layer), 0),
+  });
 };
 
 const testsOf = (filters: Filters, images: ImageService): readonly ((image: ImageRecord) => boolean)[] => {
