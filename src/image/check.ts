@@ -12,11 +12,13 @@ export interface Damage {
   readonly kind: "tar" | "index" | "blob" | "configuration" | "manifest";
   readonly digest: Digest;
   readonly reason: string;
+  /** It is right again already: an index follows from its tar. */
+  readonly isMended: boolean;
 }
 
 const CHUNK = 1024 * 1024;
 
-/** Each damage as it is found; what is damaged is set aside, so that the next pull or load brings it anew. */
+/** Each damage as it is found; what cannot be mended is set aside, so that the next pull or load brings it anew. */
 export async function* checkStore(
   { layers, store, files }: { readonly layers: Layers; readonly store: ImageStore; readonly files: BlobFiles },
   signal?: AbortSignal,
@@ -27,8 +29,9 @@ export async function* checkStore(
     if (layers.get(layer.diffId) === undefined) continue;
     const damage = await damageOf(layers, layer);
     if (damage === undefined) continue;
-    layers.distrust(layer.diffId);
-    yield damage;
+    const isMended = damage.kind === "index" && (await mendIndex(layers, layer));
+    if (!isMended) layers.distrust(layer.diffId);
+    yield { ...damage, digest: layer.diffId, isMended };
   }
   for (const { digest, diffId } of [...layers.allKept()]) {
     signal?.throwIfAborted();
@@ -38,13 +41,13 @@ export async function* checkStore(
     layers.dropKept(digest);
     // Its bytes come with the layer.
     layers.distrust(diffId);
-    yield { kind: "blob", digest, reason };
+    yield { kind: "blob", digest, reason, isMended: false };
   }
   for (const { kind, digest } of documentsOf(store)) {
     const reason = await wrongDigest(files.path(digest), digest);
     if (reason === undefined || !store.needs(digest)) continue;
     files.remove(digest);
-    yield { kind, digest, reason };
+    yield { kind, digest, reason, isMended: false };
   }
 }
 
@@ -56,13 +59,32 @@ const documentsOf = (store: ImageStore): readonly Pick<Damage, "kind" | "digest"
   ...store.indexes.digests().map((digest) => ({ kind: "manifest", digest }) as const),
 ];
 
-/** The digest of the tar, and its index made anew: the same tar gives the same index. */
-const damageOf = async (layers: Layers, { diffId, tarSize }: StoredLayer): Promise<Damage | undefined> => {
-  const { tar, index } = layers.place(diffId);
+const damageOf = async (layers: Layers, layer: StoredLayer): Promise<Pick<Damage, "kind" | "reason"> | undefined> => {
+  const wanted = await trueIndexOf(layers, layer);
+  if (typeof wanted === "string") return { kind: "tar", reason: wanted };
+  const hash = createHash("sha256");
+  for (const piece of wanted) hash.update(piece);
+  const reason = await wrongDigest(layers.place(layer.diffId).index, digestFromHex(hash.digest("hex")));
+  return reason === undefined ? undefined : { kind: "index", reason };
+};
+
+/** Whether the layer's index is now what its tar says; what was built here is to be had from nobody else. */
+const mendIndex = async (layers: Layers, layer: StoredLayer): Promise<boolean> => {
+  const wanted = await trueIndexOf(layers, layer);
+  if (typeof wanted === "string") return false;
+  await layers.replaceIndex(layer.diffId, wanted);
+  return true;
+};
+
+/** The index made anew, to be gone through once: the same tar gives the same. Or why the tar is not right itself. */
+const trueIndexOf = async (
+  layers: Layers,
+  { diffId, tarSize }: StoredLayer,
+): Promise<Iterable<Uint8Array> | string> => {
+  const { tar } = layers.place(diffId);
   const hash = createHash("sha256");
   const builder = new IndexBuilder();
   const parser = new TarParser({ entry: (entry) => builder.add(entry) });
-  const damaged = (kind: "tar" | "index", reason: string): Damage => ({ kind, digest: diffId, reason });
   let problem: string | undefined;
   try {
     for await (const bytes of createReadStream(tar, { highWaterMark: CHUNK }) as AsyncIterable<Uint8Array>) {
@@ -70,16 +92,11 @@ const damageOf = async (layers: Layers, { diffId, tarSize }: StoredLayer): Promi
       if (problem === undefined) problem = attempt(() => parser.push(bytes));
     }
   } catch (error) {
-    return damaged("tar", wordsOf(error));
+    return wordsOf(error);
   }
   const found = digestFromHex(hash.digest("hex"));
-  if (found !== diffId) return damaged("tar", `its digest is ${found}`);
-  problem ??= attempt(() => parser.end());
-  if (problem !== undefined) return damaged("tar", problem);
-  const wanted = createHash("sha256");
-  for (const piece of builder.finish({ diffId, tarSize })) wanted.update(piece);
-  const reason = await wrongDigest(index, digestFromHex(wanted.digest("hex")));
-  return reason === undefined ? undefined : damaged("index", reason);
+  if (found !== diffId) return `its digest is ${found}`;
+  return problem ?? attempt(() => parser.end()) ?? builder.finish({ diffId, tarSize });
 };
 
 const attempt = (work: () => void): string | undefined => {

@@ -71,7 +71,8 @@ const sizeOf = ({ type, size, link }: TarEntry): number => {
   return type === "symlink" ? link.length : 0;
 };
 
-const writeIndex = async (path: string, pieces: Iterable<Uint8Array>): Promise<void> => {
+/** Holds afterwards: a new file at the path has these bytes, on disk. */
+export const writeIndex = async (path: string, pieces: Iterable<Uint8Array>): Promise<void> => {
   await using file = await DurableFile.create(path);
   for (const piece of pieces) await file.write(piece);
   await file.finish();

@@ -11,7 +11,7 @@ import type { BlobFiles } from "./blob-files.ts";
 import { imageError } from "./errors.ts";
 import { checkLayer, type ExpectedLayer } from "./expected.ts";
 import { LayerRows } from "./layer-rows.ts";
-import { type LayerFacts, writeLayer } from "./layer-writer.ts";
+import { type LayerFacts, writeIndex, writeLayer } from "./layer-writer.ts";
 import type { KeptBlob, StackLayer, StoredLayer } from "./stored-layer.ts";
 
 export type { KeptBlob, StackLayer, StoredLayer } from "./stored-layer.ts";
@@ -88,6 +88,15 @@ export class Layers {
   distrust(diffId: DiffId): void {
     this.#rows.distrust(diffId);
     this.#damaged.add(diffId);
+  }
+
+  /** Holds afterwards: a stored layer has this index, also after a power cut. Whoever has the old one open goes on with it. */
+  async replaceIndex(diffId: DiffId, pieces: Iterable<Uint8Array>): Promise<void> {
+    await this.#locks.run(diffId, async () => {
+      await using pending = new Pending(join(this.#directory, "index"));
+      await writeIndex(pending.temporary, pieces);
+      await pending.commit(this.place(diffId).index);
+    });
   }
 
   /** Holds at once: these bytes are not kept any more; the layer is. */

@@ -1,6 +1,6 @@
-/** A byte that has turned is found wherever it is, and the next pull heals it. */
+/** A byte that has turned is found wherever it is, and an index is made anew; the rest heals with the next pull. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { tarOf } from "../image/rooms.ts";
@@ -52,6 +52,7 @@ describe("a check", () => {
         [kind],
       );
       assert.match(found[0]!.reason, /./);
+      assert.equal(found[0]!.isMended, kind === "index");
       await images.settled();
       await world.pulls.pull(`${registry.host}/app:1`);
       await images.settled();
@@ -63,4 +64,23 @@ describe("a check", () => {
       assert.deepEqual(await Array.fromAsync(world.room.images.check()), []);
     });
   }
+
+  test("makes an index anew at once: its tar is all that it takes, and nobody else may have that layer", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    putImage(registry, "app", "1", [one, two]);
+    await world.pulls.pull(`${registry.host}/app:1`);
+    const { layers } = world.room.images;
+    const { index } = layers.place(layers.all()[0]!.diffId);
+    const before = readFileSync(index);
+    flip(index);
+    assert.equal((await Array.fromAsync(world.room.images.check())).length, 1);
+    assert.deepEqual(readFileSync(index), before);
+    assert.notEqual(layers.findBlob(layers.all()[0]!.diffId), undefined);
+    assert.deepEqual(await Array.fromAsync(world.room.images.check()), []);
+    assert.deepEqual(
+      readdirSync(join(world.room.root, "layers")).filter((name) => name.startsWith(".")),
+      [],
+    );
+  });
 });

@@ -7,6 +7,7 @@ interface Damage {
   readonly kind: string;
   readonly digest: string;
   readonly reason: string;
+  readonly isMended?: boolean;
 }
 
 export const systemCheck = command({
@@ -16,14 +17,18 @@ export const systemCheck = command({
   most: 0,
   run: async ({ client }) => {
     const { body } = await client.send("storeCheck", {});
-    let count = 0;
-    for await (const { kind, digest, reason } of jsonLines<Damage>(body)) {
-      count++;
-      print(`damaged ${kind}${digest === "" ? "" : ` of ${digest}`}: ${reason}\n`);
+    const counts = { damaged: 0, mended: 0 };
+    for await (const { kind, digest, reason, isMended } of jsonLines<Damage>(body)) {
+      const word = isMended ? "mended" : "damaged";
+      counts[word]++;
+      print(`${word} ${kind}${digest === "" ? "" : ` of ${digest}`}: ${reason}\n`);
     }
-    print(
-      count === 0 ? "everything is as it was stored\n" : "pull or load the images again: what is damaged is replaced\n",
-    );
-    return count === 0 ? 0 : 1;
+    print(`${verdictOf(counts)}\n`);
+    return counts.damaged + counts.mended === 0 ? 0 : 1;
   },
 });
+
+const verdictOf = ({ damaged, mended }: { readonly damaged: number; readonly mended: number }): string => {
+  if (damaged > 0) return "pull or load the images again: what is damaged is replaced";
+  return mended > 0 ? "what was damaged has been made anew" : "everything is as it was stored";
+};
