@@ -15,14 +15,14 @@ import { checkOutputs, identify, type OutputResult, writeOutput } from "./output
 import { fetchContext } from "./remote.ts";
 import { type BuildListener, Reporter } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
-import { gitSecretIds, type SecretFinder, secretIdsOf } from "./secrets.ts";
+import { gitSecretIds } from "./secrets.ts";
 import { type BuildRooms, Shop } from "./shop.ts";
 import { type Target, targetsOf } from "./targets.ts";
 import { WholeBuild } from "./whole-build.ts";
 import { type Explanation, explainLast } from "./why.ts";
 
 /** A request whose context is still to come. */
-export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile" | "secrets"> & { readonly secrets: SecretFinder };
+export type AskedBuild = Omit<BuildRequest, "context" | "dockerfile">;
 
 export interface BuildSource {
   /** A tar, plain or compressed; the address of what we fetch by ourselves; or a directory of which only changes are read. */
@@ -120,9 +120,7 @@ export class Builds {
       await using opened = await this.#open(source, asked, { directory, reporter, signal: options.signal });
       const { context, text } = opened;
       const dockerfile = dockerfileOf(context, text === undefined ? source : { ...source, text });
-      const remotes = [...asked.contexts.values()].map((one) => (one.kind === "remote" ? one.address : ""));
-      const ids = [...secretIdsOf(dockerfile.text), ...remotes.flatMap(gitSecretIds)];
-      const request: BuildRequest = { ...asked, context, dockerfile, secrets: await asked.secrets(ids) };
+      const request: BuildRequest = { ...asked, context, dockerfile };
       await using shop = new Shop(this.#rooms, request, { directory, secrets }, options.signal);
       const build = new WholeBuild(shop, reporter);
       const began = this.#rooms.clock.now();
@@ -159,7 +157,7 @@ export class Builds {
       // All of them are told, whatever is wrong with the one that would be built.
       if (about === "targets")
         return { ...dockerfile, about, targets: targetsOf(parseDockerfile(dockerfile.text, dockerfile.name)) };
-      const request: BuildRequest = { ...asked, context, dockerfile, secrets: new Map() };
+      const request: BuildRequest = { ...asked, context, dockerfile };
       await using shop = new Shop(this.#rooms, request, { directory, secrets: directory }, signal);
       const build = new WholeBuild(shop, reporter);
       return about === "check"

@@ -21,6 +21,7 @@ import { type GitAddress, parseGitAddress } from "./git/address.ts";
 import { fetchRepository } from "./git/fetch.ts";
 import { dependOnItems, keyOf } from "./keys.ts";
 import type { RunningStep } from "./report.ts";
+import { gitSecretIds } from "./secrets.ts";
 import type { Shop } from "./shop.ts";
 import type { WorkingImage } from "./working-image.ts";
 
@@ -134,7 +135,7 @@ const givenSources = async (input: CopyStepInput, expand: (word: string) => stri
   const given: CopySource[] = [];
   for (const word of instruction.sources.map(expand)) {
     const git = instruction.kind === "ADD" ? parseGitAddress(word) : undefined;
-    if (git !== undefined) given.push(await fetched(shop, instruction, git));
+    if (git !== undefined) given.push(await fetched(shop, instruction, word, git));
     else if (instruction.kind === "ADD" && isUrl(word)) given.push(await downloaded(shop, instruction, word));
     else given.push(...(await unpacked(input, { ...base, pattern: word })));
   }
@@ -143,11 +144,17 @@ const givenSources = async (input: CopyStepInput, expand: (word: string) => stri
 };
 
 /** The files of a repository, without what git keeps of it. */
-const fetched = async (shop: Shop, { flags }: CopyInstruction, git: GitAddress): Promise<CopySource> => {
+const fetched = async (
+  shop: Shop,
+  { flags }: CopyInstruction,
+  address: string,
+  git: GitAddress,
+): Promise<CopySource> => {
+  const secrets = await shop.request.secrets(gitSecretIds(address));
   const { tree } = await fetchRepository(
     { ...git, commit: flags.checksum ?? git.commit },
     {
-      ...{ directory: await shop.directory(), signal: shop.signal, secrets: shop.request.secrets },
+      ...{ directory: await shop.directory(), signal: shop.signal, secrets },
       keepsGitDirectory: flags["keep-git-dir"] === true || git.keepsGitDirectory,
     },
   );

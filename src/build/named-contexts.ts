@@ -16,6 +16,7 @@ import { hidePassword, parseGitAddress } from "./git/address.ts";
 import { fetchRepository } from "./git/fetch.ts";
 import type { BuildPlatform } from "./platform.ts";
 import type { Reporter } from "./report.ts";
+import { gitSecretIds } from "./secrets.ts";
 import type { Shop } from "./shop.ts";
 
 export type NamedContext =
@@ -114,11 +115,12 @@ export class NamedContexts {
       return { tree, owner: root, keepsXattrs: false };
     }
     const git = parseGitAddress(context.address);
+    const secrets = await request.secrets(gitSecretIds(context.address));
     // A file stays what it is: who wants it unpacked says so in the Dockerfile.
     const { tree } =
       git === undefined
         ? await downloadArchive(context.address, { directory, signal })
-        : await fetchRepository(git, { ...git, directory, signal, secrets: request.secrets });
+        : await fetchRepository(git, { ...git, directory, signal, secrets });
     return { tree, owner: root, keepsXattrs: false };
   }
 

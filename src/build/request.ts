@@ -6,6 +6,7 @@ import type { Context } from "./context.ts";
 import type { NamedContextTable } from "./named-contexts.ts";
 import type { BuildOutput } from "./outputs.ts";
 import type { BuildPlatform } from "./platform.ts";
+import type { SecretFinder } from "./secrets.ts";
 
 export interface BuildRequest {
   readonly context: Context;
@@ -29,7 +30,8 @@ export interface BuildRequest {
   readonly credentials: (domain: string) => Promise<Credentials | undefined>;
   /** At least one: each has an image of its own. */
   readonly platforms: readonly BuildPlatform[];
-  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** Asked when a step needs some: their names may be variables, and their steps a base's. */
+  readonly secrets: SecretFinder;
   /** What steps may do that they may not by themselves. */
   readonly allowed: ReadonlySet<string>;
   readonly agents: Agents;

@@ -291,14 +291,18 @@ const openAgent = async (shop: Shop, mount: RunMount): Promise<AgentSocket | und
   return AgentSocket.open(agents, id, await shop.secretDirectory(), { uid, gid, mode });
 };
 
+/** Undefined: it is not given, and need not be. */
+const findSecret = async (shop: Shop, mount: RunMount): Promise<Uint8Array | undefined> => {
+  const id = secretId(mount);
+  const value = (await shop.request.secrets([id])).get(id);
+  if (value === undefined && mount.required) throw buildError("secretMissing", { id });
+  return value;
+};
+
 /** A secret as a file in memory, or undefined: it is not given, and need not be; or it goes into the environment. */
 const writeSecret = async (shop: Shop, mount: RunMount): Promise<string | undefined> => {
-  const id = secretId(mount);
-  const value = shop.request.secrets.get(id);
-  if (value === undefined) {
-    if (mount.required) throw buildError("secretMissing", { id });
-    return undefined;
-  }
+  const value = await findSecret(shop, mount);
+  if (value === undefined) return undefined;
   if (mount.env !== undefined && mount.target === undefined) return undefined;
   const path = join(await shop.secretDirectory(), "value");
   await writeFile(path, value, { mode: 0o400, flag: "wx" });
@@ -308,15 +312,16 @@ const writeSecret = async (shop: Shop, mount: RunMount): Promise<string | undefi
 };
 
 /** The variables that secrets are. */
-export const secretVariables = (shop: Shop, instruction: RunInstruction): readonly string[] =>
-  instruction.mounts.flatMap((mount) => {
-    if (mount.type !== "secret" || mount.env === undefined) return [];
-    const id = secretId(mount);
-    const value = shop.request.secrets.get(id);
-    if (value === undefined && mount.required) throw buildError("secretMissing", { id });
+export const secretVariables = async (shop: Shop, { mounts }: RunInstruction): Promise<readonly string[]> => {
+  const variables: string[] = [];
+  for (const mount of mounts) {
+    if (mount.type !== "secret" || mount.env === undefined) continue;
+    const value = await findSecret(shop, mount);
     // One that is not given is empty.
-    return [`${mount.env}=${value === undefined ? "" : Buffer.from(value).toString("utf8")}`];
-  });
+    variables.push(`${mount.env}=${value === undefined ? "" : Buffer.from(value).toString("utf8")}`);
+  }
+  return variables;
+};
 
 /** The files as a directory of the host's: the one place where a build unpacks anything, beneath its own directory. */
 const extract = async (shop: Shop, items: ReturnType<typeof planCopy>): Promise<string> => {

@@ -1,7 +1,6 @@
-/** Which secrets a build needs: those of its steps, and those by which repositories are fetched. */
+/** By which names a build asks for secrets: those of its steps, and those by which repositories are fetched. */
 import { posix } from "node:path";
 import type { RunMount } from "./dockerfile/mounts.ts";
-import { parseDockerfile } from "./dockerfile/stages.ts";
 import { parseGitAddress } from "./git/address.ts";
 
 export type Secrets = ReadonlyMap<string, Uint8Array>;
@@ -17,18 +16,4 @@ export const gitSecretIds = (address: string): readonly string[] => {
   if (!/^https?:/i.test(remote) || !URL.canParse(remote)) return [];
   const { host } = new URL(remote);
   return ["GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"].flatMap((name) => [name, `${name}.${host}`]);
-};
-
-export const secretIdsOf = (dockerfile: string): readonly string[] => {
-  try {
-    const instructions = parseDockerfile(dockerfile).stages.flatMap((stage) => stage.instructions);
-    return instructions.flatMap((instruction) => {
-      if (instruction.kind === "ADD") return instruction.sources.flatMap(gitSecretIds);
-      if (instruction.kind !== "RUN") return [];
-      return instruction.mounts.filter(({ type }) => type === "secret").map(secretId);
-    });
-  } catch {
-    // What is wrong with it the build says.
-    return [];
-  }
 };

@@ -258,7 +258,7 @@ export class StageBuild {
       ...{ shop, instruction, image: this.#image, files: this.#files, env, sources, running },
       secretEnv: [
         ...hidden.map(([name, value]) => `${name}=${value}`),
-        ...secretVariables(shop, instruction),
+        ...(await secretVariables(shop, instruction)),
         ...agentVariables(this.#image, instruction),
       ],
     });

@@ -103,6 +103,19 @@ FROM ${base}
     session.destroy();
   });
 
+  test("is asked for secrets that a variable names, or a step that a base wants", async () => {
+    const Dockerfile = `FROM ${base} AS wish
+ONBUILD RUN --mount=type=secret,id=s,required=true cp /run/secrets/s /wished
+FROM wish
+ARG NAME=s
+RUN --mount=type=secret,id=$NAME,target=/named,required=true cp /named /kept
+`;
+    const session = await openSession("named", { Dockerfile }, "kept\n");
+    assert.doesNotMatch(await build({ session: "named", t: "named" }), /"error"/);
+    assert.equal(await printed(engine, "named", "cat", "/wished", "/kept"), "kept\nkept\n");
+    session.destroy();
+  });
+
   test("fails where there is none, or no Dockerfile in it", async () => {
     assert.match(await build({}), /there is no session/);
     const session = await openSession("empty", {}, "");
