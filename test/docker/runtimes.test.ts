@@ -1,6 +1,7 @@
 /** Containers that other runtimes make: Debian's runc and crun. What holds of all containers holds of theirs. */
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,23 +16,33 @@ const lacks = (program: string): string | false =>
 
 const isHybrid = existsSync("/sys/fs/cgroup/unified");
 
-/** crun takes version 1 of control groups or version 2, and not both at once: in this namespace there is the first alone. */
+/**
+ * crun takes version 1 of control groups or version 2, and not both at once: in this namespace there is the first alone. A
+ * process holds it, for a file cannot always: Linux 6.18 numbers namespaces on each processor, and refuses to mount one that
+ * looks older than the one that it is mounted in.
+ */
 class FirstVersion {
-  readonly #directory = mkdtempSync(join(tmpdir(), "pier-first-"));
-  readonly #file = join(this.#directory, "mnt");
+  readonly #process: ChildProcess;
 
-  constructor() {
-    writeFileSync(this.#file, "");
-    execFileSync("unshare", [`--mount=${this.#file}`, "umount", "/sys/fs/cgroup/unified"]);
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+  }
+
+  static async open(): Promise<FirstVersion> {
+    const script = "umount /sys/fs/cgroup/unified && echo ready && exec sleep 1000000";
+    const child = spawn("unshare", ["--mount", "sh", "-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    return new FirstVersion(child);
   }
 
   get via(): readonly string[] {
-    return ["nsenter", `--mount=${this.#file}`];
+    return ["nsenter", `--mount=/proc/${this.#process.pid}/ns/mnt`];
   }
 
-  close(): void {
-    execFileSync("umount", [this.#file]);
-    rmSync(this.#directory, { recursive: true });
+  async close(): Promise<void> {
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
   }
 }
 
@@ -42,13 +53,13 @@ for (const runtime of ["runc", "crun"]) {
     let engine: Engine;
     let firstVersion: FirstVersion | undefined;
     before(async () => {
-      firstVersion = runtime === "crun" && isHybrid ? new FirstVersion() : undefined;
+      firstVersion = runtime === "crun" && isHybrid ? await FirstVersion.open() : undefined;
       engine = await Engine.launch({ args: ["--add-runtime", "crun=crun"], via: firstVersion?.via ?? [] });
       await engine.load();
     });
     after(async () => {
       await engine.stop();
-      firstVersion?.close();
+      await firstVersion?.close();
     });
     afterEach(() => removeAll(engine));
 
