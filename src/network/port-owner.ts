@@ -21,6 +21,15 @@ export const parseSockets = (table: string, port: number, isStream: boolean): st
     })
     .map((fields) => fields[9] ?? "");
 
+/** The same of `/proc/net/sctp/eps`, where ports are decimal, and whoever is there listens (net/sctp/proc.c). */
+export const parseSctpSockets = (table: string, port: number): string[] =>
+  table
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => Number(fields[5]) === port)
+    .map((fields) => fields[7] ?? "");
+
 const readOrNothing = <T>(read: () => T, nothing: T): T => {
   try {
     return read();
@@ -33,12 +42,16 @@ const readOrNothing = <T>(read: () => T, nothing: T): T => {
 const namesIn = (directory: string): string[] => readOrNothing(() => readdirSync(directory), []);
 const textOf = (path: string): string => readOrNothing(() => readFileSync(path, "utf8"), "");
 
+const findSockets = ({ protocol, hostPort }: PublishedPort): string[] =>
+  protocol === "sctp"
+    ? parseSctpSockets(textOf("/proc/net/sctp/eps"), hostPort)
+    : [`/proc/net/${protocol}`, `/proc/net/${protocol}6`].flatMap((path) =>
+        parseSockets(textOf(path), hostPort, protocol === "tcp"),
+      );
+
 /** The first process that has such a socket open. Reads every process's descriptors: for an error's words. */
-export const findPortOwner = ({ protocol, hostPort }: PublishedPort): PortOwner | undefined => {
-  if (protocol === "sctp") return undefined;
-  const tables = [`/proc/net/${protocol}`, `/proc/net/${protocol}6`].map(textOf);
-  const inodes = new Set(tables.flatMap((table) => parseSockets(table, hostPort, protocol === "tcp")));
-  const sockets = new Set([...inodes].map((inode) => `socket:[${inode}]`));
+export const findPortOwner = (port: PublishedPort): PortOwner | undefined => {
+  const sockets = new Set(findSockets(port).map((inode) => `socket:[${inode}]`));
   if (sockets.size === 0) return undefined;
   for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name))) {
     const directory = `/proc/${pid}/fd`;
