@@ -54,12 +54,16 @@ test("what is asked for is had", () => {
       "com.docker.network.bridge.name": "br-own",
       other: "kept",
     },
-    ...ipam({ Subnet: "10.0.0.0/8", IPRange: "10.1.0.0/16", AuxiliaryAddresses: { a: "10.1.0.0" } }),
+    IPAM: {
+      Options: { keep: "me" },
+      Config: [{ Subnet: "10.0.0.0/8", IPRange: "10.1.0.0/16", AuxiliaryAddresses: { a: "10.1.0.0" } }],
+    },
   });
   assert.equal(network.ipv4?.gateway, "10.1.0.1", "the first of the range that is nobody's");
   assert.equal(network.ipv6?.subnet, "fd00:0:1::/64");
   assert.deepEqual([network.interface, network.mtu, network.icc, network.masquerade], ["br-own", 9000, false, false]);
   assert.equal(network.options.other, "kept");
+  assert.deepEqual(network.ipamOptions, { keep: "me" });
 });
 
 test("a subnet that another network has is refused, one that the host uses only chosen by nobody", () => {

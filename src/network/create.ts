@@ -19,6 +19,8 @@ export interface NetworkRequest extends NetworkOptions {
   readonly internal: boolean;
   readonly attachable: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** Kept and shown: pier's addresses have no options. */
+  readonly ipamOptions: Readonly<Record<string, string>>;
   /** Absent: the family is not wanted. */
   readonly ipv4?: PoolRequest;
   readonly ipv6?: PoolRequest;
@@ -66,6 +68,7 @@ export const parseCreateNetwork = (json: unknown): NetworkRequest => {
     internal: body.Internal,
     attachable: body.Attachable,
     labels: { ...body.Labels },
+    ipamOptions: { ...body.IPAM?.Options },
     ...(isIpv4 ? { ipv4: ipv4 ?? blankPool } : {}),
     ...(isIpv6 ? { ipv6: ipv6 ?? blankPool } : {}),
     ...parseNetworkOptions(driver, body.Options ?? {}),

@@ -27,7 +27,7 @@ export interface Surroundings {
 const longestName = 15;
 
 export const draftNetwork = (request: NetworkRequest, host: Surroundings): NetworkRecord => {
-  const { name, driver, internal, attachable, labels, options, masquerade, icc, hostBinding } = request;
+  const { name, driver, internal, attachable, labels, options, ipamOptions, masquerade, icc, hostBinding } = request;
   const ipv4 = request.ipv4 && draftPool(request.ipv4, 4, request, host);
   const ipv6 = request.ipv6 && draftPool(request.ipv6, 6, request, host);
   const own = `${host.prefix}-${host.id}`.slice(0, longestName);
@@ -48,6 +48,7 @@ export const draftNetwork = (request: NetworkRequest, host: Surroundings): Netwo
     hostBinding,
     labels,
     options,
+    ipamOptions,
     last: ipv4?.gateway ?? "",
     last6: ipv6?.gateway ?? "",
   };

@@ -31,6 +31,8 @@ export interface NetworkRecord {
   readonly labels: Readonly<Record<string, string>>;
   /** As written. */
   readonly options: Readonly<Record<string, string>>;
+  /** As written; they mean nothing to pier. Absent: made by a build that did not keep them. */
+  readonly ipamOptions?: Readonly<Record<string, string>>;
   /** The addresses given out last. */
   readonly last: string;
   readonly last6: string;

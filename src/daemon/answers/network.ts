@@ -37,7 +37,7 @@ const networkAnswer = (network: NetworkRecord, containers: readonly ContainerRec
   EnableIPv6: network.ipv6 !== undefined,
   IPAM: {
     Driver: "default",
-    Options: network.name === defaultNetwork ? null : {},
+    Options: network.name === defaultNetwork ? null : (network.ipamOptions ?? {}),
     Config: [network.ipv4, network.ipv6].filter((pool) => pool !== undefined).map(poolAnswer),
   },
   Internal: network.internal,
