@@ -24,7 +24,10 @@ interface Network {
   readonly Internal: boolean;
   readonly EnableIPv6: boolean;
   readonly Attachable: boolean;
-  readonly IPAM: { readonly Config: readonly Record<string, unknown>[] };
+  readonly IPAM: {
+    readonly Options: Readonly<Record<string, string>> | null;
+    readonly Config: readonly Record<string, unknown>[];
+  };
   readonly Containers: Readonly<Record<string, { readonly Name: string; readonly IPv4Address: string }>>;
   readonly Options: Readonly<Record<string, string>>;
   readonly Labels: Readonly<Record<string, string>>;
@@ -119,6 +122,8 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
       "com.docker.network.driver.mtu=1400",
       "-o",
       `com.docker.network.bridge.name=${prefix}-own`,
+      "--ipam-opt",
+      "rack=7",
       "asked",
     );
     const asked = await network("asked");
@@ -130,6 +135,7 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
         AuxiliaryAddresses: { router: "10.77.5.1" },
       },
     ]);
+    assert.deepEqual(asked.IPAM.Options, { rack: "7" });
     assert.match(host(`ip link show ${prefix}-own`), /mtu 1400/);
     const first = await runDetached(engine, "--network", "asked", "probe", "sleep");
     assert.equal((await placesOf(first)).asked!.IPAddress, "10.77.5.0");
@@ -141,6 +147,18 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     );
     assert.equal(await said(engine, "network", "ls", "-q", "--no-trunc", "--filter", "label=tier=back"), id);
     assert.equal(await said(engine, "network", "ls", "--format", "{{.Name}}", "--filter", "dangling=true"), "back");
+    const named = async (...filters: readonly string[]): Promise<string[]> => {
+      const words = ["--format", "{{.Name}}", ...filters.flatMap((filter) => ["--filter", filter])];
+      return (await said(engine, "network", "ls", ...words)).split("\n").sort();
+    };
+    assert.deepEqual(
+      await Promise.all([named("driver=bridge"), named("driver=null"), named(`id=${id.slice(0, 12)}`)]),
+      [["asked", "back", "bridge"], ["none"], ["back"]],
+    );
+    assert.deepEqual(
+      await Promise.all([named("scope=local", "driver=host"), named("scope=swarm"), named("driver=macvlan")]),
+      [["host"], [""], [""]],
+    );
   });
 
   test("networks get the subnets of Docker's pools, until none is left", async () => {
@@ -507,6 +525,32 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.doesNotMatch(await interfacesOf(plain), /eth0: up [0-9a-f]*:/);
     await said(engine, "network", "connect", "dual", plain);
     assert.match(await interfacesOf(plain), /eth1: up fd/);
+  });
+
+  test("a network of IPv6 alone, and an internal one of both families", async () => {
+    await said(engine, "network", "create", "--ipv4=false", "--ipv6", "--subnet", "fd77:2::/64", "six");
+    await said(engine, "network", "create", "--internal", "--ipv6", "--subnet", "fd77:3::/64", "inner");
+    const serving = ["probe", "tcp-serve", "::", "80"];
+    const [server, inner] = await Promise.all([
+      runServer(engine, "--network", "six", "-p", "24114:80", ...serving),
+      runServer(engine, "--network", "inner", "-p", "24115:80", ...serving),
+    ]);
+    const [friend, member] = await Promise.all([
+      runDetached(engine, "--network", "six", "probe", "sleep"),
+      runDetached(engine, "--network", "inner", "--cap-add", "NET_ADMIN", busybox, "sleep", "1000"),
+    ]);
+    const place = (await placesOf(server)).six!;
+    assert.deepEqual([place.IPAddress, place.Gateway, place.IPv6Gateway], ["", "", "fd77:2::1"]);
+    assert.equal(await within(friend, "tcp-ask", place.GlobalIPv6Address, "80", "six"), "answer: six");
+    assert.equal(await within(friend, "tcp-ask", "fd77:2::1", "24114", "by the host"), "answer: by the host");
+    assert.equal((await placesOf(inner)).inner!.IPv6Gateway, "");
+    assert.equal(host("ss -Hltn sport = :24115"), "");
+    const ask = async (to: string, port: string): Promise<string> =>
+      (await engine.docker(["exec", member, "sh", "-c", `echo hi | nc -w 1 ${to} ${port}`])).stdout.trim();
+    assert.equal(await ask((await placesOf(inner)).inner!.GlobalIPv6Address, "80"), "hi");
+    await said(engine, "exec", member, "ip", "-6", "route", "add", "default", "via", "fd77:3::1");
+    const outwards = [ask(place.GlobalIPv6Address, "80"), ask("fd77:2::1", "24114")];
+    assert.deepEqual(await Promise.all(outwards), ["", ""]);
   });
 
   test("macvlan gives a container an address beside the host's", async () => {
