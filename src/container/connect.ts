@@ -77,11 +77,13 @@ export class Connections {
   }
 
   async #prepare(): Promise<void> {
-    const { holder, run, networks } = this.#rooms;
+    const { holder, run, networks, names } = this.#rooms;
     // Whoever has waited for the last one comes first, and is in this one's plan: with many, they would wait for all.
     await setImmediate();
     for (const id of networks.members.containers()) if (!this.#leaving.has(id)) this.#repaired.add(id);
-    this.#underway = runErrand(holder, run, networks.prepare(this.#leaving));
+    const plan = networks.prepare(this.#leaving);
+    names.enterHost(networks.hostGateway());
+    this.#underway = runErrand(holder, run, plan);
     try {
       await this.#underway;
     } finally {

@@ -275,6 +275,31 @@ describe("names", { skip: cannotRun() }, () => {
     assert.equal((await ask(other, "db")).code, 3);
   });
 
+  test("of this host are its own, where it is reached, unless a container is called so", async () => {
+    const name = "host.docker.internal";
+    const [client, inner, picky] = await Promise.all([
+      runDetached(engine, "--network", "blue", "probe", "sleep"),
+      runDetached(engine, "--network", "inner", "probe", "sleep"),
+      runDetached(engine, "--network", "green", "--dns", "192.0.2.7", "probe", "sleep"),
+    ]);
+    const gateway = await said(
+      engine,
+      "network",
+      "inspect",
+      "bridge",
+      "--format",
+      "{{(index .IPAM.Config 0).Gateway}}",
+    );
+    assert.deepEqual(await found(client, name), [gateway]);
+    assert.deepEqual(await ask(client, name, "AAAA"), { code: 0, found: [] });
+    assert.deepEqual(await found(picky, name), [gateway]);
+    assert.equal((await ask(inner, name)).code, 2);
+    await engine.restart();
+    assert.deepEqual(await found(client, name), [gateway]);
+    const other = await runDetached(engine, "--network", "blue", "--network-alias", name, "probe", "sleep");
+    assert.deepEqual(await found(client, name), [await addressIn(other, "blue")]);
+  });
+
   test("of the rest of the world come from the host's resolvers, whichever these are", async () => {
     const client = await runDetached(engine, "--network", "blue", "probe", "sleep");
     assert.deepEqual(await found(client, "one.example.org"), ["192.0.2.1"]);

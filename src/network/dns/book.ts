@@ -39,6 +39,11 @@ export class NameBook {
     for (const entry of this.#entries.values()) this.#writeOwn(entry);
   }
 
+  /** Holds afterwards: whoever reaches what lies outside finds this host at the address, by the name that Docker Desktop has. */
+  enterHost(address: string): void {
+    this.#tables.writeGateway(address);
+  }
+
   /** Holds afterwards: others of its networks find the container by its names, and no longer by those it had before. */
   enter(entry: BookEntry): void {
     const before = this.#entries.get(entry.container);

@@ -68,10 +68,22 @@ describe("tables of names", () => {
     tables.writeContainer("own", { networks: ["n1", "n2"], links: [], servers: [], outside: true });
     assert.deepEqual(
       valuesOf(own, ownTypes.table),
-      ["n1", "n2", "host"].map((name) => join(directory, "names", name)),
+      ["n1", "n2", "gateway", "host"].map((name) => join(directory, "names", name)),
     );
     assert.deepEqual(valuesOf(join(directory, "names/host"), ownTypes.server), ["\x00\x00\x35\xc0\x00\x02\x01"]);
     assert.deepEqual(valuesOf(join(directory, "names/host"), ownTypes.resolver), [tables.resolverPath]);
+  });
+
+  test("say where this host is, to whoever reaches what lies outside, when no container is called so", () => {
+    const gateway = join(directory, "names/gateway");
+    const entries = (): (string | number)[][] => read(gateway).map(({ name, type }) => [name, type]);
+    tables.writeGateway("172.17.0.1");
+    assert.deepEqual(entries(), [["\x04host\x06docker\x08internal\0", recordTypes.a]]);
+    assert.deepEqual(valuesOf(gateway, recordTypes.a), ["\xac\x11\x00\x01"]);
+    tables.removeOthers(["n3", "own"]);
+    assert.equal(entries().length, 1);
+    tables.writeGateway("");
+    assert.deepEqual(entries(), []);
   });
 
   test("lead one that named its resolvers to those, in its own network", () => {
@@ -81,7 +93,7 @@ describe("tables of names", () => {
       servers: [{ address: "192.0.2.7", port: 53 }],
       outside: true,
     });
-    assert.deepEqual(valuesOf(own, ownTypes.table), [join(directory, "names/n1")]);
+    assert.deepEqual(valuesOf(own, ownTypes.table), [join(directory, "names/n1"), join(directory, "names/gateway")]);
     assert.deepEqual(valuesOf(own, ownTypes.server), ["\x01\x00\x35\xc0\x00\x02\x07"]);
   });
 

@@ -1,4 +1,4 @@
-/** The tables of names on disk, where keepers read them: one for each network, one for each container, one for the host. */
+/** The tables of names on disk, where keepers read them: one for each network, one for each container, two for the host. */
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeEntries, encodeNameTable, type NameEntry, ownTypes } from "../../kernel/name-table.ts";
@@ -19,6 +19,7 @@ export interface ContainerNames {
 }
 
 const hostTable = "host";
+const gatewayTable = "gateway";
 const socketName = "sock";
 
 const rootName = Uint8Array.of(0);
@@ -74,9 +75,20 @@ export class NameTables {
     ]);
   }
 
+  /** By which address containers reach this host, "" where by none: whoever reaches what lies outside asks for it by name. */
+  writeGateway(address: string): void {
+    const named = { names: ["host.docker.internal"], addresses: [address] };
+    writeTable(
+      this.pathOf(gatewayTable),
+      nameEntries("", [named]).filter(({ type }) => type !== recordTypes.ptr),
+    );
+  }
+
   writeContainer(id: string, names: ContainerNames): void {
     const asksHost = names.outside && names.servers.length === 0;
-    const tables = [...names.networks, ...(asksHost ? [hostTable] : [])].map((name) => text(this.pathOf(name)));
+    // The first that knows a name answers: a container of the host's name is meant before the host.
+    const others = [...(names.outside ? [gatewayTable] : []), ...(asksHost ? [hostTable] : [])];
+    const tables = [...names.networks, ...others].map((name) => text(this.pathOf(name)));
     writeTable(this.pathOf(id), [
       ...nameEntries("", names.links).filter(({ type }) => type !== recordTypes.ptr),
       own("table", tables),
@@ -90,7 +102,7 @@ export class NameTables {
 
   /** Holds afterwards: of networks and containers, only these have tables. */
   removeOthers(kept: readonly string[]): void {
-    const known = new Set([...kept, hostTable, socketName]);
+    const known = new Set([...kept, hostTable, gatewayTable, socketName]);
     for (const name of readdirSync(this.#directory)) {
       if (!known.has(name)) rmSync(this.pathOf(name), { force: true });
     }
