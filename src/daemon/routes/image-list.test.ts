@@ -55,6 +55,16 @@ describe("images are listed", () => {
     assert.equal(await found({ label: ["tier=web", "b"] }), "");
   });
 
+  it("by patterns of their names, as Go's path.Match has them", async () => {
+    assert.equal(await found({ reference: ["old", "team/*"] }), "21");
+    assert.equal(await found({ reference: ["team/app-[0-9]"] }), "2");
+    assert.equal(await found({ reference: ["team/app-[^0-9x]"] }), "");
+    assert.equal(await found({ reference: ["team/\\*"] }), "");
+    assert.equal(await found({ reference: ["o\\ld:?"] }), "1");
+    assert.equal(await found({ reference: ["*"] }), "1", "a slash is not passed over");
+    assert.equal(await found({ reference: ["old", "["] }), "400 invalid filter 'reference=['");
+  });
+
   it("with the size of the layers that others have as well, if that is asked for", async () => {
     const layers = ["a", "b", "c"].map((digit) => `sha256:${digit.repeat(64)}` as DiffId);
     const [a, b, c] = layers as [DiffId, DiffId, DiffId];

@@ -1,6 +1,7 @@
 /** `GET /images/json`: which images, by Docker's filters. */
 import type { ImageSummary } from "../../api/answers/images.ts";
 import { imageSummaryFor } from "../../api/versions.ts";
+import { matchesPath, type PathPattern, parsePathPattern } from "../../format/path-patterns.ts";
 import type { ImageRecord } from "../../image/record.ts";
 import { imageSummaryAnswer, layerUsers, sharedLayers } from "../answers/image.ts";
 import type { Handler } from "../call.ts";
@@ -59,31 +60,18 @@ export const parseTruth = (value: string): boolean => {
 /** Of an image with several names only those asked for are shown, and none asked for is none at all. */
 const withMatchingTags = (summary: ImageSummary, filters: Filters): ImageSummary | undefined => {
   if (!filters.has("reference")) return summary;
+  const patterns = filters.get("reference").map(parseReferencePattern);
   const matches = (name: string): boolean => {
     const repository = name.replace(/(@|:[^/]*$).*/, "");
-    return filters.some("reference", (pattern) => matchesGlob(pattern, name) || matchesGlob(pattern, repository));
+    return patterns.some((pattern) => matchesPath(pattern, name) || matchesPath(pattern, repository));
   };
   const [tags, digests] = [summary.RepoTags.filter(matches), summary.RepoDigests.filter(matches)];
   return tags.length + digests.length === 0 ? undefined : { ...summary, RepoTags: tags, RepoDigests: digests };
 };
 
-/**
- * `*` is anything but a slash, `?` any one character but a slash. Of a mismatch only the last `*` has to take the blame,
- * so no pattern takes longer than its length times the text's.
- */
-export const matchesGlob = (pattern: string, text: string): boolean => {
-  let [at, inText, star, afterStar] = [0, 0, -1, 0];
-  while (inText < text.length) {
-    if (pattern[at] === text[inText] || (pattern[at] === "?" && text[inText] !== "/")) {
-      at++;
-      inText++;
-    } else if (pattern[at] === "*") {
-      star = at++;
-      afterStar = inText;
-    } else if (star >= 0 && text[afterStar] !== "/") {
-      inText = ++afterStar;
-      at = star + 1;
-    } else return false;
-  }
-  return pattern.slice(at).replaceAll("*", "") === "";
+/** As Go's path.Match reads it. */
+const parseReferencePattern = (value: string): PathPattern => {
+  const pattern = value.length > 500 ? undefined : parsePathPattern(value, { deep: false });
+  if (pattern === undefined) throw daemonError("invalidFilterValue", { name: "reference", value: value.slice(0, 100) });
+  return pattern;
 };
