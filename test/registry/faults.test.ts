@@ -22,6 +22,12 @@ const cut = ({ request, response, bytes }: Context, from: number, to: number): v
   response.write(bytes.subarray(from, to), () => setImmediate(() => response.destroy()));
 };
 
+/** The same, by a reset: what the network still has of it may be lost with the connection. */
+const reset = ({ response, bytes }: Context, to: number): void => {
+  response.writeHead(200, { "Content-Length": bytes.length });
+  response.write(bytes.subarray(0, to), () => setImmediate(() => response.socket?.resetAndDestroy()));
+};
+
 /** The request is taken. */
 const done = (...taken: readonly unknown[]): true => {
   assert.equal(taken.length, 1);
@@ -38,6 +44,10 @@ const survived: Readonly<
   "breaks off in the midst, four times": {
     fault: (one) => isLarge(one) && one.before < 4 && done(cut(one, fromOf(one), fromOf(one) + 200_000)),
     requests: 5,
+  },
+  "is reset in the midst": {
+    fault: (one) => isLarge(one) && one.before === 0 && done(reset(one, 600_000)),
+    requests: 2,
   },
   "breaks off before its last byte": {
     fault: (one) => isLarge(one) && one.before === 0 && done(cut(one, 0, one.bytes.length - 1)),

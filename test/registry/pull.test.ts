@@ -116,6 +116,32 @@ describe("a pull", () => {
     assert.equal(count(), 0);
   });
 
+  test("keeps what has come of it, whoever prunes meanwhile", async () => {
+    await using registry = await ChaosRegistry.start();
+    await using world = await openPulls();
+    const put = putImage(registry, "app", "1", [one, two]);
+    const held = Promise.withResolvers<() => void>();
+    const stored = Promise.withResolvers<void>();
+    registry.fault = ({ path, serve }) => {
+      if (!path.endsWith(put.blobs[1]!)) return false;
+      held.resolve(serve);
+      return true;
+    };
+    const progress = ({ status, id }: ProgressLine): void => {
+      if (status === "Pull complete" && id === put.blobs[0]!.slice(7, 19)) stored.resolve();
+    };
+    const pulled = world.pulls.pull(`${registry.host}/app:1`, { progress });
+    const [release] = await Promise.all([held.promise, stored.promise]);
+    await world.pulls.prune();
+    world.room.images.collectLayers();
+    release();
+    await pulled;
+    const image = world.room.images.get(`${registry.host}/app:1`);
+    const tars = world.room.images.layers.stack(image.layers).map(({ tar }) => digestOf(readFileSync(tar)));
+    assert.deepEqual(tars, [two, one].map(digestOf));
+    for (const blob of put.blobs) assert.equal(registry.count("GET", blob), 1);
+  });
+
   test("of all tags follows every page of the list", async () => {
     await using registry = await ChaosRegistry.start();
     await using world = await openPulls();
@@ -213,29 +239,34 @@ describe("a pull", () => {
     assert.equal(world.room.images.list().length, 1);
   });
 
-  test("has no more than three layers of a registry on their way, and all in the end", async () => {
-    await using registry = await ChaosRegistry.start();
-    await using world = await openPulls();
-    const tars = await Promise.all(Array.from({ length: 9 }, (_, index) => noisyTar(3000, index + 1)));
-    putImage(registry, "app", "1", tars);
-    const waiting: (() => void)[] = [];
-    let most = 0;
-    // Nobody is answered before three have asked, and none of them before whoever else would ask has had the time.
-    registry.fault = ({ path, bytes, serve }) => {
-      if (!path.includes("/blobs/") || bytes.length < 2500) return false;
-      waiting.push(serve);
-      most = Math.max(most, waiting.length);
-      if (waiting.length === 3) {
-        setImmediate(() => {
-          for (const answer of waiting.splice(0)) answer();
-        });
-      }
-      return true;
-    };
-    await world.pulls.pull(`${registry.host}/app:1`);
-    assert.equal(most, 3);
-    assert.equal(world.room.images.list()[0]!.layers.length, 9);
-  });
+  for (const [limit, settings] of [
+    [3, {}],
+    [1, { downloads: 1 }],
+  ] as const) {
+    test(`has no more than ${limit} of a registry's layers on their way, and all in the end`, async () => {
+      await using registry = await ChaosRegistry.start();
+      await using world = await openPulls(settings);
+      const tars = await Promise.all(Array.from({ length: 9 }, (_, index) => noisyTar(3000, index + 1)));
+      putImage(registry, "app", "1", tars);
+      const waiting: (() => void)[] = [];
+      let most = 0;
+      // Nobody is answered before as many as may have asked, and none of them before whoever else would ask has had the time.
+      registry.fault = ({ path, bytes, serve }) => {
+        if (!path.includes("/blobs/") || bytes.length < 2500) return false;
+        waiting.push(serve);
+        most = Math.max(most, waiting.length);
+        if (waiting.length === limit) {
+          setImmediate(() => {
+            for (const answer of waiting.splice(0)) answer();
+          });
+        }
+        return true;
+      };
+      await world.pulls.pull(`${registry.host}/app:1`);
+      assert.equal(most, limit);
+      assert.equal(world.room.images.list()[0]!.layers.length, 9);
+    });
+  }
 
   test("takes a layer that registries may not give away from where its address leads", async () => {
     await using registry = await ChaosRegistry.start();

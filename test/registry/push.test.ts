@@ -147,6 +147,34 @@ describe("a push", () => {
     assert.equal(registry.asked.filter(({ method }) => method === "PATCH").length, 0);
   });
 
+  for (const limit of [1, 2]) {
+    test(`has no more than ${limit} of a registry's layers on their way, and all in the end`, async () => {
+      await using registry = await ChaosRegistry.start();
+      await using world = await openPulls({ uploads: limit });
+      const layers = await Promise.all(Array.from({ length: 4 }, (_, index) => noisyTar(3000, index + 1)));
+      await world.room.images.load(chunks(await dockerArchive([{ layers, tags: [`${registry.host}/app:1`] }])));
+      const config = world.room.images.get(`${registry.host}/app:1`).id;
+      const waiting: (() => void)[] = [];
+      let most = 0;
+      // As in a pull: nobody is answered before as many as may have asked.
+      registry.fault = ({ request, path, serve }) => {
+        if (request.method !== "HEAD" || !path.includes("/blobs/") || path.endsWith(config)) return false;
+        waiting.push(serve);
+        most = Math.max(most, waiting.length);
+        if (waiting.length === limit) {
+          setImmediate(() => {
+            for (const answer of waiting.splice(0)) answer();
+          });
+        }
+        return true;
+      };
+      await world.pushes.push(`${registry.host}/app:1`);
+      assert.equal(most, limit);
+      assert.equal(registry.count("HEAD", config), 1);
+      assert.equal(registry.blobs.size, 5);
+    });
+  }
+
   test("goes on where it broke off", async () => {
     await using registry = await ChaosRegistry.start();
     await using world = await openPulls();
