@@ -132,11 +132,14 @@ const givenSources = async (input: CopyStepInput, expand: (word: string) => stri
   const { instruction, sources, shop } = input;
   const from = instruction.flags.from ?? "";
   const base = await sources.find(from);
+  // A variable without a value asks for none.
+  const checksum = expand(instruction.flags.checksum ?? "") || undefined;
   const given: CopySource[] = [];
   for (const word of instruction.sources.map(expand)) {
     const git = instruction.kind === "ADD" ? parseGitAddress(word) : undefined;
-    if (git !== undefined) given.push(await fetched(shop, instruction, word, git));
-    else if (instruction.kind === "ADD" && isUrl(word)) given.push(await downloaded(shop, instruction, word));
+    if (git !== undefined)
+      given.push(await fetched(shop, instruction, word, { ...git, commit: checksum ?? git.commit }));
+    else if (instruction.kind === "ADD" && isUrl(word)) given.push(await downloaded(shop, instruction, word, checksum));
     else given.push(...(await unpacked(input, { ...base, pattern: word })));
   }
   for (const heredoc of instruction.inline) given.push(await inline(input, heredoc));
@@ -151,19 +154,21 @@ const fetched = async (
   git: GitAddress,
 ): Promise<CopySource> => {
   const secrets = await shop.request.secrets(gitSecretIds(address));
-  const { tree } = await fetchRepository(
-    { ...git, commit: flags.checksum ?? git.commit },
-    {
-      ...{ directory: await shop.directory(), signal: shop.signal, secrets },
-      keepsGitDirectory: flags["keep-git-dir"] === true || git.keepsGitDirectory,
-    },
-  );
+  const { tree } = await fetchRepository(git, {
+    ...{ directory: await shop.directory(), signal: shop.signal, secrets },
+    keepsGitDirectory: flags["keep-git-dir"] === true || git.keepsGitDirectory,
+  });
   return { tree, pattern: "/", owner: root, keepsXattrs: false };
 };
 
-const downloaded = async (shop: Shop, { flags }: CopyInstruction, url: string): Promise<CopySource> => {
+const downloaded = async (
+  shop: Shop,
+  { flags }: CopyInstruction,
+  url: string,
+  checksum: string | undefined,
+): Promise<CopySource> => {
   const { name, tree } = await downloadArchive(url, {
-    ...{ checksum: flags.checksum, directory: await shop.directory(), signal: shop.signal },
+    ...{ checksum, directory: await shop.directory(), signal: shop.signal },
   });
   const source: CopySource = { tree, pattern: `/${name}`, owner: root, keepsXattrs: false };
   if (flags.unpack !== true) return source;

@@ -171,7 +171,11 @@ describe("a build's contexts from elsewhere", { skip: cannotRun() }, () => {
     served.set("/file", Buffer.from("a file\n"));
     const sum = `sha256:${createHash("sha256").update("a file\n").digest("hex")}`;
     const add = (text: string) => makeContext(engine, { Dockerfile: `FROM ${base}\n${text}\n` });
-    await build("-t", "plain", add(`ADD ${gitAddress}/app#v1 /app/\nADD --checksum=${sum} ${webAddress}/file /`));
+    await build(
+      "-t",
+      "plain",
+      add(`ADD ${gitAddress}/app#v1 /app/\nARG SUM=${sum}\nADD --checksum=$SUM ${webAddress}/file /`),
+    );
     assert.equal(
       await printed(engine, "plain", "sh", "-c", "cd /app; cat a.txt /file; ls -A"),
       "first\na file\nDockerfile\na.txt\nsub\n",
