@@ -10,7 +10,7 @@ import { parseMount } from "./dockerfile/mounts.ts";
 const root = mkdtempSync(join(tmpdir(), "pier-mounts-"));
 const own = `uid=${process.getuid?.() ?? 0},gid=${process.getgid?.() ?? 0}`;
 const mount = (id: string, sharing = "locked") =>
-  parseMount(`type=cache,id=${id},target=/${id},sharing=${sharing},${own}`, 1);
+  parseMount({ text: `type=cache,id=${id},target=/${id},sharing=${sharing},${own}`, from: "" }, 1, String);
 
 /** What uses directories needs none of the other rooms. */
 const mounts = new CacheMounts({ root, run: root, holder: {} as Holding });

@@ -2,6 +2,7 @@
 import { expandWord, type Variables } from "../format/dockerfile/expand.ts";
 import { descriptionsAbove } from "./dockerfile/comments.ts";
 import type { Instruction, RunInstruction } from "./dockerfile/instructions.ts";
+import { type MountText, parseMount, type RunMount } from "./dockerfile/mounts.ts";
 import type { LineRange } from "./dockerfile/source.ts";
 import type { Dockerfile } from "./dockerfile/stages.ts";
 import type { BuildGraph, PlannedStage } from "./graph.ts";
@@ -147,11 +148,21 @@ class StageOutline {
   }
 
   #addMounts({ mounts, start, end }: RunInstruction): void {
-    for (const mount of mounts) {
-      if (mount.type !== "secret" && mount.type !== "ssh") continue;
+    for (const text of mounts) {
+      const mount = this.#expandMount(text, start);
+      if (mount?.type !== "secret" && mount?.type !== "ssh") continue;
       const found = mount.type === "secret" ? this.secrets : this.agents;
-      const name = this.#expand(mount.type === "secret" ? secretId(mount) : (mount.id ?? "default"));
+      const name = mount.type === "secret" ? secretId(mount) : (mount.id ?? "default");
       if (!found.has(name)) found.set(name, { name, required: mount.required, range: { start, end } });
+    }
+  }
+
+  /** Undefined: it makes no sense without the variables of an image that is not here. */
+  #expandMount(text: MountText, line: number): RunMount | undefined {
+    try {
+      return parseMount(text, line, (word) => this.#expand(word));
+    } catch {
+      return undefined;
     }
   }
 

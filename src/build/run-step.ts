@@ -14,7 +14,7 @@ import { storeArchive } from "./context.ts";
 import { planCopy } from "./copy.ts";
 import { outputsOf, type SourceFinder } from "./copy-step.ts";
 import { chomp, parseOpening } from "./dockerfile/heredocs.ts";
-import type { RunInstruction } from "./dockerfile/instructions.ts";
+import type { ExpandedRun } from "./dockerfile/instructions.ts";
 import type { RunMount } from "./dockerfile/mounts.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
@@ -29,7 +29,7 @@ import { commandLine, shellOf, type WorkingImage } from "./working-image.ts";
 
 export interface RunInput {
   readonly shop: Shop;
-  readonly instruction: RunInstruction;
+  readonly instruction: ExpandedRun;
   readonly image: WorkingImage;
   readonly files: StageFiles;
   /** `NAME=value`, and what of it is in no key. */
@@ -48,7 +48,7 @@ interface Script {
 const scriptPath = "/dev/pipes/EOF";
 
 /** What is run: a heredoc that is all there is to it is the script itself. */
-const scriptOf = ({ config }: WorkingImage, { command, heredocs }: RunInstruction): Script => {
+const scriptOf = ({ config }: WorkingImage, { command, heredocs }: ExpandedRun): Script => {
   const [first] = heredocs;
   if (!command.isShell || first === undefined) return { args: commandLine(config, command) };
   const line = command.args[0] ?? "";
@@ -62,7 +62,7 @@ const scriptOf = ({ config }: WorkingImage, { command, heredocs }: RunInstructio
 };
 
 /** As history tells it. */
-export const toldCommand = (image: WorkingImage, instruction: RunInstruction): string => {
+export const toldCommand = (image: WorkingImage, instruction: ExpandedRun): string => {
   const { args, program } = scriptOf(image, instruction);
   return program === undefined ? args.join(" ") : [...shellOf(image.config), scriptPath].join(" ");
 };
@@ -140,7 +140,7 @@ const withoutSecrets = ({ type, target, source, from, readonly, id, sharing, env
 ];
 
 /** Where programs find the agent: at the first that is mounted. */
-export const agentVariables = (image: WorkingImage, { mounts }: RunInstruction): readonly string[] => {
+export const agentVariables = (image: WorkingImage, { mounts }: ExpandedRun): readonly string[] => {
   const first = mounts.find(({ type }) => type === "ssh");
   return first === undefined ? [] : [`SSH_AUTH_SOCK=${targetOf(first, image)}`];
 };
@@ -312,7 +312,7 @@ const writeSecret = async (shop: Shop, mount: RunMount): Promise<string | undefi
 };
 
 /** The variables that secrets are. */
-export const secretVariables = async (shop: Shop, { mounts }: RunInstruction): Promise<readonly string[]> => {
+export const secretVariables = async (shop: Shop, { mounts }: ExpandedRun): Promise<readonly string[]> => {
   const variables: string[] = [];
   for (const mount of mounts) {
     if (mount.type !== "secret" || mount.env === undefined) continue;

@@ -5,7 +5,7 @@ import { type CopySource, planCopy, planDirectories } from "./copy.ts";
 import { copyStep, outputsOf, ownerOf, type SourceFinder } from "./copy-step.ts";
 import type { Instruction } from "./dockerfile/instructions.ts";
 import { parseInstruction } from "./dockerfile/instructions.ts";
-import type { RunMount } from "./dockerfile/mounts.ts";
+import { parseMount } from "./dockerfile/mounts.ts";
 import { type LineRange, parseSource } from "./dockerfile/source.ts";
 import { buildError } from "./errors.ts";
 import { BuildFailure } from "./failure.ts";
@@ -242,9 +242,10 @@ export class StageBuild {
   }
 
   async #run(given: Instruction & { readonly kind: "RUN" }, running: RunningStep): Promise<void> {
-    const { shop, sources } = this.#input;
-    const instruction = { ...given, mounts: given.mounts.map((mount) => this.#expandMount(mount)) };
+    const { shop, sources, backslash } = this.#input;
     const variables = this.#variables();
+    const expand = (value: string): string => expandWord(value, variables, { backslash });
+    const instruction = { ...given, mounts: given.mounts.map((mount) => parseMount(mount, given.start, expand)) };
     const env = [...variables].map(([name, value]) => `${name}=${value}`);
     // Programs disagree on how the names of proxies are written.
     const proxies = [...shop.request.args]
@@ -264,17 +265,6 @@ export class StageBuild {
     });
     const counted = args.length === 0 ? "" : `|${args.length} ${args.join(" ")} `;
     this.#image = withHistory(this.#image, `RUN ${counted}${told} # buildkit`, this.#created, false);
-  }
-
-  #expandMount(mount: RunMount): RunMount {
-    const { backslash } = this.#input;
-    const expand = (text: string): string => expandWord(text, this.#variables(), { backslash });
-    return {
-      ...mount,
-      source: expand(mount.source),
-      ...(mount.target === undefined ? {} : { target: expand(mount.target) }),
-      ...(mount.id === undefined ? {} : { id: expand(mount.id) }),
-    };
   }
 
   /** WORKDIR: the directory is there afterwards, and is the user's where it was not before. */

@@ -252,6 +252,17 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
     assert.match(circular.stderr, /circular dependency detected on stage: tools/);
   });
 
+  test("has mounts whose values are variables, all but whence", async () => {
+    const args = "ARG KIND=cache WHERE=/c UID=7 GID=8 MODE=0710 SHARING=private\n";
+    const options = "type=$KIND,target=$WHERE,uid=$UID,gid=$GID,mode=$MODE,sharing=$SHARING,ro=$NOT";
+    const said = `RUN --mount=${options} stat -c '%u:%g %a' /c > /said\n`;
+    await built({ Dockerfile: `FROM ${base}\n${args}ARG NOT=false\n${said}` }, "mounted");
+    assert.equal(await printed(engine, "mounted", "cat", "/said"), "7:8 710\n");
+    const wrong = makeContext(engine, { Dockerfile: `FROM ${base}\n${args}ARG NOT=false\n${said}` });
+    const refused = await dockerBuild(engine, ["--build-arg", "UID=me", wrong]);
+    assert.match(refused.stderr, /line 4: --mount=.*: invalid value me for uid/);
+  });
+
   test("is the same image from the same input, wherever and whenever it is built", async () => {
     const Dockerfile = `FROM ${base}\nRUN mkdir -p /a/b && echo x > /a/b/c && chown 5:6 /a\nWORKDIR /w\nCOPY x .\n`;
     const ids: string[] = [];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Instruction } from "./instructions.ts";
+import { parseMount } from "./mounts.ts";
 import { parseDockerfile } from "./stages.ts";
 
 const one = (line: string): Instruction => parseDockerfile(`FROM a\n${line}`).stages[0]!.instructions[0]!;
@@ -85,15 +86,23 @@ describe("an instruction", () => {
   });
 
   test("has mounts with all that they may say", () => {
-    const run = one("RUN --mount=type=cache,id=x,dst=/c,sharing=locked,mode=0700,uid=5 --mount=src=a,target=b,rw true");
+    const run = one(
+      "RUN --mount=type=cache,id=x,dst=/c,sharing=locked,mode=0700,uid=5 --mount=src=a,target=b,rw --mount=type=cache,target=/c,uid=$UID true",
+    );
     assert.equal(run.kind, "RUN");
     if (run.kind !== "RUN") return;
-    const [cache, bind] = run.mounts;
+    const values = new Map([["UID", "7"]]);
+    const expand = (value: string) => value.replace(/\$(\w+)/g, (_, name) => values.get(name) ?? "");
+    const [cache, bind, named] = run.mounts.map((mount) => parseMount(mount, 1, expand));
     assert.deepEqual(
       [cache!.type, cache!.id, cache!.target, cache!.sharing, cache!.mode, cache!.uid, cache!.readonly],
       ["cache", "x", "/c", "locked", 0o700, 5, false],
     );
     assert.deepEqual([bind!.type, bind!.source, bind!.target, bind!.readonly], ["bind", "a", "b", false]);
+    assert.equal(named!.uid, 7);
+    assert.throws(() => parseMount(run.mounts[2]!, 3, () => ""), /line 3: .*unsupported mount type ""/);
+    assert.throws(() => one("RUN --mount=type=cache,target=/c,uid=nobody true"), /invalid value nobody for uid/);
+    assert.throws(() => one("RUN --mount=from=$STAGE,target=/c true"), /'from' doesn't support variable expansion/);
   });
 });
 

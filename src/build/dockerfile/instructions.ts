@@ -5,7 +5,7 @@ import type { ImageConfig } from "../../image/config.ts";
 import { parseHealthcheck } from "../../image/healthcheck.ts";
 import { type Flags, parseFlags, refuseFlags } from "./flags.ts";
 import { type Heredoc, parseOpening } from "./heredocs.ts";
-import { parseMount, type RunMount } from "./mounts.ts";
+import { type MountText, parseMountText, type RunMount } from "./mounts.ts";
 import { type LineRange, parseError, type SourceInstruction } from "./source.ts";
 
 export interface Pair {
@@ -36,10 +36,13 @@ export interface RunInstruction extends Common {
   readonly kind: "RUN";
   readonly command: Command;
   readonly heredocs: readonly Heredoc[];
-  readonly mounts: readonly RunMount[];
+  readonly mounts: readonly MountText[];
   readonly network: "default" | "none" | "host";
   readonly security: "sandbox" | "insecure";
 }
+
+/** With its mounts as the variables of its stage make them. */
+export type ExpandedRun = Omit<RunInstruction, "mounts"> & { readonly mounts: readonly RunMount[] };
 
 export type Instruction =
   | CopyInstruction
@@ -139,7 +142,7 @@ const parseCopy =
 
 const networks = new Set(["default", "none", "host"]);
 
-const parseRun = (source: SourceInstruction): Instruction => {
+const parseRun = (source: SourceInstruction, backslash: string): Instruction => {
   const { mount, network, security, device } = parseFlags("RUN", source);
   const { start } = source;
   if (device.length > 0) throw parseError(start, "RUN --device is not there yet in pier's builds");
@@ -153,7 +156,7 @@ const parseRun = (source: SourceInstruction): Instruction => {
     ...common(source),
     command: commandOf(source),
     heredocs: source.heredocs,
-    mounts: mount.map((text) => parseMount(text, start)),
+    mounts: mount.map((text) => parseMountText(text, start, backslash)),
     network: (network ?? "default") as RunInstruction["network"],
     security: security ?? "sandbox",
   };

@@ -1,7 +1,15 @@
 /** `RUN --mount=type=…`: what a step sees beside its own files. */
+import { expandWord } from "../../format/dockerfile/expand.ts";
 import { parseError } from "./source.ts";
 
 export type Sharing = "shared" | "private" | "locked";
+
+/** As written: what its variables are is known in its stage alone. */
+export interface MountText {
+  readonly text: string;
+  /** Without variables: which stages there are to build is known before. */
+  readonly from: string;
+}
 
 export interface RunMount {
   readonly type: "bind" | "cache" | "tmpfs" | "secret" | "ssh";
@@ -42,15 +50,28 @@ const names: Readonly<Record<string, string>> = {
   ...{ mode: "mode", uid: "uid", gid: "gid", size: "size", env: "env", required: "required" },
 };
 
+/** Throws what is wrong with it, as far as that can be told without its variables. */
+export const parseMountText = (text: string, line: number, backslash: string): MountText => {
+  const fields = text.split(",").map((field) => /^\s*from\s*=(.*)$/is.exec(field)?.[1]);
+  const from = fields.findLast((value) => value !== undefined) ?? "";
+  if (/\$./.test(from)) {
+    const problem = "'from' doesn't support variable expansion, define alias stage instead";
+    throw parseError(line, `--mount=${text}: ${problem}`);
+  }
+  const mount = { text, from };
+  if (!text.includes("$")) parseMount(mount, line, (value) => expandWord(value, new Map(), { backslash }));
+  return mount;
+};
+
 /** Unknown types and options are refused, never ignored: one that drops a protection must not pass for a typing error. */
-export const parseMount = (text: string, line: number): RunMount => {
+export const parseMount = ({ text, from }: MountText, line: number, expand: (value: string) => string): RunMount => {
   const wrong = (problem: string): Error => parseError(line, `--mount=${text}: ${problem}`);
   const options = new Map<string, string>();
   let type = "bind";
   for (const field of text.split(",")) {
     const equals = field.indexOf("=");
     const key = (equals < 0 ? field : field.slice(0, equals)).trim().toLowerCase();
-    const value = equals < 0 ? undefined : field.slice(equals + 1);
+    const value = equals < 0 ? undefined : expand(field.slice(equals + 1));
     if (key === "type") {
       type = (value ?? "").toLowerCase();
       continue;
@@ -90,7 +111,7 @@ export const parseMount = (text: string, line: number): RunMount => {
   return {
     type: type as RunMount["type"],
     source: options.get("source") ?? "",
-    from: options.get("from") ?? "",
+    from,
     readonly: options.has("readwrite")
       ? !flag("readwrite", true)
       : flag("readonly", type === "bind" || type === "secret"),
