@@ -115,8 +115,13 @@ for (const runtime of ["runc", "crun"]) {
       const session = new Listener(engine.spawn("docker", ["exec", id, "sh", "-c", "echo here; exec sleep 1001"]));
       await session.seen(/here/);
       const [exec] = JSON.parse(await inspected(engine, "{{json .ExecIDs}}", id)) as readonly string[];
-      const { Pid: pid } = JSON.parse((await engine.request("GET", `/v1.51/exec/${exec}/json`)).body);
-      assert.match(readFileSync(`/proc/${pid}/cmdline`, "utf8"), /sleep\x001001/);
+      // Its program may be heard before the runtime that has started it is done, and says its word before it is another one.
+      let pid = 0;
+      await until("it has a pid", async () => {
+        pid = JSON.parse((await engine.request("GET", `/v1.51/exec/${exec}/json`)).body).Pid;
+        return pid > 0;
+      });
+      await until("it sleeps", () => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sleep\x001001"));
       process.kill(keeperOf(pid), "SIGKILL");
       await session.ended();
       await until("it has ended too", () => !isAlive(pid));
