@@ -15,12 +15,27 @@ describe("the daemon's configuration file", { skip: cannotRun() }, () => {
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "pier-configuration-"));
     file = join(directory, "daemon.json");
-    writeFileSync(file, JSON.stringify({ "log-level": "error", "max-concurrent-downloads": 4 }));
+    const pools = [
+      { base: "10.95.0.0/16", size: 24 },
+      { base: "fd95::/48", size: 64 },
+    ];
+    const values = { "log-level": "error", "max-concurrent-downloads": 4, "default-address-pools": pools };
+    writeFileSync(file, JSON.stringify(values));
     engine = await Engine.launch({ args: ["--config-file", file] });
   });
   after(async () => {
     await engine.stop();
     rmSync(directory, { recursive: true, force: true });
+  });
+
+  test("says where networks get their subnets from", async () => {
+    await said(engine, "network", "create", "--ipv6", "pooled");
+    const subnets = "{{range .IPAM.Config}}{{.Subnet}} {{end}}";
+    assert.equal(
+      await said(engine, "network", "inspect", "bridge", "pooled", "--format", subnets),
+      "10.95.0.0/24 \n10.95.1.0/24 fd95::/64 ",
+    );
+    await said(engine, "network", "rm", "pooled");
   });
 
   test("is read at the start, and again at SIGHUP, which is an event; a broken one changes nothing", async () => {

@@ -122,6 +122,7 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
     };
     await works({}, turnOn, turnOff);
     assert.equal(after, before);
+    assert.doesNotMatch(rulesOf("iptables-nft"), /pr[0-9a-f]{5}/, "ours are taken out again");
   });
 
   test("that is ufw, with its default policies, turned on under a daemon that runs", {

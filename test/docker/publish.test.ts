@@ -20,6 +20,11 @@ describe("ports of a container that runs", { skip: cannotRun() }, () => {
 
   const there = async (...args: readonly string[]): Promise<string> =>
     (await execute("nsenter", ["-t", String(neighbour.pid), "-n", probe, ...args])).stdout.trimEnd();
+  /** What is not to be answered is not waited for long. */
+  const askInVain = async (address: string, port: string): Promise<string> => {
+    const ask = ["-t", String(neighbour.pid), "-n", probe, "tcp-ask", address, port, "in vain"];
+    return (await execute("timeout", ["1", "nsenter", ...ask])).stdout.trimEnd();
+  };
   const update = async (...args: readonly string[]): Promise<void> => {
     const { code, stderr } = await engine.pier(["update", ...args]);
     assert.equal(code, 0, stderr);
@@ -157,6 +162,10 @@ describe("ports of a container that runs", { skip: cannotRun() }, () => {
       assert.equal(await there("tcp-ask", hostAddress6, "24060", "six"), "answer: six");
       assert.equal(await there("tcp-ask", hostAddress, "24060", "four"), "answer: four");
       assert.equal(await askTcp("::1", 24_060, "loopback"), "loopback");
+      const own = await inspected(engine, "{{.NetworkSettings.Networks.six.GlobalIPv6Address}}", id);
+      const crafted = ["ip", "-6", "route", "replace", own, "via", hostAddress6];
+      execFileSync("nsenter", ["-t", `${neighbour.pid}`, "-n", ...crafted]);
+      assert.doesNotMatch(await askInVain(own, "80"), /^answer/);
       const itself = ["exec", id, "/probe", "tcp-ask", hostAddress6, "24060", "me"];
       assert.equal(await said(engine, ...itself), "answer: me");
       const log = await said(engine, "logs", id);
@@ -165,6 +174,31 @@ describe("ports of a container that runs", { skip: cannotRun() }, () => {
       await removeAll(engine);
     } finally {
       await said(engine, "network", "rm", "six");
+    }
+  });
+
+  test("are where the options of a bridge say, and nobody's where the host has no address", async () => {
+    const option = (name: string, value: string) => ["-o", `com.docker.network.bridge.${name}=${value}`];
+    await said(engine, "network", "create", ...option("host_binding_ipv4", "127.0.0.1"), "near");
+    const quietly = [...option("inhibit_ipv4", "true"), ...option("name", "pr-quiet")];
+    await said(engine, "network", "create", "--subnet", "10.94.0.0/24", ...quietly, "quiet");
+    try {
+      const serving = ["probe", "tcp-serve", "0.0.0.0", "80"];
+      const [near, quiet, friend] = await Promise.all([
+        runServer(engine, "--network", "near", "-p", "24080:80", ...serving),
+        runServer(engine, "--network", "quiet", "--ip", "10.94.0.9", "-p", "24081:80", ...serving),
+        said(engine, "run", "-d", "--network", "quiet", "probe", "sleep"),
+      ]);
+      assert.equal(await said(engine, "port", near), "80/tcp -> 127.0.0.1:24080");
+      assert.equal(await askTcp("127.0.0.1", 24_080, "here"), "here");
+      assert.equal(await askTcp(hostAddress, 24_080, "elsewhere"), "ECONNREFUSED");
+      assert.equal(execFileSync("ip", ["-4", "-o", "addr", "show", "pr-quiet"], { encoding: "utf8" }), "");
+      assert.equal(await said(engine, "port", quiet), "");
+      const within = ["exec", friend, "/probe", "tcp-ask", "10.94.0.9", "80", "hi"];
+      assert.equal(await said(engine, ...within), "answer: hi");
+    } finally {
+      await removeAll(engine);
+      await said(engine, "network", "rm", "near", "quiet");
     }
   });
 
