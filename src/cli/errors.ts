@@ -92,6 +92,7 @@ export const cliErrors = {
   contextUnreadable: { status: 400, sentence: "{path} is no context" },
   contextFile: { status: 400, sentence: "{path}: unexpected context file" },
   contextLarge: { status: 400, sentence: "what was given is larger than any context: 10 MiB" },
+  buildFlag: { status: 400, sentence: "{flag}: {reason}" },
   contextCut: { status: 400, sentence: "invalid context: the archive ends early" },
   contextEmpty: { status: 400, sentence: "invalid context: no metadata found" },
   contextZip: {

@@ -221,6 +221,7 @@ COPY --exclude=*.md x /without/
       [["-f", "-", "-"], /can't use stdin for both/],
       [["-o", "type=nothing", "."], /has no exporter nothing/],
       [["-o", "type=local", "."], /dest is required/],
+      [["--sbom", "true", "."], /--sbom true: attestations are not made/],
     ];
     for (const [args, sentence] of cases) {
       const ran = await engine.pier(["build", ...args]);
@@ -245,7 +246,7 @@ COPY --exclude=*.md x /without/
       ["buildx", "b"],
       ["image", "build"],
     ]) {
-      const ran = await engine.pier([...words, "-q", directory]);
+      const ran = await engine.pier([...words, "-q", "--rm", "--provenance=false", "-c", "512", directory]);
       assert.match(ran.stdout, /^sha256:/, ran.stderr);
     }
     const usage = (await engine.pier(["buildx", "du"])).stdout;

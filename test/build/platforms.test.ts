@@ -167,7 +167,8 @@ COPY --from=common /once /
         await inspected(engine, "{{index .RepoDigests 0}}", `${repository}@${digest}`),
         `${repository}@${digest}`,
       );
-      const again = await succeed(build("--platform", both, "-t", tag, context));
+      const each = both.split(",").flatMap((platform) => ["--platform", platform]);
+      const again = await succeed(build(...each, "-t", tag, context));
       assert.ok((again.match(/CACHED/g)?.length ?? 0) >= 6, again);
     });
 

@@ -11,15 +11,15 @@ import { type BuildContext, openContext } from "../build/context.ts";
 import { type CliContexts, openContexts } from "../build/named-contexts.ts";
 import { type CliOutput, parseFields, parseOutputs } from "../build/outputs.ts";
 import { type BuildProgress, openProgress } from "../build/progress.ts";
+import { dockerFlags, refuseOthers, resourceFlags, resourceQuery } from "../build/resources.ts";
 import { decodeStatus } from "../build/steps.ts";
 import { command } from "../command.ts";
-import { ulimits } from "../create/resources.ts";
 import { cliError } from "../errors.ts";
 import { Failure, fileFailure } from "../failure.ts";
 import { flag } from "../flags.ts";
 import { buildAuthHeaders } from "../registry/auth.ts";
 import { print, printError } from "../streams/output.ts";
-import { boolean, bytes, text, texts } from "../values/kinds.ts";
+import { boolean, text, texts } from "../values/kinds.ts";
 
 export const build = command({
   usage: "[OPTIONS] PATH | URL | - | explain",
@@ -37,29 +37,29 @@ export const build = command({
     json: flag(boolean(), 'Print what "explain" says of the last build as JSON'),
     label: flag(texts, "Set metadata for an image"),
     load: flag(boolean(), 'Shorthand for "--output=type=docker"'),
-    memory: flag(bytes, "Memory limit", { short: "m" }),
     "metadata-file": flag(text(), "Write build result metadata to a file"),
     network: flag(text(), 'Set the networking mode for the "RUN" instructions during build'),
     "no-cache": flag(boolean(), "Do not use cache when building the image"),
     "no-cache-filter": flag(texts, "Do not cache specified stages"),
     output: flag(texts, 'Output destination (format: "type=local,dest=path")', { short: "o" }),
-    platform: flag(text(), "Set target platform for build"),
+    platform: flag(texts, "Set target platform for build"),
     progress: flag(text("auto"), 'Set type of progress output ("auto", "plain", "tty", "rawjson", "quiet")'),
     pull: flag(boolean(), "Always attempt to pull all referenced images"),
     push: flag(boolean(), 'Shorthand for "--output=type=registry"'),
     quiet: flag(boolean(), "Suppress the build output and print image ID on success", { short: "q" }),
     secret: flag(texts, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
-    "shm-size": flag(bytes, "Shared memory size for build containers"),
     ssh: flag(texts, 'SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")'),
     squash: flag(boolean(), "Squash newly built layers into a single new layer"),
     tag: flag(texts, 'Name and optionally a tag (format: "name:tag")', { short: "t" }),
     target: flag(text(), "Set the target build stage to build"),
-    ulimit: flag(ulimits, "Ulimit options"),
+    ...resourceFlags,
+    ...dockerFlags,
   },
   least: 1,
   most: 1,
   run: async ({ values: flags, positional, client }) => {
     if (positional[0] === "explain") return await explain(client, flags.json);
+    refuseOthers(flags);
     const outputs = parseOutputs(flags.output, flags);
     const caches = openCaches(flags["cache-from"], flags["cache-to"]);
     const call = parseCall(flags.check ? "check" : flags.call);
@@ -88,7 +88,7 @@ export const build = command({
       nocachefilter: flags["no-cache-filter"].flatMap((names) => names.split(",")),
       pull: flags.pull,
       squash: flags.squash,
-      platform: flags.platform,
+      platform: flags.platform.join(","),
       networkmode: flags.network,
       extrahosts: flags["add-host"],
       buildargs: JSON.stringify(Object.fromEntries(flags["build-arg"].flatMap(parseArgument))),
@@ -96,9 +96,7 @@ export const build = command({
       ...(outputs.length === 0 ? {} : { outputs: JSON.stringify(outputs.map(({ Type, Attrs }) => ({ Type, Attrs }))) }),
       ...(caches.imports.length === 0 ? {} : { cacheimports: JSON.stringify(caches.imports) }),
       ...(caches.exports.length === 0 ? {} : { cacheexports: JSON.stringify(caches.exports) }),
-      ...(flags.ulimit.length === 0 ? {} : { ulimits: JSON.stringify(flags.ulimit) }),
-      ...(flags.memory > 0 ? { memory: String(flags.memory) } : {}),
-      ...(flags["shm-size"] > 0 ? { shmsize: String(flags["shm-size"]) } : {}),
+      ...resourceQuery(flags),
     };
     const stream = { type: "application/x-tar", data: context.data };
     const { body } = await client.send("build", {}, { query, headers, ...(isAsked ? {} : { stream }) });
