@@ -103,6 +103,11 @@ describe("the events", () => {
     assert.ok(passing({ type: ["container"], container: ["web"] }));
     assert.ok(passing({ container: ["c"] }), "ids by their beginning");
     assert.ok(!passing({ container: ["db"] }));
+    const reload: PierEvent = { time: 1n, type: "daemon", action: "reload", id: "d1", attributes: { name: "host" } };
+    assert.ok(passing({ daemon: ["host"] }, reload));
+    assert.ok(passing({ daemon: ["d"] }, reload));
+    assert.ok(!passing({ daemon: ["other"] }, reload));
+    assert.ok(!passing({ daemon: ["web"] }), "of a daemon, not of a container");
     assert.ok(passing({ event: ["exec_create"] }));
     assert.ok(!passing({ event: ["exec"] }));
     assert.ok(passing({ image: ["busybox"] }));

@@ -178,7 +178,7 @@ describe("the life of a container", { skip: cannotRun() }, () => {
 
   test("ps lists what runs, or all, by filters", async () => {
     const up = await runner.detached("--name", "web-up", "--label", "role=web", busybox, "sleep", "1000");
-    await said(engine, "create", "--name", "web-new", "--label", "role=web", "probe", "id");
+    await said(engine, "create", "--name", "web-new", "--label", "role=web", "-v", "/data", "probe", "id");
     await engine.docker(["run", "--name", "db-over", "--label", "role=db", "--network", "none", "probe", "exit", "3"]);
     const names = async (...filters: string[]) =>
       (
@@ -198,6 +198,10 @@ describe("the life of a container", { skip: cannotRun() }, () => {
     assert.deepEqual(await names("-l"), ["db-over"]);
     assert.deepEqual(await names("-a", "name=web"), ["web-new", "web-up"]);
     assert.deepEqual(await names("-a", "name=^/?db"), ["db-over"]);
+    const none = await said(engine, "network", "inspect", "none", "--format", "{{.Id}}");
+    assert.deepEqual(await names("-a", "network=bridge"), ["web-new"]);
+    assert.deepEqual(await names(`network=${none.slice(0, 12)}`), ["web-up"]);
+    assert.deepEqual(await names("-a", "volume=/data"), ["web-new"]);
     assert.deepEqual(await names("status=created", "status=exited"), ["db-over", "web-new"]);
     assert.deepEqual(await names("-a", "exited=3"), ["db-over"]);
     assert.deepEqual(await names("-a", "label=role=web", "status=running"), ["web-up"]);

@@ -58,7 +58,7 @@ const testsOf = (filters: Filters, services: Services): readonly Test[] => {
     (record) =>
       filters.some("network", (value) =>
         Object.entries(endpointAnswers(record, services.networks)).some(
-          ([network, { NetworkID }]) => network === value || NetworkID === value,
+          ([network, { NetworkID }]) => network === value || NetworkID?.startsWith(value),
         ),
       ),
     ({ request }) =>

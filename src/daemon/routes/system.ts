@@ -49,9 +49,10 @@ export const passes = ({ type, action, id, attributes }: PierEvent, filters: Fil
     begins("container") &&
     begins("volume") &&
     begins("network") &&
+    begins("daemon") &&
     filters.some("image", isImage) &&
     filters.labels(attributes) &&
-    !["config", "daemon", "node", "plugin", "secret", "service"].some((kind) => filters.has(kind))
+    !["config", "node", "plugin", "secret", "service"].some((kind) => filters.has(kind))
   );
 };
 
