@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { ImageInspect } from "./answers/images.ts";
+import type { RouteName } from "./routes.ts";
 import { type Mount, noEndpoint } from "./types.ts";
 import {
   containerInspectFor,
@@ -9,8 +10,10 @@ import {
   isAtLeast,
   parseVersion,
   pierVersion,
+  unknownParameters,
   upgradeCreate,
   upgradeExec,
+  upgradeUpdate,
 } from "./versions.ts";
 
 it("pier's own version is that of the package", () => {
@@ -102,6 +105,28 @@ describe("older clients", () => {
     assert.deepEqual(mounts("1.39"), [{ ...plain, BindOptions: { Propagation: "rslave" } }]);
     assert.equal(upgradeExec("1.41", { ConsoleSize: [1, 2] }).ConsoleSize, null);
     assert.deepEqual(upgradeExec("1.42", { ConsoleSize: [1, 2] }).ConsoleSize, [1, 2]);
+  });
+
+  it("are not read what came later than they", () => {
+    const host = (version: string) =>
+      upgradeCreate(version, { HostConfig: { IpcMode: "private", AutoRemove: true, ConsoleSize: [1, 2] } }).HostConfig;
+    assert.deepEqual(host("1.24"), { IpcMode: "private" });
+    assert.deepEqual(host("1.41"), { IpcMode: "private", AutoRemove: true });
+    assert.deepEqual(host("1.42"), { IpcMode: "private", AutoRemove: true, ConsoleSize: [1, 2] });
+    assert.deepEqual(upgradeUpdate("1.39", { PidsLimit: 5 }), { PidsLimit: null });
+    assert.deepEqual(upgradeUpdate("1.40", { PidsLimit: 5 }), { PidsLimit: 5 });
+    const since: readonly (readonly [RouteName, string, number])[] = [
+      ["containerCreate", "platform", 41],
+      ["containerStats", "one-shot", 41],
+      ["containerStop", "signal", 42],
+      ["containerRestart", "signal", 42],
+      ["containerWait", "condition", 30],
+    ];
+    for (const [route, name, minor] of since) {
+      assert.deepEqual(unknownParameters(`1.${minor - 1}`, route), [name]);
+      assert.deepEqual(unknownParameters(`1.${minor}`, route), []);
+    }
+    assert.deepEqual(unknownParameters("1.24", "containerKill"), []);
   });
 
   it("are refused what must not be missed, in Docker's words", () => {

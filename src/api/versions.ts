@@ -1,6 +1,7 @@
 /** The versions of the API that pier speaks, and how a request names one. */
 import type { ImageInspect, ImageSummary } from "./answers/images.ts";
 import { apiError } from "./errors.ts";
+import type { RouteName } from "./routes.ts";
 import type {
   ContainerConfig,
   ContainerCreateBody,
@@ -41,6 +42,19 @@ export const parseVersion = (path: string): VersionedPath => {
 
 /** Whether a client of `version` knows what came with `since`. */
 export const isAtLeast = (version: string, since: string): boolean => rank(version) >= rank(since);
+
+/** Parameters that came later than their operation, and with which version. */
+const laterParameters: Partial<Record<RouteName, Readonly<Record<string, string>>>> = {
+  containerCreate: { platform: "1.41" },
+  containerRestart: { signal: "1.42" },
+  containerStats: { "one-shot": "1.41" },
+  containerStop: { signal: "1.42" },
+  containerWait: { condition: "1.30" },
+};
+
+/** The parameters that a client of `version` cannot mean: as in Docker they are not read. */
+export const unknownParameters = (version: string, route: RouteName): readonly string[] =>
+  Object.entries(laterParameters[route] ?? {}).flatMap(([name, since]) => (isAtLeast(version, since) ? [] : [name]));
 
 /** A summary as a client of `version` reads it: before 1.44 there was a VirtualSize, before 1.43 a name for what has none. */
 export const imageSummaryFor = (version: string, summary: ImageSummary): ImageSummary => ({
@@ -96,13 +110,16 @@ export const upgradeCreate = (version: string, body: ContainerCreateBody): Conta
   if (!isAtLeast(version, "1.44") && names.length > 1) {
     throw apiError("severalNetworks", { networks: names.sort().join(", ") });
   }
-  const { Annotations: annotations, ...rest } = host;
+  const { Annotations: annotations, AutoRemove: goesAtEnd, ConsoleSize: size, ...rest } = host;
   return {
     ...body,
     ...(body.Healthcheck ? { Healthcheck: healthcheckOf(version, body.Healthcheck) } : {}),
     HostConfig: {
       ...rest,
       ...(annotations && isAtLeast(version, "1.43") ? { Annotations: annotations } : {}),
+      // Until then the client removed it.
+      ...(goesAtEnd !== undefined && isAtLeast(version, "1.25") ? { AutoRemove: goesAtEnd } : {}),
+      ...(size && isAtLeast(version, "1.42") ? { ConsoleSize: size } : {}),
       // Others could always share the IPC namespace.
       ...(isAtLeast(version, "1.40") || host.IpcMode ? {} : { IpcMode: "shareable" }),
       ...(host.Mounts ? { Mounts: host.Mounts.map((mount) => mountOf(version, mount)) } : {}),
@@ -129,6 +146,10 @@ const mountOf = (version: string, mount: Mount): Mount => {
     TmpfsOptions: type === "tmpfs" ? (tmpfs ?? null) : null,
   };
 };
+
+/** A change as a client of `version` asks for it: before 1.40 none was of the number of processes. */
+export const upgradeUpdate = <T extends { readonly PidsLimit: number | null }>(version: string, update: T): T =>
+  isAtLeast(version, "1.40") ? update : { ...update, PidsLimit: null };
 
 /** A session as a client of `version` asks for it: before 1.42 nobody said how large a terminal is to be. */
 export const upgradeExec = (version: string, exec: ExecCreateBody): ExecCreateBody =>

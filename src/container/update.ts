@@ -1,4 +1,5 @@
 /** What changes in a container that is there already (moby, container_unix.go, UpdateContainer). Pure. */
+import { maxVersion, upgradeUpdate } from "../api/versions.ts";
 import { containerError } from "./errors.ts";
 import { type PublicationChange, parsePublications } from "./publications.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -19,8 +20,8 @@ export interface UpdateRequest {
   readonly publications: PublicationChange;
 }
 
-export const parseUpdateRequest = (json: unknown): UpdateRequest => {
-  const body = updateBody(json ?? undefined, "");
+export const parseUpdateRequest = (json: unknown, version = maxVersion): UpdateRequest => {
+  const body = upgradeUpdate(version, updateBody(json ?? undefined, ""));
   const policy = body.RestartPolicy.Name === "" ? undefined : (parseRestartPolicy(body.RestartPolicy) ?? "no");
   const { KernelMemory: kernel, KernelMemoryTCP: buffers, ...rest } = body;
   if (kernel !== 0 || buffers !== 0) throw containerError("notSupported", { what: "a limit of kernel memory" });

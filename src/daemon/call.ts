@@ -1,7 +1,7 @@
 /** A request, parsed as far as every route needs it. */
 import type { IncomingMessage } from "node:http";
 import { matchRoute, type RouteName } from "../api/routes.ts";
-import { parseVersion } from "../api/versions.ts";
+import { parseVersion, unknownParameters } from "../api/versions.ts";
 import { daemonError } from "./errors.ts";
 import { Query } from "./query.ts";
 import type { Services } from "./services.ts";
@@ -37,7 +37,8 @@ export const parseTarget = (method: string, url: string): Target => {
   const { version, path } = parseVersion(decodePath(rawPath).replace(/\/{2,}/g, "/"));
   const match = matchRoute(method, path);
   if (match === undefined) throw daemonError("pageNotFound", {});
-  return { route: match.name, values: match.values, version, query: new Query(mark < 0 ? "" : url.slice(mark + 1)) };
+  const query = new Query(mark < 0 ? "" : url.slice(mark + 1), unknownParameters(version, match.name));
+  return { route: match.name, values: match.values, version, query };
 };
 
 const decodePath = (path: string): string => {

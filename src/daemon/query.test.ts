@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parseTarget } from "./call.ts";
 import { Query } from "./query.ts";
 
 describe("a query", () => {
@@ -8,6 +9,12 @@ describe("a query", () => {
     const flags = ["a", "b", "c", "d", "e", "f", "g", "h", "absent"].map((name) => query.flag(name));
     assert.deepEqual(flags, [true, false, false, false, false, false, true, true, false]);
     assert.equal(query.flag("absent", true), true);
+  });
+
+  it("does not read what its client cannot mean", () => {
+    assert.equal(new Query("signal=KILL&t=1", ["signal"]).text("signal"), "");
+    assert.equal(parseTarget("POST", "/v1.41/containers/c/stop?signal=KILL").query.text("signal"), "");
+    assert.equal(parseTarget("POST", "/v1.42/containers/c/stop?signal=KILL").query.text("signal"), "KILL");
   });
 
   it("reads whole numbers and nothing else", () => {

@@ -4,8 +4,10 @@ import { daemonError } from "./errors.ts";
 export class Query {
   readonly #values: URLSearchParams;
 
-  constructor(search: string) {
+  /** `unknown` are the parameters that are not read. */
+  constructor(search: string, unknown: readonly string[] = []) {
     this.#values = new URLSearchParams(search);
+    for (const name of unknown) this.#values.delete(name);
   }
 
   text(name: string): string {

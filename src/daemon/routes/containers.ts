@@ -86,7 +86,7 @@ export const unpause: Handler = async (call) => {
 };
 
 export const update: Handler = async (call) => {
-  const asked = parseUpdateRequest(await readJson(call.request));
+  const asked = parseUpdateRequest(await readJson(call.request), call.version);
   return json({ Warnings: await call.services.containers.update(idOf(call), asked) });
 };
 
