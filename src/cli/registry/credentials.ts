@@ -1,6 +1,8 @@
 /** Credentials of registries: in config.json, or with the helper that it names. */
 
 import { type ConfigFile, readConfig, writeConfig } from "../docker-config.ts";
+import { messageOf } from "../failure.ts";
+import { printError } from "../streams/output.ts";
 import type { Auth } from "./auth.ts";
 import { askHelper } from "./credential-programs.ts";
 
@@ -39,14 +41,23 @@ export const credentialsFor = async (server: string, config = readConfig()): Pro
   };
 };
 
-/** Wherever somebody is logged in, by the server's name in config.json. */
-export const allCredentials = async (): Promise<Readonly<Record<string, Auth>>> => {
-  const config = readConfig();
+/**
+ * Wherever somebody is logged in, by the server's name in config.json. A helper that fails is told of and passed over, as
+ * by docker: perhaps nobody needs what it keeps.
+ */
+export const allCredentials = async (
+  config = readConfig(),
+  warn: (text: string) => void = printError,
+): Promise<Readonly<Record<string, Auth>>> => {
   const servers = new Set([...Object.keys(config.auths ?? {}), ...Object.keys(config.credHelpers ?? {})]);
   const found: Record<string, Auth> = {};
   for (const server of servers) {
-    const auth = await credentialsFor(server, config);
-    if (auth !== undefined) found[server] = auth;
+    try {
+      const auth = await credentialsFor(server, config);
+      if (auth !== undefined) found[server] = auth;
+    } catch (error) {
+      warn(`WARNING: Failed to get credentials for registry ${server}: ${messageOf(error)}\n`);
+    }
   }
   return found;
 };
