@@ -75,6 +75,10 @@ describe("daemon.json", () => {
       () => parseConfig('{"storage-driver": "overlay2"}', "f"),
       /layers are mounted as --layer-format says/,
     );
+    for (const key of ["features", "builder", "labels", "proxies", "ip", "log-format", "max-download-attempts"]) {
+      assert.throws(() => parseConfig(JSON.stringify({ [key]: {} }), "f"), { code: "dockerdOption" });
+    }
+    assert.throws(() => parseConfig('{"host-gateway-ip": "192.0.2.1"}', "f"), /the default network's bridge/);
   });
 
   test("is refused where it is none, or says what nobody knows", () => {
