@@ -124,6 +124,7 @@ const hostConfig = object({
   NetworkMode: text,
   PortBindings: portMap,
   RestartPolicy: object({ Name: text, MaximumRetryCount: number }),
+  ContainerIDFile: text,
   AutoRemove: boolean,
   VolumeDriver: text,
   VolumesFrom: texts,

@@ -33,6 +33,7 @@ export const parseCreateRequest = (json: unknown, version = maxVersion, logDefau
     labels: { ...body.Labels },
     annotations: checkAnnotations(host.Annotations ?? {}),
     ...parseEnd(host),
+    ...(host.ContainerIDFile ? { idFile: host.ContainerIDFile } : {}),
     ...(host.Runtime ? { runtime: host.Runtime } : {}),
     init: host.Init ?? false,
     mounts: parseMounts(body, host),

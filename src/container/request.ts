@@ -33,6 +33,8 @@ export interface CreateRequest {
   readonly healthcheck?: HealthcheckRequest;
   readonly shell: readonly string[];
   readonly autoRemove: boolean;
+  /** Where the client has written its id: for whoever asks. */
+  readonly idFile?: string;
   /** Absent: it stays as it has ended. */
   readonly restart?: RestartPolicy;
   /** Who makes it, by name; absent: the daemon's default, and in a record: our own keeper. */

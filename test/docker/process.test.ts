@@ -160,6 +160,10 @@ describe("the process of a container", { skip: cannotRun() }, () => {
     assert.deepEqual(same, [name, name]);
     const asked = ["--hostname", "web", "--domainname", "example.org"];
     assert.match(await runner.says(...asked, "probe", "host"), /^name: web\ndomain: example\.org\n/);
+    const kept = join(directory, "kept");
+    const id = await said(engine, "create", "--cidfile", kept, "probe", "host");
+    assert.equal(await inspected(engine, "{{.HostConfig.ContainerIDFile}}", id), kept);
+    await said(engine, "rm", id);
   });
 
   test("labels and the name are kept, and a name belongs to one container", async () => {

@@ -19,7 +19,7 @@ export const hostConfigAnswer = (request: CreateRequest, throttledCpus: readonly
   ...networkAnswer(request),
   ...securityAnswer(request, throttledCpus),
   ...resourcesAnswer(request),
-  ContainerIDFile: "",
+  ContainerIDFile: request.idFile ?? "",
   LogConfig: { Type: request.log.driver, Config: request.log.options },
   RestartPolicy: { Name: request.restart?.name ?? "no", MaximumRetryCount: request.restart?.most ?? 0 },
   AutoRemove: request.autoRemove,
