@@ -1,6 +1,6 @@
 /** The service of the room: builds, one place on disk for each, and what their cache takes. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest, ImageId } from "../base/ids.ts";
 import { type CacheDescriptor, checkExports } from "./cache-export.ts";
@@ -73,6 +73,12 @@ export interface CacheEntry {
   readonly created: number;
   readonly lastUsed: number;
   readonly uses: number;
+}
+
+/** In bytes: of the cache, and of the disk that it is on. */
+export interface CacheUse {
+  readonly total: number;
+  readonly free: number;
 }
 
 export class Builds {
@@ -239,10 +245,14 @@ export class Builds {
 
   /** Holds afterwards: what the filter chose is no longer in the cache. Answers what went and the bytes that came free. */
   async prune(
-    isChosen: (entry: CacheEntry) => boolean,
+    chooser: (use: CacheUse) => (entry: CacheEntry) => boolean,
   ): Promise<{ readonly gone: readonly CacheEntry[]; readonly bytes: number }> {
     const { cache, cacheMounts, images } = this.#rooms;
-    const chosen = (await this.cache()).filter((entry) => !entry.inUse && isChosen(entry));
+    const entries = await this.cache();
+    const { bavail, bsize } = await statfs(this.#rooms.root);
+    const total = entries.reduce((sum, { size }) => sum + size, 0);
+    const isChosen = chooser({ total, free: bavail * bsize });
+    const chosen = entries.filter((entry) => !entry.inUse && isChosen(entry));
     const of = (kind: CacheEntry["kind"]) => chosen.filter((entry) => entry.kind === kind).map(({ id }) => id);
     cache.remove(of("regular"));
     await cacheMounts.remove(of("exec.cachemount"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { CacheEntry } from "../build/builds.ts";
-import { chooser, parseDockerFilters, parseFilterTexts } from "./build-cache.ts";
+import { type CacheBounds, chooser, parseDockerFilters, parseFilterTexts } from "./build-cache.ts";
 
 const entry = (id: string, more: Partial<CacheEntry> = {}): CacheEntry => ({
   ...{ id, kind: "regular", description: `[1/1] RUN ${id}`, size: 10, inUse: false, isShared: false },
@@ -36,12 +36,24 @@ describe("what of the build cache is meant", () => {
   });
 
   test("goes, but for what an image has, what is young, and what may stay", () => {
-    const all = { matches: () => true, all: true, until: undefined, keep: 0 };
+    const bounds = { reserved: 0, maxUsed: 0, minFree: 0 };
+    const all = { matches: () => true, all: true, until: undefined, bounds };
+    const use = { total: 30, free: 100 };
     const of = (more: Partial<typeof all> | { until: number }): string =>
-      ids(entries.filter(chooser({ ...all, ...more })));
+      ids(entries.filter(chooser({ ...all, ...more }, use)));
+    const within = (more: Partial<CacheBounds>): string => of({ bounds: { ...bounds, ...more } });
     assert.equal(of({}), "abc");
     assert.equal(of({ all: false }), "ac");
     assert.equal(of({ until: 1000 }), "ab");
-    assert.equal(of({ keep: 20 }), "c");
+    assert.equal(within({ reserved: 20 }), "c");
+    assert.equal(within({ maxUsed: 20 }), "c");
+    assert.equal(within({ reserved: 20, maxUsed: 10 }), "c");
+    // As much as the disk has too little, and nothing where it has enough.
+    assert.equal(within({ minFree: 110 }), "c");
+    assert.equal(within({ minFree: 90 }), "");
+    assert.equal(within({ minFree: 90, maxUsed: 20 }), "c");
+    assert.equal(within({ minFree: 120, maxUsed: 20 }), "bc");
+    assert.equal(within({ minFree: 1000 }), "abc");
+    assert.equal(within({ minFree: 1000, reserved: 10 }), "bc");
   });
 });

@@ -1,5 +1,5 @@
 /** What of the build cache is meant: by Docker's filters, by those of BuildKit's clients, and by what may stay. */
-import type { CacheEntry } from "../build/builds.ts";
+import type { CacheEntry, CacheUse } from "../build/builds.ts";
 import { daemonError } from "./errors.ts";
 import { Filters } from "./filters.ts";
 
@@ -9,12 +9,31 @@ export interface CacheChoice {
   readonly all: boolean;
   /** Milliseconds since 1970: what was used later stays. */
   readonly until: number | undefined;
-  /** Bytes that may stay, of what was used last. */
-  readonly keep: number;
+  readonly bounds: CacheBounds;
 }
 
+/** In bytes; 0: not said. */
+export interface CacheBounds {
+  /** Stays, whatever the others say. */
+  readonly reserved: number;
+  readonly maxUsed: number;
+  /** Of the disk. */
+  readonly minFree: number;
+}
+
+/** Bytes that may stay, of what was used last; without bounds none. */
+const keptBytes = ({ reserved, maxUsed, minFree }: CacheBounds, { total, free }: CacheUse): number => {
+  const most = maxUsed > 0 || minFree === 0 ? maxUsed : total;
+  const excess = Math.max(0, minFree - free);
+  return Math.max(reserved, excess === 0 ? most : Math.min(most, total - excess));
+};
+
 /** Whether an entry is to go; to be asked once for each, those first that were used last. */
-export const chooser = ({ matches, all, until, keep }: CacheChoice): ((entry: CacheEntry) => boolean) => {
+export const chooser = (
+  { matches, all, until, bounds }: CacheChoice,
+  use: CacheUse,
+): ((entry: CacheEntry) => boolean) => {
+  const keep = keptBytes(bounds, use);
   let kept = 0;
   return (entry) => {
     if (until !== undefined && entry.lastUsed > until) return false;

@@ -20,6 +20,7 @@ export const builderPrune = command({
     force: flag(boolean(), "Do not prompt for confirmation", { short: "f" }),
     "keep-storage": flag(bytes, "Amount of disk space to keep for cache"),
     "max-used-space": flag(bytes, "Maximum amount of disk space allowed to keep for cache"),
+    "min-free-space": flag(bytes, "Target amount of free disk space after pruning"),
     "reserved-space": flag(bytes, "Amount of disk space always allowed to keep for cache"),
   },
   least: 0,
@@ -28,11 +29,13 @@ export const builderPrune = command({
     const what = flags.all ? "all build cache" : "all dangling build cache";
     if (!flags.force && !(await isConfirmed(`WARNING! This will remove ${what}.`)))
       throw cliError("pruneCancelled", { what: "builder" });
-    const keep = flags["keep-storage"] || flags["reserved-space"] || flags["max-used-space"];
+    const bounds = (["keep-storage", "max-used-space", "min-free-space", "reserved-space"] as const)
+      .filter((name) => flags[name] > 0)
+      .map((name) => [name, String(flags[name])]);
     const query = {
       filters: encodeFilters(flags.filter),
       ...(flags.all ? { all: "1" } : {}),
-      ...(keep > 0 ? { "keep-storage": String(keep) } : {}),
+      ...Object.fromEntries(bounds),
     };
     const answer = JSON.parse(await client.text("buildPrune", {}, { query })) as BuildPruneAnswer;
     const gone = answer.CachesDeleted ?? [];

@@ -133,13 +133,12 @@ export class Control {
 
   #prune(): GrpcMethod {
     return async ({ stream }, write) => {
-      for await (const { filter, all, keepDuration, reservedSpace, maxUsedSpace } of decodeFrames(
-        messages.pruneRequest,
-        stream,
-      )) {
+      for await (const asked of decodeFrames(messages.pruneRequest, stream)) {
+        const { filter, all, keepDuration } = asked;
         const until = keepDuration > 0 ? Date.now() - keepDuration / 1e6 : undefined;
-        const choice = { matches: parseFilterTexts(filter), all, until, keep: reservedSpace || maxUsedSpace };
-        const { gone } = await this.#services.builds.prune(chooser(choice));
+        const bounds = { reserved: asked.reservedSpace, maxUsed: asked.maxUsedSpace, minFree: asked.minFreeSpace };
+        const choice = { matches: parseFilterTexts(filter), all, until, bounds };
+        const { gone } = await this.#services.builds.prune((use) => chooser(choice, use));
         for (const entry of gone) write(encodeFrame(messages.pruned, usageOf(entry)));
         return;
       }

@@ -173,10 +173,13 @@ const runBuild = async (call: Call, asked: AskedBuild, write: (line: unknown) =>
 const causeOf = (error: unknown): unknown => (error instanceof BuildFailure ? error.cause : error);
 
 export const prune: Handler = async ({ services, query }) => {
-  const bounds = ["keep-storage", "reserved-space", "max-used-space"];
-  const keep = bounds.map((name) => query.integer(name)).find((bytes) => bytes !== undefined) ?? 0;
-  const choice = { ...parseDockerFilters(query.text("filters")), all: query.flag("all"), keep };
-  const { gone, bytes } = await services.builds.prune(chooser(choice));
+  const bounds = {
+    reserved: query.integer("reserved-space") ?? query.integer("keep-storage") ?? 0,
+    maxUsed: query.integer("max-used-space") ?? 0,
+    minFree: query.integer("min-free-space") ?? 0,
+  };
+  const choice = { ...parseDockerFilters(query.text("filters")), all: query.flag("all"), bounds };
+  const { gone, bytes } = await services.builds.prune((use) => chooser(choice, use));
   const ids = gone.map(({ id }) => id);
   const answer: BuildPruneAnswer = { CachesDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes };
   return json(answer);

@@ -79,6 +79,7 @@ export const pruneRequest = {
   keepDuration: [3, integer],
   reservedSpace: [4, integer],
   maxUsedSpace: [5, integer],
+  minFreeSpace: [6, integer],
 } as const;
 
 const capability = { ID: [1, text], Enabled: [2, boolean] } as const;
