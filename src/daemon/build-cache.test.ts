@@ -29,6 +29,7 @@ describe("what of the build cache is meant", () => {
   test("is what containerd's filters say", () => {
     const of = (...texts: string[]): string => ids(entries.filter(parseFilterTexts(texts)));
     assert.equal(of(), "abc");
+    assert.equal(of(""), "abc");
     assert.equal(of("type==exec.cachemount"), "c");
     assert.equal(of("type!=exec.cachemount,shared"), "b");
     assert.equal(of("id==a", 'description~="RUN b"'), "ab");

@@ -89,9 +89,9 @@ export const parseDockerFilters = (text: string): Pick<CacheChoice, "matches" | 
   return { matches, until };
 };
 
-/** containerd's: each text a list of conditions that must all hold (`type==regular,shared`); one of the texts must. */
+/** containerd's: each text a list of conditions that must all hold (`type==regular,shared`; "": none); one of the texts must. */
 export const parseFilterTexts = (texts: readonly string[]): CacheChoice["matches"] => {
-  const tests = texts.map((text) => text.split(",").map(parseCondition));
+  const tests = texts.map((text) => (text === "" ? [] : text.split(",").map(parseCondition)));
   return (entry) => tests.length === 0 || tests.some((all) => all.every((holds) => holds(entry)));
 };
 

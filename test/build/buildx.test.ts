@@ -126,8 +126,11 @@ describe("docker buildx build", { skip: cannotRun() || buildxMissing }, () => {
     assert.equal(classic.code, 0, classic.stderr);
     assert.match(await printed(engine, "limited", "cat", "/n", "/N", "/shm"), /^1000\n2000\nshm +3072 /);
 
-    const usage = async (...args: readonly string[]) =>
-      (await engine.docker(["buildx", "du", "--verbose", ...args])).stdout;
+    const usage = async (...args: readonly string[]) => {
+      const said = await engine.docker(["buildx", "du", "--verbose", ...args]);
+      assert.equal(said.code, 0, said.stderr);
+      return said.stdout;
+    };
     const mounts = await usage("--filter", "type=exec.cachemount");
     assert.match(mounts, /Type:\s+exec\.cachemount/);
     assert.doesNotMatch(mounts, /Type:\s+regular/);
@@ -149,8 +152,10 @@ describe("docker buildx build", { skip: cannotRun() || buildxMissing }, () => {
     assert.equal(JSON.parse(roomy.body).CachesDeleted, null);
     const ours = await engine.pier(["builder", "prune", "-f", "--all", "--min-free-space", "1b"]);
     assert.equal(ours.stdout, "Total reclaimed space: 0B\n", ours.stderr);
+    assert.match(await usage(), /Type:\s+regular/);
     assert.ok((await prune({ description: ["RUN --mount=type=cache"] })) > 0);
-    await engine.docker(["buildx", "prune", "-f", "--all"]);
+    const whole = await engine.docker(["buildx", "prune", "-f", "--all"]);
+    assert.equal(whole.code, 0, whole.stderr);
     assert.doesNotMatch(await usage(), /Type:\s+regular/);
   });
 });
