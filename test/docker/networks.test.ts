@@ -2,10 +2,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
-import { cannotRun, Engine } from "../engine.ts";
+import { cannotRun, Engine, executable } from "../engine.ts";
+import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { busybox, inspected, Listener, pidOf, removeAll, runDetached, runServer, said, until } from "./containers.ts";
+
+const probe = join(executable, "../probe");
 
 interface Place {
   readonly IPAddress: string;
@@ -44,6 +48,11 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     JSON.parse(await inspected(engine, "{{json .NetworkSettings.Networks}}", id)) as Record<string, Place>;
   const within = async (id: string, ...args: readonly string[]): Promise<string> =>
     (await engine.docker(["exec", id, "/probe", ...args])).stdout.trimEnd();
+  /** From the container's network; what is not to be answered is not waited for long. */
+  const askInVain = async (id: string, address: string, port: string): Promise<string> => {
+    const ask = ["-t", `${await pidOf(engine, id)}`, "-n", probe, "tcp-ask", address, port, "in vain"];
+    return (await execute("timeout", ["2", "nsenter", ...ask])).stdout;
+  };
   const refuses = async (sentence: RegExp, ...args: readonly string[]): Promise<void> => {
     const { code, stderr } = await engine.docker(args);
     assert.notEqual(code, 0, args.join(" "));
@@ -262,7 +271,7 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     const plain = await runDetached(engine, "probe", "sleep");
     const { IPAddress: address, Gateway: gateway } = (await placesOf(server)).one!;
     assert.equal(await within(friend, "tcp-ask", address, "80", "hi"), "answer: hi");
-    const others = [stranger, plain].map((id) => within(id, "tcp-ask", address, "80", "hi"));
+    const others = [stranger, plain].map((id) => askInVain(id, address, "80"));
     for (const said of await Promise.all(others)) assert.doesNotMatch(said, /answer/);
     // A published port is everybody's, by the host's addresses.
     const port = (await said(engine, "port", server, "80")).split(":")[1]!;
@@ -291,7 +300,7 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     const [across, published, inwards] = await Promise.all([
       ask(elsewhere.IPAddress, "80"),
       ask(elsewhere.Gateway, port),
-      within(outside, "tcp-ask", address, "80", "hi"),
+      askInVain(outside, address, "80"),
     ]);
     assert.equal(across, "");
     assert.equal(published, "", "nor by a published port");
@@ -331,7 +340,7 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     const server = await runServer(engine, "--network", "shy", "-p", "80", "probe", "tcp-serve", "0.0.0.0", "80");
     const other = await runDetached(engine, "--network", "shy", "probe", "sleep");
     const { IPAddress: address, Gateway: gateway } = (await placesOf(server)).shy!;
-    assert.doesNotMatch(await within(other, "tcp-ask", address, "80", "hi"), /answer/);
+    assert.doesNotMatch(await askInVain(other, address, "80"), /answer/);
     const port = (await said(engine, "port", server, "80")).split(":")[1]!;
     assert.equal(await within(other, "tcp-ask", gateway, port, "hi"), "answer: hi");
   });
@@ -519,7 +528,7 @@ describe("networks of one's own", { skip: cannotRun() }, () => {
     assert.deepEqual([place.GlobalIPv6Address, place.IPv6Gateway], ["fd77:1::99", "fd77:1::1"]);
     assert.equal(await within(friend, "tcp-ask", "fd77:1::99", "80", "six"), "answer: six");
     assert.equal(await within(friend, "tcp-ask", place.IPAddress, "80", "four"), "answer: four");
-    assert.doesNotMatch(await within(stranger, "tcp-ask", "fd77:1::99", "80", "hi"), /answer/);
+    assert.doesNotMatch(await askInVain(stranger, "fd77:1::99", "80"), /answer/);
     assert.equal(await within(stranger, "cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra"), "0");
     const plain = await runDetached(engine, "probe", "sleep");
     assert.doesNotMatch(await interfacesOf(plain), /eth0: up [0-9a-f]*:/);
