@@ -13,8 +13,23 @@ describe("a keeper that stands by", { skip: cannotKeep }, () => {
   });
   after(() => keepers[Symbol.asyncDispose]());
 
-  const wordsOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, "latin1").replace(/\0+/g, " ").trim();
+  /** "" for one that has ended meanwhile. */
+  const wordsOf = (pid: number): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").replace(/\0+/g, " ").trim();
+    } catch {
+      return "";
+    }
+  };
   const standing = (): number[] => childrenOf(process.pid).filter((pid) => /^keeper run -+$/.test(wordsOf(pid)));
+  /** The one that stands by: a process has its words a moment after it was made. */
+  const found = async (): Promise<number> => {
+    await until(
+      () => standing().length === 1,
+      () => `${standing().length} keepers stand by`,
+    );
+    return standing()[0]!;
+  };
   const planOf = (exitCode: string): string => {
     const path = keepers.path("plan");
     const [control, exitFile, log] = [keepers.path("control"), keepers.path("exit"), keepers.path("log")];
@@ -30,31 +45,31 @@ describe("a keeper that stands by", { skip: cannotKeep }, () => {
   };
 
   test("is given the next plan, and called by it from then on; there is always another one", async () => {
-    using standby = new Standby(keepers.holder);
-    const [first] = standing();
-    assert.ok(first !== undefined);
+    const standby = new Standby(keepers.holder);
+    const first = await found();
     const plan = planOf("7");
     const keeper = standby.launch(plan);
     await keeper.created;
     assert.equal(wordsOf(first), `keeper run ${plan}`);
-    assert.equal(standing().length, 1);
+    assert.notEqual(await found(), first);
     await keeper.start();
     assert.equal(codeOf(await keeper.exited), 7);
     assert.equal(await run(standby, "8"), 8);
-    assert.equal(standing().length, 1);
+    const last = await found();
+    standby[Symbol.dispose]();
+    await gone(last);
   });
 
   test("goes with who has started it, and is replaced when it was killed", async () => {
     const standby = new Standby(keepers.holder);
-    const [first] = standing();
-    process.kill(first!, "SIGKILL");
+    process.kill(await found(), "SIGKILL");
     await until(
       () => standby.isReady === false,
       () => "a keeper that was killed stands by",
     );
     assert.equal(await run(standby, "9"), 9);
-    const [second] = standing();
+    const next = await found();
     standby[Symbol.dispose]();
-    await gone(second!);
+    await gone(next);
   });
 });
