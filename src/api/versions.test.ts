@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import type { ImageInspect } from "./answers/images.ts";
+import type { ImageInspect, ImageSummary } from "./answers/images.ts";
 import type { RouteName } from "./routes.ts";
 import { type Mount, noEndpoint } from "./types.ts";
 import {
   containerInspectFor,
+  diskUsageFor,
   imageInspectFor,
   isAtLeast,
   parseVersion,
@@ -58,6 +59,18 @@ describe("older clients", () => {
     assert.equal(imageInspectFor("1.49", answer).Config?.Hostname, "");
     assert.equal("VirtualSize" in imageInspectFor("1.44", answer), false);
     assert.equal((imageInspectFor("1.43", answer) as { VirtualSize?: number }).VirtualSize, 5);
+  });
+
+  it("read what takes the disk as they know it", () => {
+    const image = { Size: 5 } as unknown as ImageSummary;
+    const usage = { Images: [image], BuildCache: [{ Size: 1 }, { Size: 2 }] };
+    assert.deepEqual(diskUsageFor("1.44", usage), usage);
+    assert.deepEqual(diskUsageFor("1.42", usage), { ...usage, Images: [{ Size: 5, VirtualSize: 5 }] });
+    assert.deepEqual(diskUsageFor("1.41", usage), {
+      ...{ ...usage, Images: [{ Size: 5, VirtualSize: 5 }] },
+      BuilderSize: 3,
+    });
+    assert.deepEqual(diskUsageFor("1.41", {}), {});
   });
 
   it("see what an image once had of a container", () => {

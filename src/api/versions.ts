@@ -65,6 +65,22 @@ export const imageSummaryFor = (version: string, summary: ImageSummary): ImageSu
     : { RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] }),
 });
 
+/** What takes the disk, as a client of `version` reads it: before 1.44 images had a VirtualSize, before 1.42 the cache of builds a sum. */
+export const diskUsageFor = <T extends ListedUsage>(version: string, usage: T): T => ({
+  ...usage,
+  ...(isAtLeast(version, "1.44") || usage.Images === undefined
+    ? {}
+    : { Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) }),
+  ...(isAtLeast(version, "1.42") || usage.BuildCache === undefined
+    ? {}
+    : { BuilderSize: usage.BuildCache.reduce((sum, { Size: size }) => sum + size, 0) }),
+});
+
+interface ListedUsage {
+  readonly Images?: readonly ImageSummary[];
+  readonly BuildCache?: readonly { readonly Size: number }[];
+}
+
 /** What is the same in every image, and was once answered with each. */
 const constantConfig = {
   Hostname: "",

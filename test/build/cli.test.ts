@@ -233,6 +233,8 @@ COPY --exclude=*.md x /without/
   test("is counted in system df", async () => {
     const usage = JSON.parse((await engine.request("GET", "/system/df?type=build-cache")).body);
     assert.ok(usage.BuildCache.some(({ Description }: { Description: string }) => /RUN/.test(Description)));
+    const old = JSON.parse((await engine.request("GET", "/v1.41/system/df")).body);
+    assert.ok(old.BuilderSize > 0);
     const ran = await engine.docker(["system", "df"]);
     assert.match(ran.stdout, /^Build Cache +\d+/m);
   });

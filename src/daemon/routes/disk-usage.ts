@@ -3,6 +3,7 @@ import type { BuildCacheAnswer } from "../../api/answers/builds.ts";
 import type { ImageSummary } from "../../api/answers/images.ts";
 import type { DiskAnswer } from "../../api/answers/system.ts";
 import type { VolumeAnswer } from "../../api/answers/volumes.ts";
+import { diskUsageFor } from "../../api/versions.ts";
 import type { DiffId } from "../../base/ids.ts";
 import type { CacheEntry } from "../../build/builds.ts";
 import { namesAmong } from "../../container/links.ts";
@@ -16,18 +17,19 @@ import { json } from "../wire.ts";
 
 const kinds = ["container", "image", "volume", "build-cache"] as const;
 
-export const diskUsage: Handler = async ({ services, query }) => {
+export const diskUsage: Handler = async ({ services, query, version }) => {
   const asked = query.list("type");
   for (const type of asked) {
     if (!kinds.some((kind) => kind === type)) throw daemonError("unknownObjectType", { type: type.slice(0, 100) });
   }
   const wants = (kind: (typeof kinds)[number]): boolean => asked.length === 0 || asked.includes(kind);
-  return json({
+  const usage = {
     ...(wants("image") ? await imageUsage(services) : {}),
     ...(wants("container") ? { Containers: await containerUsage(services) } : {}),
     ...(wants("volume") ? { Volumes: await volumeUsage(services) } : {}),
     ...(wants("build-cache") ? { BuildCache: (await services.builds.cache()).map(cacheAnswer) } : {}),
-  });
+  };
+  return json(diskUsageFor(version, usage));
 };
 
 /** All of it, and what is in none of these rows. */
