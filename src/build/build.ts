@@ -56,7 +56,7 @@ export class Build {
     this.#bases = bases;
     const { dockerfile, target, args, noCache, context, contexts } = shop.request;
     this.#file = parseDockerfile(dockerfile.text, dockerfile.name);
-    checkSyntax(this.#file.directives.syntax);
+    checkSyntax(args.get("BUILDKIT_SYNTAX") ?? this.#file.directives.syntax);
     this.#graph = planGraph(this.#file, { target, args, platform, noCache, contexts });
     // What the daemon has fetched comes as it is.
     this.#hidden = context.isRemote ? undefined : hiddenFiles(context.tree, dockerfile.name);

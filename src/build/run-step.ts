@@ -80,6 +80,7 @@ export const runStep = async (input: RunInput): Promise<StageFiles> => {
     ...[files.key, script, input.env, image.config.User, image.config.WorkingDir, networkOf(input)],
     ...[instruction.mounts.map(withoutSecrets), binds.map(({ digest }) => digest), shop.epoch ?? null],
     ...(instruction.security === "insecure" ? [instruction.security] : []),
+    ...ownHostname(input).map((name) => `hostname=${name}`),
   ]);
   const part = await shop.once(key, running, () => makePart(input, { script, binds, key }));
   return files.with(part, key);
@@ -130,6 +131,7 @@ const dependOn = (input: RunInput, script: Script): void => {
     ["WORKDIR", image.config.WorkingDir],
     ["SOURCE_DATE_EPOCH", String(shop.epoch ?? "")],
     ["the network", JSON.stringify(networkOf(input))],
+    ...ownHostname(input).map((name) => ["the hostname", name] as const),
     ["the mounts", JSON.stringify(instruction.mounts.map(withoutSecrets))],
     ...env.map((variable) => [`variable ${variable.split("=", 1)[0]!}`, variable] as const),
   ]);
@@ -164,6 +166,12 @@ const networkOf = (input: RunInput): readonly unknown[] => {
   return [NetworkMode, ExtraHosts];
 };
 
+/** What the build calls the machine of its steps, or nothing: then it is what it always is. */
+const ownHostname = ({ shop }: RunInput): readonly string[] => {
+  const name = shop.request.args.get("BUILDKIT_SANDBOX_HOSTNAME") ?? "";
+  return name === "" ? [] : [name];
+};
+
 const runJob = async (input: RunInput, script: Script, mounts: readonly Body[]) => {
   const { shop, image, files, env, secretEnv, running } = input;
   const { config } = image;
@@ -171,7 +179,7 @@ const runJob = async (input: RunInput, script: Script, mounts: readonly Body[]) 
   const request: CreateRequest = parseCreateRequest({
     Image: "scratch",
     // The same for every step, so that what it writes of it is, too.
-    Hostname: "buildkitsandbox",
+    Hostname: ownHostname(input)[0] ?? "buildkitsandbox",
     Cmd: script.args,
     Env: [...env, ...secretEnv],
     User: config.User,

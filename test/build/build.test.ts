@@ -263,6 +263,18 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
     assert.match(refused.stderr, /line 4: --mount=.*: invalid value me for uid/);
   });
 
+  test("knows the arguments that are BuildKit's own", async () => {
+    const said = (name: string) => [...["--build-arg", `BUILDKIT_SANDBOX_HOSTNAME=${name}`], "-t", name];
+    const directory = makeContext(engine, { Dockerfile: `FROM ${base}\nRUN hostname > /name\n` });
+    for (const name of ["one", "two"]) {
+      const ran = await dockerBuild(engine, [...said(name), directory]);
+      assert.equal(ran.code, 0, ran.stderr);
+      assert.equal(await printed(engine, name, "cat", "/name"), `${name}\n`);
+    }
+    const other = await dockerBuild(engine, ["--build-arg", "BUILDKIT_SYNTAX=example.com/frontend", directory]);
+    assert.match(other.stderr, /runs no frontend images: .*example\.com\/frontend/);
+  });
+
   test("is the same image from the same input, wherever and whenever it is built", async () => {
     const Dockerfile = `FROM ${base}\nRUN mkdir -p /a/b && echo x > /a/b/c && chown 5:6 /a\nWORKDIR /w\nCOPY x .\n`;
     const ids: string[] = [];
