@@ -95,13 +95,15 @@ const chainsFor = (family: AddressFamily): Readonly<Record<string, Chain>> => {
   return {
     // Before anything is rewritten: what is not published, or only on a loopback address, cannot be reached by a
     // neighbour who sends us packets for it (moby#41872, moby#45610, CVE-2020-8558), also where another program has set
-    // route_localnet. From here on, only ports that were published lead to containers.
+    // route_localnet. From here on, only ports that were published lead to containers. Behind the tracking of connections:
+    // containers that no address of the host stands for have answers to what they have asked.
     guard: {
-      hook: { type: "filter", hook: "prerouting", priority: -300 },
+      hook: { type: "filter", hook: "prerouting", priority: -150 },
       rules: [
         [...isFromLoopback, accept],
         [...target, set("loopback"), drop],
         [...isFromOurs, accept],
+        [destinationAddress(family), set("subnets"), ...hasCt("state", ctState.established | ctState.related), accept],
         [destinationAddress(family), set("subnets"), drop],
       ],
     },

@@ -154,6 +154,21 @@ describe("the default network", { skip: cannotRun() }, () => {
     assert.equal(await here("tcp-ask", "127.0.0.1", port, "loopback"), "answer: loopback");
   });
 
+  test("a network that is not masqueraded speaks by its own addresses, and still nobody comes in", async () => {
+    await said(engine, "network", "create", "-o", "com.docker.network.bridge.enable_ip_masquerade=false", "open");
+    const server = await runServer(engine, "--network", "open", "probe", "tcp-serve", "0.0.0.0", "80");
+    const address = await inspected(engine, "{{.NetworkSettings.Networks.open.IPAddress}}", server);
+    const way = ["ip", "route", "replace", "default", "via", hostAddress];
+    execFileSync("nsenter", ["-t", String(neighbour.pid), "-n", ...way]);
+    const outside = await serveThere("tcp-serve", "0.0.0.0", "9001");
+    assert.equal(await within(server, "tcp-ask", neighbourAddress, "9001", "out"), "answer: out");
+    await outside.seen(new RegExp(`from: ${address}`));
+    const ask = ["-t", String(neighbour.pid), "-n", probe, "tcp-ask", address, "80", "in vain"];
+    assert.doesNotMatch((await execute("timeout", ["2", "nsenter", ...ask])).stdout, /answer/);
+    await said(engine, "rm", "--force", server);
+    await said(engine, "network", "rm", "open");
+  });
+
   test("a port of one address of the host is that address's alone", async () => {
     const id = await runServer(engine, "-p", `${hostAddress}::80`, "probe", "tcp-serve", "0.0.0.0", "80");
     const port = await hostPort(id, "80");
