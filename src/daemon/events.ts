@@ -6,7 +6,7 @@ import type { Database } from "../base/database.ts";
 export interface PierEvent {
   /** Nanoseconds since 1970. */
   readonly time: bigint;
-  readonly type: "container" | "image" | "network" | "volume" | "daemon";
+  readonly type: "container" | "image" | "network" | "volume" | "builder" | "daemon";
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;

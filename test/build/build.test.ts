@@ -296,7 +296,12 @@ CMD ["/bin/busybox", "sh", "-c", "/bin/busybox cat /out/greeting; cd /out; /bin/
   });
 
   test("has a cache that can be looked at and pruned", async () => {
+    const since = (Date.now() / 1000 - 0.001).toFixed(3);
     const before = JSON.parse((await engine.request("POST", "/build/prune?all=1")).body);
+    const until = (Date.now() / 1000 + 0.1).toFixed(3);
+    const words = ["events", "--since", since, "--until", until, "--filter", "type=builder"];
+    const { stdout: told } = await engine.docker([...words, "--format", "{{.Action}} {{.Actor.Attributes.reclaimed}}"]);
+    assert.equal(told, `prune ${before.SpaceReclaimed}\n`);
     assert.ok(before.CachesDeleted.length > 5);
     const again = JSON.parse((await engine.request("POST", "/build/prune?all=1")).body);
     assert.deepEqual(again, { CachesDeleted: null, SpaceReclaimed: 0 });

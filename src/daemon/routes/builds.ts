@@ -181,6 +181,7 @@ export const prune: Handler = async ({ services, query }) => {
   const choice = { ...parseDockerFilters(query.text("filters")), all: query.flag("all"), bounds };
   const { gone, bytes } = await services.builds.prune((use) => chooser(choice, use));
   const ids = gone.map(({ id }) => id);
+  services.events.tell({ type: "builder", action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
   const answer: BuildPruneAnswer = { CachesDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes };
   return json(answer);
 };
