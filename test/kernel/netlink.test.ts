@@ -161,10 +161,11 @@ describe("netlink messages", { skip: noWorld }, () => {
 		elements = { 127.0.0.1 . tcp . 5432 }
 	}
 	chain guard {
-		type filter hook prerouting priority raw; policy accept;
+		type filter hook prerouting priority mangle; policy accept;
 		iifname "lo" accept
 		ip daddr . meta l4proto . th dport @loopback drop
 		iifname @bridges accept
+		ip daddr @subnets ct state established,related accept
 		ip daddr @subnets drop
 	}
 	chain publish {
