@@ -20,6 +20,9 @@ export class Log {
     this.#write = write;
   }
 
+  get level(): LogLevel {
+    return logLevels[this.#least]!;
+  }
   /** From now on that much is said. */
   set level(least: LogLevel) {
     this.#least = logLevels.indexOf(least);

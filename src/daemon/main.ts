@@ -207,6 +207,7 @@ const openRooms = async (
     buildkit: new BuildKitDesk({ builds, id }),
     host,
     logDefaults: options.logDefaults,
+    ...(options.addressPools === undefined ? {} : { addressPools: options.addressPools }),
     runtimes,
     events,
     log,

@@ -26,6 +26,7 @@ import type { HostFacts } from "../kernel/facts.ts";
 import type { Plan } from "../kernel/steps.ts";
 import type { NetworkRequest } from "../network/create.ts";
 import type { Attachment } from "../network/endpoint.ts";
+import type { AddressPool } from "../network/pools.ts";
 import type { NetworkRecord } from "../network/record.ts";
 import type { Credentials } from "../registry/credentials.ts";
 import type { Registries } from "../registry/registry.ts";
@@ -236,6 +237,8 @@ export interface Services {
   readonly host: HostFacts;
   /** For containers that say nothing of their log. */
   readonly logDefaults?: LogDefaults;
+  /** Where new networks get their subnets; absent: from Docker's own pools. */
+  readonly addressPools?: readonly AddressPool[];
   readonly runtimes: Runtimes;
   readonly events: EventLog;
   readonly log: Log;

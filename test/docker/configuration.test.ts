@@ -36,6 +36,10 @@ describe("the daemon's configuration file", { skip: cannotRun() }, () => {
       "10.95.0.0/24 \n10.95.1.0/24 fd95::/64 ",
     );
     await said(engine, "network", "rm", "pooled");
+    assert.equal(
+      await said(engine, "info", "--format", "{{json .DefaultAddressPools}}"),
+      '[{"Base":"10.95.0.0/16","Size":24},{"Base":"fd95::/48","Size":64}]',
+    );
   });
 
   test("is read at the start, and again at SIGHUP, which is an event; a broken one changes nothing", async () => {

@@ -34,6 +34,22 @@ export interface VersionAnswer {
   readonly BuildTime: string;
 }
 
+export interface RegistryConfigAnswer {
+  readonly InsecureRegistryCIDRs: readonly string[];
+  readonly IndexConfigs: Readonly<
+    Record<
+      string,
+      {
+        readonly Name: string;
+        readonly Mirrors: readonly string[];
+        readonly Secure: boolean;
+        readonly Official: boolean;
+      }
+    >
+  >;
+  readonly Mirrors: readonly string[];
+}
+
 /** `GET /info`: the fields that have a value here. */
 export interface InfoAnswer {
   readonly ID: string;
@@ -73,7 +89,8 @@ export interface InfoAnswer {
   readonly OSType: string;
   readonly Architecture: string;
   readonly IndexServerAddress: string;
-  readonly RegistryConfig: null;
+  /** Null from daemons of before. */
+  readonly RegistryConfig: RegistryConfigAnswer | null;
   readonly NCPU: number;
   readonly MemTotal: number;
   readonly GenericResources: null;
@@ -81,6 +98,8 @@ export interface InfoAnswer {
   readonly HttpProxy: string;
   readonly HttpsProxy: string;
   readonly NoProxy: string;
+  /** Absent: Docker's own. */
+  readonly DefaultAddressPools?: readonly { readonly Base: string; readonly Size: number }[];
   readonly Name: string;
   readonly Labels: readonly string[];
   readonly ExperimentalBuild: boolean;

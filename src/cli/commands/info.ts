@@ -1,5 +1,5 @@
 /** `pier info` */
-import type { InfoAnswer } from "../../api/answers/system.ts";
+import type { InfoAnswer, RegistryConfigAnswer } from "../../api/answers/system.ts";
 import type { Client } from "../../api/client.ts";
 import { maxVersion, pierVersion } from "../../api/versions.ts";
 import { command } from "../command.ts";
@@ -82,9 +82,28 @@ const describe = (server: InfoAnswer): string => {
   add(1, "ID", server.ID);
   add(1, "Docker Root Dir", server.DockerRootDir);
   add(1, "Debug Mode", server.Debug);
+  for (const [name, value] of [
+    ["HTTP Proxy", server.HttpProxy],
+    ["HTTPS Proxy", server.HttpsProxy],
+    ["No Proxy", server.NoProxy],
+  ] as const)
+    if (value !== "") add(1, name, value);
   add(1, "Experimental", server.ExperimentalBuild);
+  if (server.RegistryConfig !== null) lines.push(...describeRegistries(server.RegistryConfig));
   add(1, "Live Restore Enabled", server.LiveRestoreEnabled);
+  const pools = server.DefaultAddressPools ?? [];
+  if (pools.length > 0) lines.push(" Default Address Pools:");
+  for (const { Base, Size } of pools) lines.push(`   Base: ${Base}, Size: ${Size}`);
   return `${lines.join("\n")}\n`;
+};
+
+const describeRegistries = ({ IndexConfigs, InsecureRegistryCIDRs, Mirrors }: RegistryConfigAnswer): string[] => {
+  const insecure = Object.values(IndexConfigs).filter(({ Secure }) => !Secure);
+  return [
+    " Insecure Registries:",
+    ...[...insecure.map(({ Name }) => Name), ...InsecureRegistryCIDRs].map((text) => `  ${text}`),
+    ...(Mirrors.length === 0 ? [] : [" Registry Mirrors:", ...Mirrors.map((text) => `  ${text}`)]),
+  ];
 };
 
 /** `name=seccomp,profile=builtin` as a name with its options beneath. */

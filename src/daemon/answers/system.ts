@@ -7,6 +7,7 @@ import { isUp, wordOf } from "../../container/state.ts";
 import type { HostFacts } from "../../kernel/facts.ts";
 import type { Services } from "../services.ts";
 import { storageDriver } from "./container.ts";
+import { toldAnswer } from "./told.ts";
 
 /** Go's names for what uname(2) calls the machine. */
 const goArchitectures: Readonly<Record<string, string>> = {
@@ -52,15 +53,30 @@ const runtimeName = (): string => {
   return bun === undefined ? `node ${process.versions.node}` : `bun ${bun}`;
 };
 
-type Desk = Pick<Services, "containers" | "images" | "host" | "root" | "id" | "events" | "logDefaults" | "runtimes">;
+type Desk = Pick<
+  Services,
+  | "containers"
+  | "images"
+  | "host"
+  | "root"
+  | "id"
+  | "events"
+  | "log"
+  | "logDefaults"
+  | "addressPools"
+  | "registries"
+  | "runtimes"
+>;
 
-export const infoAnswer = ({ containers, images, host, root, id, events, logDefaults, runtimes }: Desk): InfoAnswer => {
+export const infoAnswer = (desk: Desk): InfoAnswer => {
+  const { containers, images, host, root, id, events, log, logDefaults, addressPools, registries, runtimes } = desk;
   const records = containers.list();
   const paused = records.filter(({ state }) => wordOf(state) === "paused").length;
   const running = records.filter(({ state }) => isUp(state)).length - paused;
   return {
     ...constants,
     ...limitsAnswer(host),
+    ...toldAnswer(registries.settings, addressPools ?? []),
     ID: id,
     Containers: records.length,
     ContainersRunning: running,
@@ -69,6 +85,7 @@ export const infoAnswer = ({ containers, images, host, root, id, events, logDefa
     Images: images.list().length,
     DriverStatus: [["Layers", layerFormats[host.layerFormat]]],
     IPv4Forwarding: host.ipv4Forwarding,
+    Debug: log.level === "debug",
     NFd: readdirSync("/proc/self/fd").length,
     SystemTime: new Date().toISOString(),
     CgroupVersion: host.cgroup.version === "v2" ? "2" : "1",
@@ -114,16 +131,11 @@ const constants = {
     Authorization: null,
     Log: ["journald", "json-file", "local", "none", "syslog"],
   },
-  Debug: false,
   NGoroutines: 0,
   CgroupDriver: "cgroupfs",
   OSType: "linux",
   IndexServerAddress: "https://index.docker.io/v1/",
-  RegistryConfig: null,
   GenericResources: null,
-  HttpProxy: "",
-  HttpsProxy: "",
-  NoProxy: "",
   Labels: [],
   ExperimentalBuild: false,
   ServerVersion: pierVersion,
