@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { DetachKeys, defaultDetachKeys, parseDetachKeys } from "./attach.ts";
+import { checkDetachKeys, DetachKeys, defaultDetachKeys, parseDetachKeys } from "./attach.ts";
 
 const keys = parseDetachKeys(defaultDetachKeys)!;
 
@@ -22,9 +22,14 @@ const typed = async (...pieces: readonly string[]): Promise<{ passed: string; le
 describe("detach keys", () => {
   test("are letters, or ctrl- and a letter or one of @ [ \\ ] ^ _", () => {
     assert.deepEqual([...parseDetachKeys("ctrl-p,ctrl-q")!], [16, 17]);
-    assert.deepEqual([...parseDetachKeys("a,ctrl-@,ctrl-_")!], [97, 0, 31]);
+    assert.deepEqual([...parseDetachKeys("a,ctrl-@,ctrl-_,DEL")!], [97, 0, 31, 127]);
     assert.equal(parseDetachKeys("ctrl-1"), undefined);
     assert.equal(parseDetachKeys("ctrl-p,,"), undefined);
+  });
+
+  test("that are none are refused in Docker's words", () => {
+    for (const keys of [undefined, "", defaultDetachKeys, "DEL"]) checkDetachKeys(keys, "detach");
+    assert.throws(() => checkDetachKeys("ctrl-1", "detach"), /^PierError: Invalid detach keys \(ctrl-1\) provided/);
   });
 
   test("lead out, also when they come one by one, and are kept back", async () => {

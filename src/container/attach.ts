@@ -1,6 +1,7 @@
 /** A client's stream and a keeper's, joined: output to the client, its input to the container. */
 import { type Duplex, Transform } from "node:stream";
 import { attachTo } from "../kernel/keeper.ts";
+import { containerError } from "./errors.ts";
 
 /** What a client asks for when it attaches. */
 export interface AttachRequest {
@@ -18,9 +19,16 @@ export const parseDetachKeys = (text: string): Uint8Array | undefined => {
   const keys = text.split(",").map((key) => {
     const letter = control.exec(key)?.[1];
     if (letter !== undefined) return letter.toUpperCase().charCodeAt(0) & 0x1f;
+    if (key === "DEL") return 0x7f;
     return key.length === 1 ? key.charCodeAt(0) : undefined;
   });
   return keys.every((key) => key !== undefined && key < 256) ? Uint8Array.from(keys as number[]) : undefined;
+};
+
+/** Throws for what are no keys, in Docker's words: `detach` those of an attachment, `escape` those of a session. */
+export const checkDetachKeys = (keys: string | undefined, what: "detach" | "escape"): void => {
+  if (keys !== undefined && keys !== "" && parseDetachKeys(keys) === undefined)
+    throw containerError("invalidKeys", { keys, what });
 };
 
 export const defaultDetachKeys = "ctrl-p,ctrl-q";

@@ -92,6 +92,7 @@ export const requestErrors = {
     status: 400,
     sentence: "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}",
   },
+  invalidKeys: { status: 400, sentence: "Invalid {what} keys ({keys}) provided" },
   invalidCgroupParent: { status: 400, sentence: "invalid cgroup parent: {path}" },
   invalidDeviceMode: { status: 400, sentence: "invalid device mode: {mode}" },
   invalidDeviceRule: { status: 400, sentence: "invalid device cgroup rule format: '{rule}'" },

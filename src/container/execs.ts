@@ -156,7 +156,8 @@ export class Execs {
       if (!isAlive(target.process)) throw containerError("execNotRunning", { id: target.record.id }, error);
       throw failure.error;
     }
-    if (!options.detach && client !== undefined) await over;
+    if (!options.detach && client !== undefined && (await over))
+      this.#events.emit("exec_detach", target.record, { execID: id });
   }
 
   async resize(id: string, rows: number, columns: number): Promise<void> {

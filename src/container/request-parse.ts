@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import type { ContainerCreateBody, Healthcheck, HostConfig } from "../api/types.ts";
 import { maxVersion, upgradeCreate, upgradeExec } from "../api/versions.ts";
 import { parseSignal } from "../kernel/numbers/signals.ts";
+import { checkDetachKeys } from "./attach.ts";
 import { checkEnv } from "./environment.ts";
 import { containerError } from "./errors.ts";
 import type { CreateRequest, ExecRequest, HealthcheckRequest } from "./request.ts";
@@ -71,6 +72,7 @@ export const parseCommitConfig = (json: unknown): Partial<CreateRequest> => {
 export const parseExecRequest = (json: unknown, version = maxVersion): ExecRequest => {
   const body = execBody(json ?? undefined, "");
   if (body.Cmd.length === 0) throw containerError("noExecCommand", {});
+  checkDetachKeys(body.DetachKeys, "escape");
   checkEnv(body.Env);
   // Whether it can be had is only asked when the session starts, as in Docker.
   const isAbsolute = body.WorkingDir.startsWith("/");

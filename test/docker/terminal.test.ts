@@ -1,10 +1,12 @@
 /** Containers and sessions at a terminal. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, afterEach, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { imageOf } from "../probe/image.ts";
 import { busybox, inspected, removeAll, said } from "./containers.ts";
 import { Runner } from "./run.ts";
+import { Api } from "./soak.ts";
 import { Terminal } from "./terminal.ts";
 
 const interrupt = "\x03";
@@ -115,6 +117,31 @@ describe("a terminal", { skip: cannotRun() }, () => {
     await left.ended();
     assert.match(left.text, /read escape sequence/);
     assert.match(await said(engine, "top", id), /sh$/m);
+  });
+
+  test("keys of one's own lead out of a session of the API, which is an event; what are no keys is refused", async () => {
+    const id = await runner.detached(busybox, "sleep", "1000");
+    using api = new Api(engine);
+    const asked = { Cmd: ["sh"], Tty: true, AttachStdin: true, AttachStdout: true, DetachKeys: "ctrl-a,DEL" };
+    const exec = await api.ask<{ Id: string }>("POST", `/containers/${id}/exec`, asked);
+    const stream = await api.hijack(`/exec/${exec.Id}/start`, '{"Tty":true}');
+    const over = once(stream.resume(), "close");
+    stream.write("\x01\x7f");
+    stream.end();
+    await over;
+    const told = await engine.request("GET", `/events?since=1&until=${Math.ceil(Date.now() / 1000)}`);
+    assert.match(told.body, new RegExp(`"exec_detach".*${exec.Id}`));
+    const attach = await engine.request("POST", `/containers/${id}/attach?stdin=1&stream=1&detachKeys=ctrl-1`);
+    assert.deepEqual(
+      [attach.status, JSON.parse(attach.body)],
+      [400, { message: "Invalid detach keys (ctrl-1) provided" }],
+    );
+    const wrong = JSON.stringify({ ...asked, DetachKeys: "ctrl-" });
+    const refused = await engine.request("POST", `/containers/${id}/exec`, wrong);
+    assert.deepEqual(
+      [refused.status, JSON.parse(refused.body)],
+      [400, { message: "Invalid escape keys (ctrl-) provided" }],
+    );
   });
 
   test("what cannot be run is said at it, and a terminal is asked for only at one", async () => {

@@ -3,13 +3,14 @@ import { cliError } from "../errors.ts";
 
 const defaults = Uint8Array.of(0x10, 0x11);
 
-/** `a`, `ctrl-x`, `ctrl-@`, several with commas; empty for the usual ones. */
+/** `a`, `ctrl-x`, `ctrl-@`, `DEL`, several with commas; empty for the usual ones. */
 export const parseDetachKeys = (keys: string): Uint8Array => {
   if (keys === "") return defaults;
   return Uint8Array.from(
     keys.split(",").map((part) => {
       const control = /^ctrl-([a-z@[\\\]^_])$/.exec(part)?.[1];
       if (control !== undefined) return control.toUpperCase().charCodeAt(0) & 0x1f;
+      if (part === "DEL") return 0x7f;
       if (!/^[\x20-\x7e]$/.test(part)) throw cliError("detachKeys", { keys, part });
       return part.charCodeAt(0);
     }),

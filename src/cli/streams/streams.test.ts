@@ -11,7 +11,7 @@ const type = (keys: string, ...typed: string[]) => {
 describe("the keys that leave a container", () => {
   test("are ctrl-p and ctrl-q unless others are asked for", () => {
     assert.deepEqual([...parseDetachKeys("")], [0x10, 0x11]);
-    assert.deepEqual([...parseDetachKeys("ctrl-a,x,ctrl-@,ctrl-_")], [0x01, 0x78, 0x00, 0x1f]);
+    assert.deepEqual([...parseDetachKeys("ctrl-a,x,ctrl-@,ctrl-_,DEL")], [0x01, 0x78, 0x00, 0x1f, 0x7f]);
     for (const keys of ["bad", "ctrl-", "ctrl-A", ",", "ctrl-a,"])
       assert.throws(() => parseDetachKeys(keys), /Unknown character/);
   });

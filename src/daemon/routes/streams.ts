@@ -2,6 +2,7 @@
 
 import { boolean, integer, list, object, refuse, type Shape } from "../../api/shape.ts";
 import { PierError } from "../../base/errors.ts";
+import { checkDetachKeys } from "../../container/attach.ts";
 import { parseExecRequest } from "../../container/request-parse.ts";
 import { encodeFrame } from "../../format/raw-stream.ts";
 import { execAnswer } from "../answers/exec.ts";
@@ -19,6 +20,7 @@ export const attachWebSocket: Hijacker = (call) => {
 };
 
 export const attach = ({ services, values, query, version }: Call): Hijack => {
+  checkDetachKeys(query.text("detachKeys"), "detach");
   const record = services.containers.get(values.id ?? "");
   const request = {
     stdin: query.flag("stdin"),
