@@ -93,15 +93,21 @@ const chainsFor = (family: AddressFamily): Readonly<Record<string, Chain>> => {
   const { registers, loopback } = shapes[family];
   const target = [destinationAddress(family), meta("l4proto", registers), destinationPort(registers + 1)];
   return {
-    // Before anything is rewritten: what is not published, or only on a loopback address, cannot be reached by a
-    // neighbour who sends us packets for it (moby#41872, moby#45610, CVE-2020-8558), also where another program has set
-    // route_localnet. From here on, only ports that were published lead to containers. Behind the tracking of connections:
-    // containers that no address of the host stands for have answers to what they have asked.
+    // Before anything is rewritten: what is published on a loopback address alone cannot be reached by a neighbour who sends
+    // us packets for it, also where another program has set route_localnet (CVE-2020-8558).
     guard: {
-      hook: { type: "filter", hook: "prerouting", priority: -150 },
+      hook: { type: "filter", hook: "prerouting", priority: -300 },
       rules: [
         [...isFromLoopback, accept],
         [...target, set("loopback"), drop],
+      ],
+    },
+    // Nor can a container's own address (moby#41872, moby#45610): from here on, only ports that were published lead to
+    // containers. Behind the tracking of connections, for where no address of the host stands for them they have answers.
+    entrance: {
+      hook: { type: "filter", hook: "prerouting", priority: -150 },
+      rules: [
+        [...isFromLoopback, accept],
         [...isFromOurs, accept],
         [destinationAddress(family), set("subnets"), ...hasCt("state", ctState.established | ctState.related), accept],
         [destinationAddress(family), set("subnets"), drop],

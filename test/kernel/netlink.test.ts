@@ -161,9 +161,13 @@ describe("netlink messages", { skip: noWorld }, () => {
 		elements = { 127.0.0.1 . tcp . 5432 }
 	}
 	chain guard {
-		type filter hook prerouting priority mangle; policy accept;
+		type filter hook prerouting priority raw; policy accept;
 		iifname "lo" accept
 		ip daddr . meta l4proto . th dport @loopback drop
+	}
+	chain entrance {
+		type filter hook prerouting priority mangle; policy accept;
+		iifname "lo" accept
 		iifname @bridges accept
 		ip daddr @subnets ct state established,related accept
 		ip daddr @subnets drop
