@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { pids } from "./memory.ts";
+import { nameOf, pids } from "./memory.ts";
 
 /** One way to talk to an engine: a command with the words that come before every subcommand. */
 export interface Client {
@@ -76,7 +76,8 @@ const launchDaemon = async (
       throw new Error(`${command} does not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const daemons = pids().filter((pid) => !before.has(pid));
+  // But for the keeper that stands by: with each container it is another one.
+  const daemons = pids().filter((pid) => !before.has(pid) && nameOf(pid) !== "pier-keeper");
   // What holds the machine together takes all of it along, and hears of no gentler signal.
   if (isAlone) return { stop: () => end(child, "SIGKILL"), daemons, onHost: entering(child.pid) };
   return { stop: () => end(child, "SIGTERM"), daemons, onHost: [] };
