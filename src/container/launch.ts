@@ -34,7 +34,6 @@ import type { ContainerRooms } from "./rooms.ts";
 import { runtimePlace } from "./runtime-place.ts";
 import { planBundle, planByRuntime, planForget, type RuntimePlace } from "./runtime-plan.ts";
 import { type ContainerFacts, planSpec } from "./spec.ts";
-import { isUntouched } from "./untouched.ts";
 import { resolveUser, type User, userFileLimit } from "./users.ts";
 import type { StoppedPlace } from "./visit-plan.ts";
 
@@ -105,10 +104,9 @@ export class Launcher {
     // Of a job, what it wrote is read as soon as it has ended, by us.
     const isVolatile = record.request.autoRemove || job !== undefined;
     const root = this.#rootPlace(paths, stack, uppers, isVolatile);
-    const stored = isFresh(paths) ? Tree.open(stack) : undefined;
     const tree: RootTree =
-      stored !== undefined && userFiles.every((path) => isUntouched(path, stored, uppers))
-        ? stored
+      isFresh(paths) && uppers.length === 0
+        ? Tree.open(stack)
         : await this.#readWritten(job === undefined ? { ...root, volatile: false } : { ...root, upper: "" }, stack);
     const facts = await collectFacts(record.request, {
       id: record.id,
