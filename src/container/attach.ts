@@ -1,5 +1,6 @@
 /** A client's stream and a keeper's, joined: output to the client, its input to the container. */
 import { type Duplex, Transform } from "node:stream";
+import { detachKey } from "../format/detach-key.ts";
 import { attachTo } from "../kernel/keeper.ts";
 import { containerError } from "./errors.ts";
 
@@ -12,17 +13,10 @@ export interface AttachRequest {
   readonly detachKeys?: string | undefined;
 }
 
-const control = /^ctrl-([a-z@[\\\]^_])$/;
-
 /** The bytes of `ctrl-p,ctrl-q` and the like; undefined for what is no key. */
 export const parseDetachKeys = (text: string): Uint8Array | undefined => {
-  const keys = text.split(",").map((key) => {
-    const letter = control.exec(key)?.[1];
-    if (letter !== undefined) return letter.toUpperCase().charCodeAt(0) & 0x1f;
-    if (key === "DEL") return 0x7f;
-    return key.length === 1 ? key.charCodeAt(0) : undefined;
-  });
-  return keys.every((key) => key !== undefined && key < 256) ? Uint8Array.from(keys as number[]) : undefined;
+  const keys = text.split(",").map(detachKey);
+  return keys.every((key) => key !== undefined) ? Uint8Array.from(keys) : undefined;
 };
 
 /** Throws for what are no keys, in Docker's words: `detach` those of an attachment, `escape` those of a session. */

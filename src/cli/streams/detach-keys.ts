@@ -1,4 +1,5 @@
 /** The keys that leave a container's terminal without ending it: `ctrl-p,ctrl-q` unless others are asked for. */
+import { detachKey } from "../../format/detach-key.ts";
 import { cliError } from "../errors.ts";
 
 const defaults = Uint8Array.of(0x10, 0x11);
@@ -8,11 +9,9 @@ export const parseDetachKeys = (keys: string): Uint8Array => {
   if (keys === "") return defaults;
   return Uint8Array.from(
     keys.split(",").map((part) => {
-      const control = /^ctrl-([a-z@[\\\]^_])$/.exec(part)?.[1];
-      if (control !== undefined) return control.toUpperCase().charCodeAt(0) & 0x1f;
-      if (part === "DEL") return 0x7f;
-      if (!/^[\x20-\x7e]$/.test(part)) throw cliError("detachKeys", { keys, part });
-      return part.charCodeAt(0);
+      const key = detachKey(part);
+      if (key === undefined) throw cliError("detachKeys", { keys, part });
+      return key;
     }),
   );
 };
