@@ -11,7 +11,7 @@ import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { inspected, Listener, runDetached, runServer, said, until } from "./containers.ts";
 import { Firewalls, noFirewalls } from "./firewall-packages.ts";
-import { hostAddress, neighbourAddress, openNeighbour } from "./neighbour.ts";
+import { closeNeighbour, hostAddress, neighbourAddress, openNeighbour } from "./neighbour.ts";
 
 const probe = join(executable, "../probe");
 const bridgeCalls = "/proc/sys/net/bridge/bridge-nf-call-iptables";
@@ -38,8 +38,7 @@ describe("beside another firewall", { skip: cannotRun() }, () => {
     neighbour = await openNeighbour();
   });
   after(async () => {
-    neighbour.kill("SIGKILL");
-    await once(neighbour, "exit");
+    await closeNeighbour(neighbour);
   });
 
   /**

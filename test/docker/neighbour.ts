@@ -29,3 +29,9 @@ export const openNeighbour = async (): Promise<ChildProcess> => {
   execFileSync("sh", ["-ec", commands.join("\n")]);
   return holder;
 };
+
+/** Holds afterwards: it and its interface are gone. */
+export const closeNeighbour = async (neighbour: ChildProcess): Promise<void> => {
+  neighbour.kill("SIGKILL");
+  await once(neighbour, "exit");
+};

@@ -11,7 +11,7 @@ import { cannotRun, Engine, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { askTcp, busybox, inspected, Listener, removeAll, runDetached, runServer, said } from "./containers.ts";
-import { hostAddress, hostAddress6, neighbourAddress, openNeighbour } from "./neighbour.ts";
+import { closeNeighbour, hostAddress, hostAddress6, neighbourAddress, openNeighbour } from "./neighbour.ts";
 
 const probe = join(executable, "../probe");
 describe("the default network", { skip: cannotRun() }, () => {
@@ -79,8 +79,7 @@ describe("the default network", { skip: cannotRun() }, () => {
     try {
       await engine.stop();
     } finally {
-      neighbour.kill("SIGKILL");
-      await once(neighbour, "exit");
+      await closeNeighbour(neighbour);
     }
   });
 

@@ -10,7 +10,14 @@ import { cannotRun, Engine, executable } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { askTcp, inspected, pidOf, removeAll, runServer, said, until } from "./containers.ts";
-import { hostAddress, hostAddress6, neighbourAddress, neighbourAddress6, openNeighbour } from "./neighbour.ts";
+import {
+  closeNeighbour,
+  hostAddress,
+  hostAddress6,
+  neighbourAddress,
+  neighbourAddress6,
+  openNeighbour,
+} from "./neighbour.ts";
 
 const probe = join(executable, "../probe");
 
@@ -52,8 +59,7 @@ describe("ports of a container that runs", { skip: cannotRun() }, () => {
     try {
       await engine.stop();
     } finally {
-      neighbour.kill("SIGKILL");
-      await once(neighbour, "exit");
+      await closeNeighbour(neighbour);
     }
   });
 

@@ -1,13 +1,12 @@
 /** SCTP through a published port, spoken by the kernel's own at both ends. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { cannotRun, Engine } from "../engine.ts";
 import { execute } from "../execute.ts";
 import { imageOf } from "../probe/image.ts";
 import { Listener, pidOf, runDetached } from "./containers.ts";
-import { hostAddress, neighbourAddress, openNeighbour } from "./neighbour.ts";
+import { closeNeighbour, hostAddress, neighbourAddress, openNeighbour } from "./neighbour.ts";
 
 const open = "import socket, sys\nsctp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)\n";
 /** Says back what it hears, and from whom. */
@@ -42,8 +41,7 @@ describe("SCTP", { skip: cannotRun() || lacks() }, () => {
     try {
       await engine.stop();
     } finally {
-      neighbour.kill("SIGKILL");
-      await once(neighbour, "exit");
+      await closeNeighbour(neighbour);
     }
   });
 

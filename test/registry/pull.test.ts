@@ -7,7 +7,7 @@ import { machineArchitecture } from "../../src/image/manifest.ts";
 import { Tree } from "../../src/image/tree.ts";
 import { leftovers, tarOf } from "../image/rooms.ts";
 import { ChaosRegistry, digestOf } from "./chaos.ts";
-import { noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";
+import { gather, noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";
 
 const one = await tarOf({ "a/": "", "a/b": "hello" });
 const two = await tarOf({ "a/c": "x".repeat(100_000) });
@@ -248,22 +248,9 @@ describe("a pull", () => {
       await using world = await openPulls(settings);
       const tars = await Promise.all(Array.from({ length: 9 }, (_, index) => noisyTar(3000, index + 1)));
       putImage(registry, "app", "1", tars);
-      const waiting: (() => void)[] = [];
-      let most = 0;
-      // Nobody is answered before as many as may have asked, and none of them before whoever else would ask has had the time.
-      registry.fault = ({ path, bytes, serve }) => {
-        if (!path.includes("/blobs/") || bytes.length < 2500) return false;
-        waiting.push(serve);
-        most = Math.max(most, waiting.length);
-        if (waiting.length === limit) {
-          setImmediate(() => {
-            for (const answer of waiting.splice(0)) answer();
-          });
-        }
-        return true;
-      };
+      const most = gather(registry, limit, ({ path, bytes }) => path.includes("/blobs/") && bytes.length >= 2500);
       await world.pulls.pull(`${registry.host}/app:1`);
-      assert.equal(most, limit);
+      assert.equal(most(), limit);
       assert.equal(world.room.images.list()[0]!.layers.length, 9);
     });
   }

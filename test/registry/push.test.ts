@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { ProgressLine } from "../../src/api/answers/images.ts";
 import { chunks, dockerArchive, leftovers, tarOf } from "../image/rooms.ts";
 import { ChaosRegistry, digestOf, refuse } from "./chaos.ts";
-import { noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";
+import { gather, noisyTar, openPulls, putImage, putIndex } from "./rooms.ts";
 
 const one = await tarOf({ "a/": "", "a/b": "hello" });
 const two = await tarOf({ "a/c": "x".repeat(100_000) });
@@ -154,22 +154,10 @@ describe("a push", () => {
       const layers = await Promise.all(Array.from({ length: 4 }, (_, index) => noisyTar(3000, index + 1)));
       await world.room.images.load(chunks(await dockerArchive([{ layers, tags: [`${registry.host}/app:1`] }])));
       const config = world.room.images.get(`${registry.host}/app:1`).id;
-      const waiting: (() => void)[] = [];
-      let most = 0;
-      // As in a pull: nobody is answered before as many as may have asked.
-      registry.fault = ({ request, path, serve }) => {
-        if (request.method !== "HEAD" || !path.includes("/blobs/") || path.endsWith(config)) return false;
-        waiting.push(serve);
-        most = Math.max(most, waiting.length);
-        if (waiting.length === limit) {
-          setImmediate(() => {
-            for (const answer of waiting.splice(0)) answer();
-          });
-        }
-        return true;
-      };
+      const isLayer = (path: string): boolean => path.includes("/blobs/") && !path.endsWith(config);
+      const most = gather(registry, limit, ({ request, path }) => request.method === "HEAD" && isLayer(path));
       await world.pushes.push(`${registry.host}/app:1`);
-      assert.equal(most, limit);
+      assert.equal(most(), limit);
       assert.equal(registry.count("HEAD", config), 1);
       assert.equal(registry.blobs.size, 5);
     });

@@ -9,7 +9,7 @@ import { Pushes } from "../../src/image/push.ts";
 import { Registries } from "../../src/registry/registry.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 import { configOf, openImages, type TestImages, tarOf } from "../image/rooms.ts";
-import type { ChaosRegistry } from "./chaos.ts";
+import type { ChaosRegistry, Context } from "./chaos.ts";
 
 /** Pauses and patience of a test. */
 export const quick: Partial<RegistrySettings> = { pauseMs: 1, stallMs: 20_000, certificates: [] };
@@ -162,3 +162,24 @@ export const noise = (size: number, seed = 1): Uint8Array => {
 };
 
 export const noisyTar = (size: number, seed = 1): Promise<Uint8Array> => tarOf({ noise: noise(size, seed) });
+
+/**
+ * Nobody whom it is about is answered before as many as may ask at once have asked, and none of them before whoever else
+ * would ask has had the time; afterwards it says how many have asked at once.
+ */
+export const gather = (registry: ChaosRegistry, limit: number, isAbout: (asked: Context) => boolean) => {
+  const waiting: (() => void)[] = [];
+  let most = 0;
+  registry.fault = (asked) => {
+    if (!isAbout(asked)) return false;
+    waiting.push(asked.serve);
+    most = Math.max(most, waiting.length);
+    if (waiting.length === limit) {
+      setImmediate(() => {
+        for (const answer of waiting.splice(0)) answer();
+      });
+    }
+    return true;
+  };
+  return (): number => most;
+};
